@@ -54,6 +54,7 @@ COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels a
 CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $_$
 DECLARE
     known pgslo_catalog.incident;
@@ -129,6 +130,7 @@ COMMENT ON FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[]
 CREATE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     accepted bigint;
@@ -153,6 +155,7 @@ COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows that wer
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
@@ -170,6 +173,7 @@ COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says th
 CREATE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);
@@ -189,6 +193,7 @@ COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text
 CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT pgslo_catalog.was_reported(format('row %s %s %s %s', announce_row.definition, announce_row.columns, announce_row.on_read, announce_row.within)) THEN
@@ -203,10 +208,12 @@ COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read 
 CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     id bigint;
     one record;
+    is_judged boolean;
 BEGIN
     FOREACH id IN ARRAY ARRAY(
         SELECT r.rule_id
@@ -217,7 +224,10 @@ BEGIN
         SELECT r.rule_id, r.name AS assertion, d.name AS definition INTO one
         FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
         WHERE r.rule_id = id;
-        IF pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NULL THEN
+        is_judged := pgslo_catalog.judge_assertion(one.rule_id, NULL) IS NOT NULL;
+        IF EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = one.rule_id AND b.batch IS NOT NULL) THEN
+            RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'not all groups can be judged'::text;
+        ELSIF NOT is_judged THEN
             RETURN QUERY SELECT one.definition, one.assertion, NULL::text, 'it can no longer be judged'::text;
         END IF;
         RETURN QUERY
@@ -232,6 +242,7 @@ COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a tabl
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'notice'
     SET gin_fuzzy_search_limit TO '0'
     AS $_$
 DECLARE
@@ -321,16 +332,20 @@ BEGIN
                             -- The last digits depend on the order in which floats are added up: what is told is rounded.
                             -- Nobody could see a fault that changed next to nothing: it is none.
                             RETURN QUERY
-                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], j.verdict, round(j.score::numeric, 6)::float8, j.said
+                            SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
+                                   CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: nobody sees that these are values of the batch before' ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
-                            WHERE chosen[c.col] IS NOT NULL AND judged.changed[c.col] >= greatest(0.05, 3.0 / greatest(one.rows, 1))
+                            CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
+                            WHERE chosen[c.col] IS NOT NULL AND coalesce(judged.changed[c.col], 1) >= greatest(0.05, 3.0 / greatest(one.rows, 1))
                             ORDER BY c.col;
                         END LOOP;
                     END IF;
                 END IF;
 
                 -- As it was; this is what later batches are compared with.
+                DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = twin.definition_id AND p.batch = one.batch;
                 PERFORM pgslo_catalog.profile_batch(twin, mine, columns, one.sample, level, present);
                 missed := '{}';
                 FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j ORDER BY j.column_name COLLATE "C" LOOP
@@ -370,6 +385,7 @@ COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(begin_check.name);
@@ -391,6 +407,7 @@ COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): 
 CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '5 seconds' * 2 ^ least(d.attempts, 20))
@@ -403,6 +420,7 @@ COMMENT ON FUNCTION pgslo.begin_delivery(delivery_id bigint) IS 'Note that a mes
 CREATE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET lock_timeout TO '5s'
     AS $$
 BEGIN
@@ -454,6 +472,7 @@ COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT
 CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -555,6 +574,7 @@ COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_n
 CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF check_own_rights.reader <> pgslo_catalog.caller() THEN
@@ -572,6 +592,7 @@ COMMENT ON FUNCTION pgslo.check_own_rights(reader name) IS 'Part of create_snaps
 CREATE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*'::text) RETURNS TABLE(batch_name text, rule text, columns text[], verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -647,6 +668,7 @@ COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.quarantine q
@@ -668,6 +690,7 @@ COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined 
 CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(drop_snapshot.name);
@@ -697,6 +720,7 @@ COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: fo
 CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET quote_all_identifiers TO 'off'
     AS $$
 DECLARE
@@ -758,6 +782,7 @@ COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): wh
 CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.delivery d
     SET sent_at = CASE WHEN end_delivery.error IS NULL THEN clock_timestamp() END, error = left(end_delivery.error, 1000)
@@ -769,6 +794,7 @@ COMMENT ON FUNCTION pgslo.end_delivery(delivery_id bigint, error text) IS 'Note 
 CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
@@ -786,6 +812,7 @@ COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output 
 CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     (SELECT 'failing row', format('%s: %s', s.row_key, s.shown)
      FROM pgslo_catalog.incident i
@@ -825,6 +852,7 @@ COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an in
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     WITH incident AS (
         SELECT i, i.*, d.name, d.relation, r, r.name AS rule_name, r.kind, r.columns, r.promise, r.on_breach, coalesce(r.owner, d.owner, 'unknown') AS owner,
@@ -850,6 +878,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
+        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond what is learned, so nobody is notified' END),
         ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
         ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v
                              WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch AND pgslo_catalog.shows_figures(n.r, pgslo_catalog.caller()))),
@@ -919,6 +948,7 @@ COMMENT ON FUNCTION pgslo.float_text(value double precision) IS 'Return the shor
 CREATE FUNCTION pgslo.follow_task(task text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(follow_task.task);
@@ -941,6 +971,7 @@ COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begins to follow a task''s 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text := pgslo_catalog.read_mode(guard.on_read);
@@ -958,6 +989,7 @@ COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) I
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     mode text;
@@ -1021,6 +1053,7 @@ COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read
 CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
@@ -1055,6 +1088,7 @@ COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read te
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1083,6 +1117,7 @@ COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET row_security TO 'off'
     AS $$
     SELECT n.name, n.rows
@@ -1212,6 +1247,7 @@ COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, d
 CREATE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.is_known(is_current.definition, NULL, is_current.planned);
@@ -1223,6 +1259,7 @@ COMMENT ON FUNCTION pgslo.is_current(definition text, planned text[]) IS 'Whethe
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1244,6 +1281,7 @@ COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the 
 CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET gin_fuzzy_search_limit TO '0'
     AS $$
 DECLARE
@@ -1280,6 +1318,18 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
+    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
+    UPDATE pgslo_catalog.profile p
+    SET closing = 0, first_age = 64, age = 64
+    WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
+    UPDATE pgslo_catalog.profile p
+    SET first_age = r.later, age = r.later
+    FROM (
+        SELECT b.name, row_number() OVER (ORDER BY b.place DESC) - 1 AS later FROM pgslo_catalog.batch b
+        WHERE b.definition_id = target.definition_id AND b.rows > 0 AND b.place <= pgslo_catalog.last_place(target)
+        ORDER BY b.place DESC LIMIT 64
+    ) AS r
+    WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
     -- What is missing in history is no news.
     DELETE FROM pgslo_catalog.expected_look l
     WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
@@ -1293,6 +1343,7 @@ COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest
 CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
@@ -1316,7 +1367,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -1336,7 +1387,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           t.usual
+           nullif(concat_ws(', ', t.usual, CASE WHEN n.kind = 'presence' THEN 'only whether there is a value' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -1346,6 +1397,7 @@ COMMENT ON FUNCTION pgslo.learned(definition text) IS 'What is learned of each c
 CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(mute.incident_id);
@@ -1362,6 +1414,7 @@ COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zon
 CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_mute(mute_rule.until);
@@ -1384,6 +1437,7 @@ COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp 
 CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -1408,6 +1462,7 @@ COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule
 CREATE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL::interval) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
@@ -1419,6 +1474,7 @@ COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Names of
 CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
@@ -1431,6 +1487,7 @@ COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within i
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgslo.incident i WHERE i.page = queue_delivery.page AND i.incident_id = ANY (queue_delivery.incidents)) THEN
@@ -1614,6 +1671,7 @@ COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     gate jsonb;
@@ -1664,6 +1722,7 @@ COMMENT ON FUNCTION pgslo.ready(task text) IS 'Whether a task may be trained now
 CREATE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -1694,6 +1753,7 @@ COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb, as_update text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET "DateStyle" TO 'ISO, YMD'
     SET "IntervalStyle" TO 'postgres'
     SET bytea_output TO 'hex'
@@ -1987,6 +2047,7 @@ COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update
 CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.incident;
@@ -2022,6 +2083,7 @@ COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     wanted record;
@@ -2066,6 +2128,7 @@ COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that w
 CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     reader name := pgslo_catalog.caller();
@@ -2141,6 +2204,7 @@ COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot()
 CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
@@ -2151,6 +2215,7 @@ COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is sti
 CREATE FUNCTION pgslo.snapshot_diff(one text, other text) RETURNS TABLE(column_name text, change text, type_one text, type_other text, null_share_one double precision, null_share_other double precision, summary_one jsonb, summary_other jsonb, distance double precision, by_chance double precision, has_drifted boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     first pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_diff.one);
@@ -2177,6 +2242,7 @@ COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots 
 CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(snapshot_query.name);
@@ -2197,16 +2263,19 @@ COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a s
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
-        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
+        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
+            WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
         'problems', coalesce(jsonb_agg(jsonb_build_object(
             'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
         ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
     FROM pgslo_catalog.problem(status_of.definition, ARRAY(
         SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
+    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
 $$;
 
 COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
@@ -2214,6 +2283,7 @@ COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a ta
 CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     INSERT INTO pgslo_catalog.recipient (recipient) VALUES (subscribe.recipient) ON CONFLICT ON CONSTRAINT recipient_is_known_once DO NOTHING;
@@ -2347,6 +2417,7 @@ COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to
 CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
@@ -2408,6 +2479,7 @@ COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'What differs between a 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
     SELECT r.version FROM pgslo_catalog.runtime r
 $$;
@@ -2417,6 +2489,7 @@ COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed th
 CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $$;
 
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
@@ -2424,6 +2497,7 @@ COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role
 CREATE FUNCTION pgslo.watch_task(task text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     PERFORM pgslo_catalog.check_may_run(watch_task.task);
@@ -2599,6 +2673,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
+CREATE FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (age_of.definition).definition_id;
+    -- One far in the future makes no other older.
+    last_place numeric := pgslo_catalog.last_place(age_of.definition);
+BEGIN
+    -- Batches are closed while later ones that have begun are not added up yet.
+    RETURN (
+        SELECT count(*)
+        FROM (
+            SELECT FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.place > age_of.place AND b.place <= last_place AND b.rows > 0 LIMIT 1000
+        ) AS known
+    ) + (
+        SELECT count(DISTINCT begun.batch)
+        FROM (
+            SELECT f.batch FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = id AND f.place > age_of.place AND f.place <= last_place
+              AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate') LIMIT 1000
+        ) AS begun
+        WHERE NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = begun.batch AND b.rows > 0)
+    );
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) IS 'How many batches have begun after the one at this place.';
+
 CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2618,16 +2722,34 @@ COMMENT ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text)
 CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT CASE
-        WHEN value IS NULL THEN 'none'
-        WHEN kind IN ('share', 'rise') THEN format('%s %%', trim_scale(round((100 * least(greatest(value, 0), 1))::numeric, 1)))
-        WHEN abs(value) >= 1e15 OR value = 0 THEN value::text
-        ELSE trim_scale(round(value::numeric, greatest(0, 2 - floor(log(abs(value)))::integer)))::text
-    END
-$$;
+    AS $$ SELECT pgslo_catalog.amount_in(value, kind, 3) $$;
 
 COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
+
+CREATE FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    exact numeric;
+BEGIN
+    IF amount_in.value IS NULL THEN
+        RETURN 'none';
+    ELSIF amount_in.kind IN ('share', 'rise') THEN
+        RETURN trim_scale(round((100 * least(greatest(amount_in.value, 0), 1))::numeric, amount_in.digits - 2))::text || ' %';
+    ELSIF abs(amount_in.value) >= 1e15 OR amount_in.value = 0 THEN
+        RETURN amount_in.value::text;
+    END IF;
+    exact := trim_scale(round(amount_in.value::numeric, greatest(0, amount_in.digits - 1 - floor(log(abs(amount_in.value)))::integer)));
+    IF abs(exact) < 10000 THEN
+        RETURN exact::text;  -- A year has no comma.
+    END IF;
+    RETURN CASE WHEN exact < 0 THEN '-' ELSE '' END || to_char(trunc(abs(exact)), 'FM999,999,999,999,999,990')
+        || coalesce(substring(exact::text COLLATE "C" FROM '[.][0-9]+$'), '');
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) IS 'A number of a summary as people read it, in so many digits; shares as per cent.';
 
 CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     LANGUAGE plpgsql
@@ -2747,6 +2869,132 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+
+CREATE TABLE pgslo_catalog.profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    rows bigint NOT NULL,
+    present bigint NOT NULL,
+    level smallint DEFAULT 0 NOT NULL,
+    summary double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    prefix integer[],
+    entities integer[],
+    sampled integer DEFAULT 0 NOT NULL,
+    noise double precision[],
+    expected double precision[],
+    spread double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer DEFAULT 0 NOT NULL,
+    baseline boolean DEFAULT true NOT NULL,
+    tolerated_below double precision[],
+    content bigint,
+    closing integer,
+    first_age integer,
+    age integer,
+    stage smallint,
+    seen integer,
+    maturing boolean[],
+    moves text
+);
+
+COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
+
+COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.content IS 'Hash of what was described; another one when the column has changed.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.closing IS 'Which closing of its batch this profile is of; 0 when it was learned from rows that were there.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.first_age IS 'How many later batches there were when the first profile was taken.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.age IS 'How many later batches there were when the column was last seen to change.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.stage IS '0: compared with batches as they are in the end; 1: with first closings; 2: between these.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.seen IS 'For stages 1 and 2, of how many of the last 28 batches the first closing is known.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.maturing IS 'For stages 1 and 2, which numbers of summary change after the first closing.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
+
+CREATE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    seen pgslo_catalog.first_profile;
+    result pgslo_catalog.profile := last;
+BEGIN
+    IF as_first_seen.stage = 1 THEN
+        SELECT f.* INTO seen FROM pgslo_catalog.first_profile f
+        WHERE f.definition_id = last.definition_id AND f.column_name = last.column_name AND f.batch = last.batch AND f.age <= as_first_seen.age;
+        IF FOUND THEN
+            result.rows := seen.rows;
+            result.level := seen.level;
+            result.sampled := seen.sampled;
+            result.summary := seen.summary;
+            result.noise := seen.noise;
+            result.common := seen.common;
+            result.shapes := seen.shapes;
+            result.grid := seen.grid;
+            result.surprise := seen.surprise;
+            result.tolerated := seen.tolerated;
+            result.tolerated_below := seen.tolerated_below;
+            result.usual := seen.usual;
+            result.usual_shapes := seen.usual_shapes;
+            result.usual_grid := seen.usual_grid;
+            result.learned_from := seen.learned_from;
+            result.baseline := seen.baseline;
+        END IF;
+    END IF;
+    RETURN result;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) IS 'A profile as it was at the first closing, for a column that is compared with first closings (stage 1); else as it is.';
 
 CREATE TABLE pgslo_catalog.missed_batch (
     missed_id bigint NOT NULL,
@@ -3265,6 +3513,7 @@ COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores t
 CREATE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     target pgslo_catalog.definition;
@@ -3373,6 +3622,9 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     ), taken AS MATERIALIZED (
         -- The same entity's row of the batch before; where there is none, the row in the same place.
         SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
+    ), again AS MATERIALIZED (
+        -- Values of other entities look like any day's: eight that recur are the least that is compared.
+        SELECT count(p.row) >= 8 AS is_seen FROM line l JOIN past_line p USING (entity)
     ), about AS MATERIALIZED (
         SELECT f.col::integer AS col, f.fault, kinds[f.col] AS kind, partners[f.col] AS partner, pgslo_catalog.chance(batch || '/' || f.col, seed) AS strength
         FROM unnest(faults) WITH ORDINALITY AS f (fault, col) WHERE f.fault IS NOT NULL
@@ -3396,10 +3648,11 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     )
     SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
            (SELECT array_agg(d.share ORDER BY d.col) FROM (
-                SELECT m.col, avg((m.now IS DISTINCT FROM m.value)::integer)::float8 AS share FROM made m WHERE m.col > 0 GROUP BY m.col) d)
+                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale') THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
+                FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed.';
+COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed; NULL where nothing of that can be seen.';
 
 CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -3452,6 +3705,7 @@ COMMENT ON COLUMN pgslo_catalog.rule_break.pause_id IS 'The pause because of whi
 CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
@@ -4039,7 +4293,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
-CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
+CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean DEFAULT false) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4049,6 +4303,9 @@ DECLARE
     found_any boolean;
     problem record;
     judged text[];
+    suspects bigint[] := CASE WHEN column_readiness.passes_suspects THEN ARRAY(
+        SELECT i.incident_id FROM pgslo_catalog.incident i
+        WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND i.is_suspect) ELSE '{}' END;
 BEGIN
     SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
     FROM (
@@ -4068,8 +4325,8 @@ BEGIN
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
         SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*'], column_readiness.within) AS q
-        WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
+        WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u)))
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
@@ -4092,13 +4349,13 @@ BEGIN
         found_any := false;
         FOR problem IN
             SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
-            WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
+            WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}')))
             UNION ALL
             SELECT NULL, format('%s has no such column any more', target.name)
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
             UNION ALL
-            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged) AS u
+            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged, column_readiness.passes_suspects) AS u
         LOOP
             found_any := true;
             about := 'column';
@@ -4122,7 +4379,7 @@ BEGIN
     -- The table as a whole.
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
-    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged, column_readiness.passes_suspects) AS u
     UNION ALL
     SELECT 'table', target.name, NULL, NULL, true,
            format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
@@ -4137,7 +4394,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) IS 'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean) IS 'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
 
 CREATE TABLE pgslo_catalog.snapshot_column (
     snapshot_id bigint NOT NULL,
@@ -4865,6 +5122,7 @@ COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     whole jsonb := to_jsonb(NEW);
@@ -4957,9 +5215,11 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key,
-               (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
+        CROSS JOIN LATERAL (
+            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+        ) k
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -4992,18 +5252,20 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                         ELSE (k.seconds - least(greatest(batch.place, -1e12), 1e12)::float8) / 3600 END AS x
         ) v
         WHERE v.x IS NOT NULL
+    ), span AS MATERIALIZED (
+        SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
-               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after, avg((v.x = round(v.x))::integer)::float8 AS whole,
                avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN generate_series(1, v.n)
+        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
@@ -5027,7 +5289,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key GROUP BY c.row) r
+        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key AND w.is_told GROUP BY c.row) r
         GROUP BY r.told
     ), told AS (
         SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d
@@ -5039,17 +5301,18 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
            coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
                CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
-               t.empty / t.present, ln(t.distinct), t.distinct / t.present, t.top / t.present, t.single / t.present,
-               t.characters / t.present, t.length_min, t.length_max, g.at_length_max,
-               t.upper / greatest(t.characters, 1), t.digit / greatest(t.characters, 1), t.space / greatest(t.characters, 1), t.punctuation / greatest(t.characters, 1),
-               t.numbers / t.present, t.times / t.present,
+               v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
+               v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
+               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
+               v.numbers / v.present, v.times / v.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
                CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
-               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
@@ -5059,7 +5322,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
-               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share
+               NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
     FROM watched w
@@ -5067,10 +5330,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    LEFT JOIN long_of g USING (col)
-    LEFT JOIN common_of c USING (col)
-    LEFT JOIN shape_of p USING (col)
-    LEFT JOIN prefix_of x USING (col)
+    -- Of values that are not in the sample nothing is told but whether there is one.
+    LEFT JOIN text_of v ON v.col = w.col AND w.is_told
+    LEFT JOIN long_of g ON g.col = w.col AND w.is_told
+    LEFT JOIN common_of c ON c.col = w.col AND w.is_told
+    LEFT JOIN shape_of p ON p.col = w.col AND w.is_told
+    LEFT JOIN prefix_of x ON x.col = w.col AND w.is_told
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
@@ -5601,22 +5866,30 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them foresaw is no surprise.
     WITH mine AS MATERIALIZED (
-        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level FROM pgslo_catalog.profile p
+        SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
     ), past AS MATERIALIZED (
-        SELECT m.column_name, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
+        SELECT m.column_name, h.place, h.summary, h.noise, h.sampled, h.rows, h.back, NULL::bigint AS turn, h.level = m.level AS alike
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, p.noise, p.sampled, p.rows, p.level, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND p.baseline
+            -- A young batch is compared with what others were when they were as young.
+            SELECT p.place, coalesce(f.summary, p.summary) AS summary, coalesce(f.noise, p.noise) AS noise, coalesce(f.sampled, p.sampled) AS sampled,
+                   coalesce(f.rows, p.rows) AS rows, coalesce(f.level, p.level) AS level, row_number() OVER (ORDER BY p.place DESC) AS back
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.place < expect.place AND coalesce(f.baseline, p.baseline)
             ORDER BY p.place DESC LIMIT 28
         ) h
         UNION ALL
-        SELECT m.column_name, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
+        SELECT m.column_name, NULL, h.summary, NULL, NULL, NULL, NULL, h.turn, NULL
         FROM mine m
         CROSS JOIN LATERAL (
-            SELECT p.summary, row_number() OVER (ORDER BY p.place DESC) AS turn FROM pgslo_catalog.profile p
-            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.baseline
+            SELECT coalesce(f.summary, p.summary) AS summary, row_number() OVER (ORDER BY p.place DESC) AS turn
+            FROM pgslo_catalog.profile p
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            WHERE p.definition_id = expect.definition_id AND p.column_name = m.column_name AND coalesce(f.baseline, p.baseline)
               AND p.place = ANY (ARRAY(SELECT expect.place - g.turn * expect.phase FROM generate_series(1, 8) AS g (turn)))
             ORDER BY p.place DESC LIMIT 4
         ) h
@@ -5639,16 +5912,59 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                (sum(n.share * n.counted) + 0.5) / (sum(n.counted) + 1) AS pooled
         FROM number n
         GROUP BY n.column_name, n.i
+    ), pair AS MATERIALIZED (
+        -- What batches were at their first closing, and what became of them.
+        SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
+               CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
+        FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT s.batch, s.summary, s.baseline FROM pgslo_catalog.first_profile s
+            WHERE s.definition_id = expect.definition_id AND s.column_name = m.column_name AND s.place < expect.place
+            ORDER BY s.place DESC LIMIT 28
+        ) f
+        JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = f.batch
+        CROSS JOIN LATERAL unnest(f.summary, p.summary, p.noise) WITH ORDINALITY AS u (first, last, noise, i)
+        JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.first, 0), 1))) ELSE u.first END AS first,
+                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.last, 0), 1))) ELSE u.last END AS last
+        ) a
+        WHERE m.stage > 0 AND (u.first IS NOT NULL OR u.last IS NOT NULL)
+    ), own AS MATERIALIZED (
+        SELECT q.column_name, q.i, min(q.first) FILTER (WHERE q.baseline) AS least, max(q.first) FILTER (WHERE q.baseline) AS most,
+               avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
+        FROM pair q GROUP BY q.column_name, q.i
+    ), change AS MATERIALIZED (
+        -- What is told by comparison changes with what is compared.
+        SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
+        FROM own o
+        JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
     ), gap AS MATERIALIZED (
         -- How many batches ago the last one was that is compared with: what grows has grown that often.
-        SELECT m.column_name, 1 + (
+        SELECT l.column_name, l.pauses, 1 + (
                    SELECT count(*) FROM pgslo_catalog.profile q
-                   WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
-                     AND q.place > (
-                         SELECT max(r.place) FROM pgslo_catalog.profile r
-                         WHERE r.definition_id = expect.definition_id AND r.column_name = m.column_name AND r.place < expect.place AND r.baseline)
+                   WHERE q.definition_id = expect.definition_id AND q.column_name = l.column_name AND q.place < expect.place AND q.place > l.place
                ) AS batches
+        FROM (
+            -- And how long ago that is, by the time from batch to batch.
+            SELECT d.column_name, max(d.place) AS place,
+                   least(expect.place - max(d.place), 1e12)::float8 / greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY d.pause), 1e-6) AS pauses
+            FROM (
+                SELECT h.column_name, h.place, least(h.place - lead(h.place) OVER (PARTITION BY h.column_name ORDER BY h.back), 1e12)::float8 AS pause
+                FROM past h WHERE h.back <= 8
+            ) d
+            GROUP BY d.column_name
+        ) l
+    ), before AS MATERIALIZED (
+        -- What grows goes on from the batch before, though that one is not compared with: ids that jumped stay where they are.
+        SELECT m.column_name, b.summary
         FROM mine m
+        CROSS JOIN LATERAL (
+            SELECT q.summary, q.baseline FROM pgslo_catalog.profile q
+            WHERE q.definition_id = expect.definition_id AND q.column_name = m.column_name AND q.place < expect.place
+            ORDER BY q.place DESC LIMIT 1
+        ) b
+        WHERE m.moves = 'grows' AND NOT b.baseline
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
@@ -5661,11 +5977,19 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN trend t ON t.column_name = m.column_name AND t.i = k.ordinal
         LEFT JOIN deviation d ON d.column_name = m.column_name
         LEFT JOIN gap g ON g.column_name = m.column_name
+        LEFT JOIN before b ON b.column_name = m.column_name
+        -- The step of a number that says where values lie, in a column that grows.
+        CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
+        LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
-                                               (p.last + t.step * g.batches)) AS r (prediction)
+                                               (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
+                                               (b.summary[k.ordinal] + grown.step),
+                                               -- Between the first closing and the last, anything between the two.
+                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
+                                                                                greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
         ) c
@@ -5676,7 +6000,9 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
-                ELSE greatest(p.noise, m.noise[k.ordinal], CASE k.kind
+                WHEN k.name = 'steps' THEN 1
+                -- What grows by a step may grow by some.
+                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
@@ -5688,7 +6014,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55) THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
                      ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
@@ -5707,11 +6033,13 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         FROM told t
     )
     UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
     FROM (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
+               array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
+        LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
     ) a
@@ -6293,6 +6621,14 @@ BEGIN
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.over_at IS NULL;
 
+    IF follow_verdict.verdict = 'missed' AND open.is_suspect AND follow_verdict.place >= open.opened_place
+        AND NOT pgslo_catalog.is_suspect(follow_verdict.rule, follow_verdict.batch)
+    THEN
+        -- Now it is told of. It stays so until it is resolved, whatever the next batches are like.
+        UPDATE pgslo_catalog.incident i SET is_suspect = false
+        WHERE i.incident_id IN (
+            SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = open.incident_id FOR NO KEY UPDATE SKIP LOCKED);
+    END IF;
     -- One that was missed before, and was corrected or accepted since.
     IF follow_verdict.verdict = 'missed' AND (
         follow_verdict.place >= open.opened_place OR EXISTS (
@@ -6433,6 +6769,7 @@ BEGIN
     DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
     DELETE FROM pgslo_catalog.verdict v WHERE v.definition_id = id;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id;
+    DELETE FROM pgslo_catalog.first_profile p WHERE p.definition_id = id;
     DELETE FROM pgslo_catalog.batch b WHERE b.definition_id = id;
     DELETE FROM pgslo_catalog.missed_batch m
     USING pgslo_catalog.rule r
@@ -6510,6 +6847,21 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Let go of a lock that hold_for_session() took for this session.';
+
+CREATE FUNCTION pgslo_catalog.full_number(number xid, newest xid8) RETURNS xid8
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    turn constant bigint := 4294967296;
+    last bigint := full_number.newest::text::bigint;
+    found bigint := last / turn * turn + full_number.number::text::bigint;
+BEGIN
+    RETURN (CASE WHEN found > last AND found >= turn THEN found - turn ELSE found END)::text::xid8;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) IS 'The number of a transaction that is not after the newest, with its epoch.';
 
 CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
     LANGUAGE plpgsql
@@ -6633,6 +6985,42 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
+
+CREATE FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Nine of ten steps of the median go one way; chance does that once in some two thousand columns.
+    SELECT count(*) >= 10 AND greatest(count(*) FILTER (WHERE s.step > 0), count(*) FILTER (WHERE s.step < 0)) >= 0.9 * count(*)
+    FROM (
+        SELECT h.median - lead(h.median) OVER (ORDER BY h.place DESC) AS step
+        FROM (
+            SELECT p.place, p.summary[23] AS median FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (grows.mine).definition_id AND p.column_name = (grows.mine).column_name
+              AND p.place < (grows.mine).place AND p.baseline AND p.summary[27] IS NOT NULL
+            ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
+        ) h
+    ) s
+    WHERE s.step IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) IS 'Whether the numbers of a column grow, or shrink, from batch to batch, as growing ids and running totals do.';
+
+CREATE FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Writers are told no more of a session of another role than PostgreSQL shows to every role.
+    SELECT coalesce(
+        (SELECT format('process %s, role %s', l.pid, coalesce(quote_ident(a.usename), 'unknown'))
+         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'transactionid' AND l.transactionid = g.xmax AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
+        (SELECT format('prepared transaction %s of role %s', quote_literal(p.gid), quote_ident(p.owner)) FROM pg_prepared_xacts p WHERE p.transaction = g.xmax),
+        'a session that the catalogue does not show')
+    FROM pgslo_catalog.assertion_guard g WHERE g.check_function = guard_holder.check_function AND g.bucket = guard_holder.bucket
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) IS 'The session or the prepared transaction that has a guard row, in words.';
 
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -6820,21 +7208,11 @@ BEGIN
         USING CASE WHEN '*' = ANY (hold_assertion.keys) THEN NULL ELSE hold_assertion.keys END;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT;
-        IF NOT pgslo_catalog.is_of_moved_schema(error_code) THEN
-            -- Conflicts, locks and cancels hold no value, and clients try again by their code.
-            IF error_code ~ '^(40|53|55|57|58)' OR pgslo_catalog.may_see_groups(hold_assertion.check_function) THEN
-                RAISE;
-            END IF;
-            RAISE EXCEPTION USING
-                ERRCODE = error_code,
-                MESSAGE = (SELECT format('assertion "%s" of %s cannot be evaluated', r.name, d.name)
-                           FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-                           WHERE a.check_function = hold_assertion.check_function),
-                DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, error_code, error_message));
+        -- Conflicts, locks and cancels hold no value, and clients try again by their code.
+        IF error_code ~ '^(40|53|55|57|58)' THEN
+            RAISE;
         END IF;
-        PERFORM pgslo_catalog.record_break(d.name, r.name, error_code, error_message)
-        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        WHERE a.check_function = hold_assertion.check_function;
+        PERFORM pgslo_catalog.hold_unevaluated(hold_assertion.check_function, error_code, error_message);
         RETURN;
     END;
     IF broken_key IS NOT NULL THEN
@@ -6918,6 +7296,58 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) IS 'Lock the parts of a table until the transaction ends, and refuse if one belongs to a role without the rights of a role, by default the current one.';
+
+CREATE FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    assertion record;
+BEGIN
+    SELECT r.name, d.name AS definition INTO assertion
+    FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+    WHERE a.check_function = hold_unevaluated.check_function;
+    IF pgslo_catalog.is_outdated(hold_unevaluated.check_function, hold_unevaluated.error_code) THEN
+        PERFORM pgslo_catalog.record_break(assertion.definition, assertion.name, hold_unevaluated.error_code, hold_unevaluated.error_message);
+        RETURN;
+    END IF;
+    IF pgslo_catalog.may_see_groups(hold_unevaluated.check_function) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = hold_unevaluated.error_code,
+            MESSAGE = hold_unevaluated.error_message,
+            DETAIL = format('Assertion "%s" of %s cannot be evaluated.', assertion.name, assertion.definition);
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = hold_unevaluated.error_code,
+        MESSAGE = format('assertion "%s" of %s cannot be evaluated', assertion.name, assertion.definition),
+        DETAIL = format('Its query raises: %s.', pgslo_catalog.error_said(false, hold_unevaluated.error_code, hold_unevaluated.error_message));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
+
+CREATE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (hours_of.definition).batch_every IS NOT NULL THEN
+        RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
+    END IF;
+    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
+    RETURN (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
+        FROM (
+            SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap
+            FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (hours_of.definition).definition_id AND p.column_name = '*' AND p.place < hours_of.place
+            ORDER BY p.place DESC LIMIT 29
+        ) d
+        HAVING count(d.gap) >= 8);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
 
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -7154,17 +7584,54 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_movable(relation oid) IS 'Whether an UPDATE may move rows of a table from one partition to another: a trigger takes that for an INSERT.';
 
+CREATE FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    value text := (SELECT k.key FROM jsonb_object_keys((is_next_text.mine).common) AS k (key) LIMIT 1);
+    earlier text[] := ARRAY(SELECT k.key FROM jsonb_object_keys((is_next_text.mine).usual) AS k (key));
+BEGIN
+    -- What never changed and is another word now, not another number of a version or a month, is news.
+    RETURN value IS NULL OR cardinality(earlier) <> 1
+        OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
+        OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
+           AND lower(value COLLATE "C") IN (
+               SELECT lower(to_char(d.at, f.form)) FROM (SELECT to_timestamp((is_next_text.mine).place::float8) AT TIME ZONE 'UTC' AS at) d
+               CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) IS 'Whether the text that all rows of a batch have may follow the earlier ones: they changed before, or only digits differ.';
+
 CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- 42501 is about rights: they come back, and until then nobody gets around the assertion.
-    RETURN error_code ~ '^(42|3F|0A)' AND error_code <> '42501';
+    -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
+    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
+    -- about rights: they come back, and until then nobody gets around the assertion.
+    RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error says that a table is no longer what an assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) IS 'Whether an error may say that a table is no longer what an expression was written for.';
+
+CREATE FUNCTION pgslo_catalog.is_of_row(error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Values raise errors of many classes: besides 22, 0A000 for an array of two dimensions, 42601 for a text that is no
+    -- path, 42704 for a configuration that does not exist, 54000 for a text that is too long. 42501 is about rights.
+    RETURN NOT pgslo_catalog.is_transient(is_of_row.error_code)
+        AND NOT pgslo_catalog.is_of_moved_schema(is_of_row.error_code)
+        AND is_of_row.error_code <> '42501' AND is_of_row.error_code !~ '^(XX|SL)';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_of_row(error_code text) IS 'Whether a sum or the batch of a row raises such an error because of a value, every time and in every session.';
 
 CREATE FUNCTION pgslo_catalog.is_of_value(error_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7181,6 +7648,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_of_value(error_code text) IS 'Whether the row for which a condition raises such an error fails the rule, once the condition is known to fit the table.';
+
+CREATE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    IF pgslo_catalog.is_of_moved_schema(is_outdated.error_code) THEN
+        -- Over no group, it is an error of the tables, not of a row.
+        EXECUTE format('SELECT FROM pgslo_gen.%I($1)', is_outdated.check_function) USING '{}'::text[];
+    END IF;
+    RETURN false;
+EXCEPTION WHEN OTHERS THEN
+    RETURN pgslo_catalog.is_of_moved_schema(SQLSTATE);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) IS 'Whether an assertion raised an error because the tables are no longer what it was written for.';
 
 CREATE FUNCTION pgslo_catalog.is_owner(reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -7237,6 +7721,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) IS 'Return whether a role is neither a superuser nor the owner of the table or of pgslo.';
 
+CREATE FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- What somebody declared is missed or not.
+    IF (is_suspect.rule).kind <> 'learned' THEN
+        RETURN false;
+    END IF;
+    RETURN coalesce((
+        SELECT v.score < pgslo_catalog.missed_from() FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (is_suspect.rule).rule_id AND v.batch = is_suspect.batch AND v.verdict = 'missed'), false);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) IS 'Whether a batch misses a learned bound by less than what people are notified of; its verdict is recorded already.';
+
 CREATE FUNCTION pgslo_catalog.is_time(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7275,72 +7776,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_transient(error_code text) IS 'Whether an error is of the moment: a conflict, a lock, memory, a full disk, a cancelled statement, a stack that is full.';
-
-CREATE TABLE pgslo_catalog.profile (
-    definition_id bigint NOT NULL,
-    batch text NOT NULL,
-    place numeric NOT NULL,
-    column_name text NOT NULL,
-    rows bigint NOT NULL,
-    present bigint NOT NULL,
-    level smallint DEFAULT 0 NOT NULL,
-    summary double precision[],
-    common jsonb,
-    shapes jsonb,
-    grid double precision[],
-    prefix integer[],
-    entities integer[],
-    sampled integer DEFAULT 0 NOT NULL,
-    noise double precision[],
-    expected double precision[],
-    spread double precision[],
-    surprise double precision[],
-    tolerated double precision[],
-    usual jsonb,
-    usual_shapes jsonb,
-    usual_grid double precision[],
-    learned_from integer DEFAULT 0 NOT NULL,
-    baseline boolean DEFAULT true NOT NULL,
-    tolerated_below double precision[]
-);
-
-COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.summary IS 'Numbers in the order of pgslo_catalog.summary_names().';
-
-COMMENT ON COLUMN pgslo_catalog.profile.common IS 'The commonest values, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.shapes IS 'The commonest patterns of texts, with the rows of the sample that have them.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.grid IS 'Quantiles at 0, 1/40, ... 1, of numbers; of times in hours since the batch''s own.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.prefix IS 'Hashes of the values of some rows, in order of their entities: two batches compare row by row.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that the hashes of the columns belong to.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.spread IS 'The unit in which surprise is told.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.surprise IS 'How far each number of summary is from what was expected, in units of spread.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated IS 'The largest surprise of each number upwards before this batch; a shock counts in part, and fades.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual IS 'Shares of the commonest values before this batch, the latest batches counting most. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_shapes IS 'The same of the patterns of texts.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.usual_grid IS 'The mean grid before this batch, then the lowest and the highest value.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.learned_from IS 'Batches before this one that it was compared with.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.baseline IS 'Whether later batches are compared with it; false for a batch that missed.';
-
-COMMENT ON COLUMN pgslo_catalog.profile.tolerated_below IS 'The same downwards.';
 
 CREATE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -7465,7 +7900,8 @@ BEGIN
                 ORDER BY e.opened_place, e.turn LIMIT 1),
             acknowledged_at = coalesce(i.acknowledged_at, (two.other).acknowledged_at),
             acknowledged_by = coalesce(i.acknowledged_by, (two.other).acknowledged_by),
-            muted_until = greatest(i.muted_until, (two.other).muted_until)
+            muted_until = greatest(i.muted_until, (two.other).muted_until),
+            is_suspect = i.is_suspect AND (two.other).is_suspect
         WHERE i.incident_id = (two.kept).incident_id;
         SELECT e.* INTO before FROM pgslo_catalog.incident_event e
         WHERE e.incident_id = (two.other).incident_id AND e.event IN ('over', 'resolved')
@@ -7572,6 +8008,9 @@ DECLARE
     first record;
     broken bigint;
     looked_at text[];
+    known text[] := ARRAY(SELECT DISTINCT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id);
+    noted record;
+    named record;
 BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
@@ -7579,15 +8018,29 @@ BEGIN
     -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
-        ELSE ARRAY(SELECT k.key FROM unnest(judge_assertion.keys) AS k (key) UNION SELECT b.group_key FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id)
+        ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
     END;
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
-        INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
-        SELECT judge_assertion.rule_id, b.group_key, b.group_shown, b.said
-        FROM pgslo_catalog.broken_groups(judged.check_function, looked_at, 10000) AS b;
-        GET DIAGNOSTICS broken = ROW_COUNT;
+        noted := pgslo_catalog.note_broken(judged, looked_at);
+        IF noted.unjudged = ARRAY['*'] THEN
+            -- Not of all groups at once; those that are known by name are told apart.
+            looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
+            IF looked_at <> '{}' THEN
+                named := pgslo_catalog.note_broken(judged, looked_at);
+                noted.broken := named.broken;
+                noted.unjudged := noted.unjudged || named.unjudged;
+            END IF;
+            looked_at := ARRAY['*'];
+        END IF;
+        broken := noted.broken;
+        IF noted.unjudged <> '{}' THEN
+            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
+            INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
+            PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
+        END IF;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
@@ -7601,6 +8054,9 @@ BEGIN
         END IF;
         RETURN NULL;
     END;
+    IF broken = 0 AND noted.unjudged <> '{}' THEN
+        RETURN NULL;  -- Nothing is known to be met.
+    END IF;
     SELECT b.* INTO first FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id ORDER BY b.broken_group_id LIMIT 1;
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
@@ -7731,6 +8187,7 @@ BEGIN
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
         -- What it looked like is not known, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
+        DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
     ELSIF judge_closed.columns <> '{}' THEN
         -- Whatever is in the sample, the rules that do not read the profile have their verdicts.
@@ -7765,16 +8222,28 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     AS $$
     WITH mine AS (
         -- The first weeks know little, and the first months not all: bounds are wider until there are enough batches.
-        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
-               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday,
+        SELECT p.column_name, p.rows, p.sampled, p.learned_from, p.moves, p.surprise, p.tolerated, p.tolerated_below, p.expected, p.spread, p.summary,
+               p.stage, p.seen, p.maturing,
+               pgslo_catalog.is_holiday(d.holidays, p.place) AS holiday, coalesce(d.sensitivity, 1) AS sensitivity,
+               -- Whole numbers and multiples of ten or a hundred have steps, in a column that has more than one of these.
+               CASE WHEN p.expected[29] >= 0.99 AND p.summary[29] >= 0.99 THEN CASE
+                   WHEN p.expected[31] >= 0.99 AND p.summary[31] >= 0.99 AND g.largest >= 100 THEN 100
+                   WHEN p.expected[30] >= 0.99 AND p.summary[30] >= 0.99 AND g.largest >= 10 THEN 10 ELSE 1 END
+                   ELSE 0 END::float8 AS step,
+               p.expected[28] = 0 AND p.summary[28] = 0 AS is_positive,
                1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
+        CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
-               b.below * m.spread[k.ordinal] * r.room AS reach_below, b.above * m.spread[k.ordinal] * r.room AS reach_above,
-               greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room AS score, m.holiday,
+               a.reach_below, a.reach_above, s.step, m.is_positive,
+               CASE
+                   WHEN k.kind = 'quantile' THEN greatest(m.surprise[k.ordinal] / a.reach_above, - m.surprise[k.ordinal] / a.reach_below) * m.spread[k.ordinal]
+                   -- An order of magnitude is that of a value.
+                   WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
+                   ELSE greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room END AS score, m.holiday,
                CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
                m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
@@ -7783,31 +8252,64 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         CROSS JOIN pgslo_catalog.summary_kinds() k
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
-            SELECT min(t.bound) FILTER (WHERE t.side = -1) AS below, min(t.bound) FILTER (WHERE t.side = 1) AS above
+            -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
+            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
+                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, m.wide * CASE
+                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
-                FROM (VALUES (-1, m.tolerated_below[k.ordinal]), (1, m.tolerated[k.ordinal])) AS v (side, tolerated)
+                FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
+                             (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
             ) t
+            -- Where a share is next to nothing, or next to all, no shock makes the other end of the scale usual; what comes again does.
+            CROSS JOIN LATERAL (
+                SELECT CASE
+                    WHEN k.kind <> 'share' OR t.room < 1.25 OR t.bound * m.spread[k.ordinal] <= 0.8 * t.room THEN t.bound
+                    -- Of a few values chance alone makes all or none.
+                    WHEN CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END < 10 THEN t.bound
+                    WHEN 3 <= (
+                        SELECT count(*)
+                        FROM (
+                            SELECT p.summary[k.ordinal] AS share FROM pgslo_catalog.profile p
+                            WHERE p.definition_id = judge_columns.definition_id AND p.column_name = m.column_name AND p.place < judge_columns.place
+                            ORDER BY p.place DESC LIMIT 56
+                        ) h
+                        WHERE CASE t.side WHEN 1 THEN h.share > 0.9 ELSE h.share < 0.1 END) THEN t.bound
+                    ELSE 0.8 * t.room / m.spread[k.ordinal] END AS bound
+            ) l
         ) b
         -- On a holiday half as many rows are no news, nor are twice as many.
         CROSS JOIN LATERAL (
             SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
+        -- No quantile of whole numbers goes less far than a step.
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'quantile' OR k.name = 'log_mean' THEN m.step ELSE 0 END AS step) s
+        CROSS JOIN LATERAL (
+            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below, greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
+            FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
-          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal < 50
+          AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
+          -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
+          AND (m.moves = 'one value' OR k.name <> 'steps')
+          AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
+               'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
+          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
+          -- values there are is neither what it was nor what it will be.
+          AND NOT coalesce(
+              (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
+              AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
         SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
-        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected,
+        SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.step, s.is_positive, s.of_the_day,
                s.reach_below * f.times AS reach_below, s.reach_above * f.times AS reach_above, s.score / f.times AS score
         FROM scored s
         CROSS JOIN day d
@@ -7816,9 +8318,15 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     ), bound AS (
         SELECT w.*,
                CASE WHEN w.kind IN ('rise', 'apart') THEN NULL WHEN w.kind = 'share' THEN sin(greatest(w.expected - w.reach_below, 0)) ^ 2
-                    WHEN w.name IN ('rows', 'distinct', 'log_mean', 'log_deviation') THEN exp(greatest(w.expected - w.reach_below, -300)) ELSE w.expected - w.reach_below END AS least,
+                    WHEN w.name = 'log_mean' THEN greatest(least(exp(greatest(w.expected - w.reach_below, -300)), exp(least(w.expected, 300)) - w.step), 0)
+                    WHEN w.kind = 'log' THEN exp(greatest(w.expected - w.reach_below, -300))
+                    -- No year is before the first one, and no length below nothing.
+                    WHEN w.is_positive AND w.kind IN ('mean', 'quantile') OR w.kind = 'length' OR w.name = 'hour' THEN greatest(w.expected - w.reach_below, 0)
+                    ELSE w.expected - w.reach_below END AS least,
                CASE WHEN w.kind IN ('share', 'rise') THEN sin(least(w.expected + w.reach_above, 1.5707963)) ^ 2
-                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300)) ELSE w.expected + w.reach_above END AS most,
+                    WHEN w.name = 'log_mean' THEN greatest(exp(least(w.expected + w.reach_above, 300)), exp(least(w.expected, 300)) + w.step)
+                    WHEN w.kind = 'log' THEN exp(least(w.expected + w.reach_above, 300))
+                    WHEN w.name = 'hour' THEN least(w.expected + w.reach_above, 24) ELSE w.expected + w.reach_above END AS most,
                CASE WHEN w.kind = 'log' THEN exp(least(w.value, 300)) ELSE w.value END AS shown
         FROM worst w
     )
@@ -7826,29 +8334,41 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            CASE WHEN b.score IS NULL THEN 'unknown' WHEN b.score >= 1 THEN 'missed' ELSE 'met' END,
            b.shown, b.least, b.most, b.score,
            CASE
+               WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
                WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
-               ELSE format(CASE WHEN f.usual IS NULL THEN '%s%s%s: %s; %s expected%s' ELSE 'median %s, usually %s (%s: %s; %s expected%s)' END,
-                   f.now, f.usual, b.words, pgslo_catalog.amount(b.shown, b.kind),
-                   CASE WHEN b.shown > b.most AND pgslo_catalog.amount(b.shown, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN
-                            'less than ' || pgslo_catalog.amount(b.most, b.kind)
-                        WHEN b.least IS NULL THEN 'at most ' || pgslo_catalog.amount(b.most, b.kind)
-                        WHEN pgslo_catalog.amount(b.least, b.kind) = pgslo_catalog.amount(b.most, b.kind) THEN pgslo_catalog.amount(b.least, b.kind)
-                        ELSE pgslo_catalog.amount(b.least, b.kind) || ' to ' || pgslo_catalog.amount(b.most, b.kind) END,
-                   CASE WHEN m.holiday THEN ' on a holiday' END)
+               ELSE concat(
+                   pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
+                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
+                       concat(
+                           CASE WHEN m.holiday THEN ' on a holiday' END,
+                           CASE
+                               WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
+                               WHEN m.stage = 1 THEN ' at its first closing'
+                               WHEN m.stage = 2 THEN ' while it is still maturing' END)),
+                   -- What follows from rows that are missing, or too many, is told with them.
+                   CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
+                       '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
            END
     FROM mine m
     LEFT JOIN bound b USING (column_name)
+    LEFT JOIN bound t ON t.column_name = '*' AND t.name = 'rows' AND m.column_name <> '*'
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN d.is_other THEN d.now END AS now, CASE WHEN d.is_other THEN d.usual END AS usual
-        FROM (
-            SELECT pgslo_catalog.amount(m.summary[23], 'quantile') AS now, pgslo_catalog.amount(m.expected[23], 'quantile') AS usual,
-                   -- Of numbers; the quantiles of times are hours from where their batch begins.
-                   b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') AND m.summary[27] IS NOT NULL AND m.summary[23] IS NOT NULL
-                   AND m.expected[23] IS NOT NULL
-                   AND pgslo_catalog.amount(m.summary[23], 'quantile') <> pgslo_catalog.amount(m.expected[23], 'quantile') AS is_other
-        ) d
-    ) f
+        SELECT CASE
+            -- Of numbers; the quantiles of times are hours from where their batch begins.
+            WHEN m.summary[27] IS NULL THEN NULL
+            WHEN b.name = 'steps' THEN pgslo_catalog.amount(m.expected[23], 'quantile')
+            WHEN b.name IN ('moved', 'distribution', 'log_mean', 'log_deviation') THEN (
+                SELECT pgslo_catalog.span_of(m.summary[23], min(h.median), max(h.median), 'quantile', 0, 3)
+                FROM (SELECT q.summary[23] AS median FROM pgslo_catalog.profile q
+                      WHERE q.definition_id = judge_columns.definition_id AND q.column_name = m.column_name AND q.place < judge_columns.place AND q.baseline
+                      ORDER BY q.place DESC LIMIT 28) h)
+            END AS usual
+    ) y
+    CROSS JOIN LATERAL (
+        SELECT concat('the batch is still maturing',
+            CASE WHEN m.stage = 1 THEN format('; %s of %s first closings are known', m.seen, pgslo_catalog.least_batches()) END) AS young
+    ) z
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
@@ -8117,7 +8637,7 @@ BEGIN
         EXECUTE
             $text$
             CREATE FUNCTION pgslo_snapshot.refuse_change() RETURNS trigger LANGUAGE plpgsql
-            SET search_path = pg_catalog, pg_temp
+            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
             AS $body$
             BEGIN
                 RAISE EXCEPTION USING
@@ -8282,6 +8802,7 @@ CREATE TABLE pgslo_catalog.incident (
     opened_by_tick boolean DEFAULT false NOT NULL,
     over_at timestamp with time zone,
     is_of_batches boolean DEFAULT false NOT NULL,
+    is_suspect boolean DEFAULT false NOT NULL,
     CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
     CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
     CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
@@ -8303,6 +8824,8 @@ COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opene
 COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
 
 COMMENT ON COLUMN pgslo_catalog.incident.is_of_batches IS 'Whether its missed batches are recorded one by one, and their rows tell whom it concerns: guards leave it to them.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.is_suspect IS 'Whether no batch of it was twice beyond what is learned: readers are warned, and nobody is notified.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -8396,6 +8919,19 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    -- An alarm about the first closing may be answered when the batch has matured.
+    UPDATE pgslo_catalog.first_profile f
+    SET baseline = true,
+        tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                     FROM unnest(pgslo_catalog.on_side(f.surprise, 1, f.tolerated)) WITH ORDINALITY AS u (x, i)
+                     LEFT JOIN unnest(f.tolerated) WITH ORDINALITY AS m (x, i) USING (i)),
+        tolerated_below = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
+                           FROM unnest(pgslo_catalog.on_side(f.surprise, -1, f.tolerated_below)) WITH ORDINALITY AS u (x, i)
+                           LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
+    FROM pgslo_catalog.rule r
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
+      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
+      AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
@@ -8504,12 +9040,49 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) IS 'Return the rules whose bounds are learned: one for each column that is watched, and one for the table.';
 
+CREATE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    digits integer := 3;
+    now text := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, 3);
+    within text;
+    said text;
+BEGIN
+    -- As many digits as it takes to tell a value from the bound that it misses.
+    WHILE digits < 15
+          AND (learned_said.value > learned_said.high AND now = pgslo_catalog.amount_in(learned_said.high, learned_said.kind, digits)
+               OR learned_said.value < learned_said.low AND now = pgslo_catalog.amount_in(learned_said.low, learned_said.kind, digits)) LOOP
+        digits := digits + 1;
+        now := pgslo_catalog.amount_in(learned_said.value, learned_said.kind, digits);
+    END LOOP;
+    within := pgslo_catalog.span_of(learned_said.value, learned_said.low, learned_said.high, learned_said.kind, learned_said.step, digits);
+    said := CASE learned_said.name
+        WHEN 'moved' THEN format('distribution moved by %s', now)
+        WHEN 'steps' THEN format('%s steps from what may follow', now)
+        ELSE format('%s: %s', learned_said.words, now) END || coalesce('; ' || within || ' expected', '') || coalesce(learned_said.condition, '');
+    RETURN CASE WHEN learned_said.fact IS NULL THEN said ELSE format('%s (%s)', learned_said.fact, said) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) IS 'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
+
 CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 21 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
+
+CREATE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT min(g.gap) FROM (SELECT n.x - lag(n.x) OVER (ORDER BY n.x) AS gap FROM pgslo_catalog.numbers_in(usual) AS n (x)) g WHERE g.gap > 0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'The least difference of usual values that are numbers.';
 
 CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     LANGUAGE plpgsql
@@ -8525,6 +9098,26 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.leave_room(room text) IS 'Drop a table into which a reference was read again.';
+
+CREATE FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- A column that went to and fro among a few values, such as a flag of workdays, and has another one now.
+    SELECT NOT (leaves_its_set.mine).usual ?| ARRAY(SELECT jsonb_object_keys((leaves_its_set.mine).common))
+       AND count(*) FILTER (WHERE h.is_other) >= 3 * greatest((SELECT count(*) FROM jsonb_object_keys((leaves_its_set.mine).usual)), 2)
+    FROM (
+        SELECT b.value <> lag(b.value) OVER (ORDER BY b.place DESC) AS is_other
+        FROM (
+            SELECT p.place, (SELECT k.key FROM jsonb_object_keys(p.common) AS k (key) LIMIT 1) AS value FROM pgslo_catalog.profile p
+            WHERE p.definition_id = (leaves_its_set.mine).definition_id AND p.column_name = (leaves_its_set.mine).column_name
+              AND p.place < (leaves_its_set.mine).place AND p.baseline AND p.sampled > 0
+            ORDER BY p.place DESC LIMIT 28
+        ) b
+    ) h
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) IS 'Whether a column that had each of a few values often has one now that it never had.';
 
 CREATE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
     LANGUAGE sql STABLE
@@ -8614,6 +9207,7 @@ COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition
 CREATE FUNCTION pgslo_catalog.look_again() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
@@ -8772,7 +9366,7 @@ CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches 
     AS $$
 BEGIN
     -- Of a table that is not what its rules were written for, what is written says so.
-    IF mark_taken.error_code !~ '^(42|3F|0A)' THEN
+    IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
                 SELECT r.name FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
@@ -8964,6 +9558,7 @@ COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reade
 CREATE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     needed text[] := may_see_figures.columns;
@@ -9124,11 +9719,11 @@ DECLARE
     failed bigint;
 BEGIN
     rows := (measured.batch).rows;
-    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows') THEN
+    IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
         said := 'the batch of these rows cannot be told: its expression has no value';
         RETURN;
     END IF;
-    IF form NOT IN ('rows', 'age', 'failures', 'table_rows') AND rows <= 0 THEN
+    IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
         said := 'the batch has no rows';
         RETURN;
     END IF;
@@ -9209,11 +9804,8 @@ BEGIN
             said := 'it came';
         WHEN form = 'age' THEN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
-        WHEN form = 'table_rows' THEN
-            PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
-            EXECUTE format('SELECT f.rows FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING (measured.batch).name;
-            said := format('the table has %s; %s', pgslo_catalog.rows_shown(value::numeric),
-                pgslo_catalog.wanted(low, high, 1, ''));
+        WHEN form IN ('table_rows', 'table_share', 'query') THEN
+            SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
@@ -9235,6 +9827,38 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+
+CREATE FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    counted bigint;
+    failed bigint;
+BEGIN
+    PERFORM pgslo_catalog.pin_table(measured_whole.definition, measure ->> 'function');
+    IF measure ->> 'form' = 'query' THEN
+        EXECUTE format('SELECT f.value FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO value USING measured_whole.batch;
+        said := CASE
+            WHEN value IS NULL THEN 'the query gives no value'
+            ELSE format('the value is %s; %s', pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT f.rows, f.failed FROM pgslo_gen.%I($1) AS f', measure ->> 'function') INTO counted, failed USING measured_whole.batch;
+    IF measure ->> 'form' = 'table_rows' THEN
+        value := counted;
+        said := format('the table has %s; %s', pgslo_catalog.rows_shown(counted), pgslo_catalog.wanted(low, high, 1, ''));
+    ELSIF counted = 0 THEN
+        said := 'the table has no rows that it is about';
+    ELSE
+        value := (counted - failed)::float8 / counted;
+        said := format('%s of %s of the table are %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(counted),
+            measure ->> 'said', pgslo_catalog.wanted(low, high, 100, ' %'));
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint NOT NULL,
@@ -9394,6 +10018,7 @@ COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules
 CREATE FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     z float8 := pgslo_catalog.normal_quantile(0.5 + metric.confidence / 2);
@@ -9520,6 +10145,17 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) IS 'Why a metric has no value, in words.';
 
+CREATE FUNCTION pgslo_catalog.missed_from() RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 2;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'From how many times a learned bound people are notified; from the bound on, a batch is suspect.';
+
 CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9633,6 +10269,30 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) IS 'Return what differs between a relation that a definition reads besides its own table and the same at apply; NULL if nothing.';
+
+CREATE FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF pgslo_catalog.one_value_before(moving.mine) THEN
+        RETURN CASE
+            WHEN (moving.mine).summary[16] > 0.5 THEN
+                -- A date that always was as far from its batch says which day it is.
+                (SELECT CASE WHEN count(DISTINCT h.x) > 1 THEN 'one value' END
+                 FROM (SELECT p.grid[21] AS x FROM pgslo_catalog.profile p
+                       WHERE p.definition_id = (moving.mine).definition_id AND p.column_name = (moving.mine).column_name
+                         AND p.place < (moving.mine).place AND p.baseline AND p.grid IS NOT NULL
+                       ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()) h)
+            WHEN pgslo_catalog.leaves_its_set(moving.mine) THEN NULL
+            WHEN (moving.mine).summary[15] > 0.5 OR pgslo_catalog.is_next_text(moving.mine) THEN 'one value'
+        END;
+    END IF;
+    RETURN CASE WHEN (moving.mine).summary[27] IS NOT NULL AND pgslo_catalog.grows(moving.mine) THEN 'grows' END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) IS 'How a column moves with the batch: "one value" in each, "grows", or NULL.';
 
 CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -9812,10 +10472,13 @@ BEGIN
             SELECT FROM pg_index i
             WHERE i.indrelid = native_fault.relation AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
               AND i.indpred IS NULL AND i.indexprs IS NULL
+              -- PostgreSQL 15 and later.
+              AND (rests_on ->> 'nulls' IS DISTINCT FROM 'same' OR (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean)
               AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
-            said := format('there is no valid unique index on (%s)', (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
+            said := format('there is no valid unique index%s on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
+                (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;
     ELSE
@@ -9832,6 +10495,7 @@ CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalo
     AS $$
 DECLARE
     target pgslo_catalog.definition;
+    is_watched boolean;
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_history.definition;
     IF NOT FOUND THEN
@@ -9840,18 +10504,22 @@ BEGIN
             MESSAGE = format('%s has no definition', need_history.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id) THEN
+    is_watched := EXISTS (SELECT FROM pgslo_catalog.watched_column w WHERE w.definition_id = target.definition_id);
+    -- Without batches nothing is watched, whatever the definition says of that.
+    IF target.batch_by IS NULL OR is_watched AND target.recount IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
+            DETAIL = CASE WHEN is_watched
+                THEN 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.'
+                ELSE 'Bounds are learned from one batch to the next, and its definition has no batch; nothing is measured.' END,
+            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
+    ELSIF NOT is_watched THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('no column of %s is watched', target.name),
             DETAIL = 'Its definition says so, and has no rule about batches either; nothing is measured.',
             HINT = 'Leave watch: false out of the definition.';
-    ELSIF target.recount IS NULL OR target.batch_by IS NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
-            DETAIL = 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.',
-            HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
     END IF;
     RETURN target;
 END
@@ -10174,9 +10842,151 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
 
+CREATE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (note_ages.definition).definition_id;
+    mine text := (note_ages.batch).name;
+    now_age integer := pgslo_catalog.age_of(note_ages.definition, (note_ages.batch).place);
+BEGIN
+    UPDATE pgslo_catalog.profile p
+    SET content = c.content,
+        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
+        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
+        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
+    FROM (
+        SELECT q.column_name, note_ages.former -> q.column_name AS former,
+               -- No sums in all their digits: those depend on the order of the rows.
+               hash_record_extended(ROW(q.rows, q.present, q.sampled, q.common, q.shapes, q.grid, q.summary[3]::float4, q.summary[6]::float4,
+                   q.summary[7]::float4, q.summary[11]::float4, q.summary[12]::float4, q.summary[14]::float4, q.summary[39]::float4), 0) AS content
+        FROM pgslo_catalog.profile q WHERE q.definition_id = id AND q.batch = mine
+    ) AS c
+    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = c.column_name;
+    IF note_ages.former IS NOT NULL THEN
+        DELETE FROM pgslo_catalog.first_profile f
+        USING pgslo_catalog.profile p
+        WHERE f.definition_id = id AND f.batch = mine
+          AND p.definition_id = id AND p.batch = mine AND p.column_name = f.column_name AND p.content = f.content;
+        DELETE FROM pgslo_catalog.first_profile f
+        WHERE f.definition_id = id
+          AND f.place < (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id ORDER BY b.place DESC OFFSET 64 LIMIT 1);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.first_profile f WHERE f.definition_id = id) THEN
+        RETURN;
+    END IF;
+    UPDATE pgslo_catalog.profile p
+    SET stage = s.stage, seen = s.seen
+    FROM (
+        SELECT m.column_name, h.seen,
+               CASE
+                   -- A column that was repaired now and then does not mature: half of its batches do, at least.
+                   WHEN h.changed = 0 OR 2 * h.changed < h.seen THEN 0
+                   WHEN m.closing = 1 AND now_age <= h.usual_age THEN 1
+                   ELSE 2
+               END AS stage
+        FROM pgslo_catalog.profile m
+        CROSS JOIN LATERAL (
+            -- Of the last 28 batches, those that were seen when they were as young, and those that have changed since.
+            SELECT u.usual_age, count(*) FILTER (WHERE r.first_age <= now_age)::integer AS seen,
+                   count(f.batch) FILTER (
+                       WHERE r.first_age <= now_age AND (r.age > now_age OR r.age = now_age AND now_age <= u.usual_age)) AS changed
+            FROM (
+                SELECT array_agg(q.batch) AS batches,
+                       coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY q.first_age) FILTER (WHERE q.closing > 0), now_age) AS usual_age
+                FROM (
+                    SELECT w.batch, w.first_age, w.closing FROM pgslo_catalog.profile w
+                    WHERE w.definition_id = id AND w.column_name = m.column_name AND w.place < m.place
+                    ORDER BY w.place DESC LIMIT 28
+                ) AS q
+            ) AS u
+            JOIN pgslo_catalog.profile r ON r.definition_id = id AND r.column_name = m.column_name AND r.batch = ANY (u.batches)
+            LEFT JOIN pgslo_catalog.first_profile f ON f.definition_id = id AND f.column_name = r.column_name AND f.batch = r.batch
+            GROUP BY u.usual_age
+        ) AS h
+        WHERE m.definition_id = id AND m.batch = mine
+    ) AS s
+    WHERE p.definition_id = id AND p.batch = mine AND p.column_name = s.column_name AND s.stage > 0;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Notes how old a batch is, and for each column whether batches of that age still change.';
+
+CREATE TABLE pgslo_catalog.assertion (
+    rule_id bigint NOT NULL,
+    check_function text NOT NULL,
+    enforced boolean NOT NULL,
+    deferred boolean NOT NULL,
+    native boolean NOT NULL,
+    validated_at timestamp with time zone,
+    wants_validation boolean NOT NULL,
+    fingerprint text NOT NULL,
+    settle_function text
+);
+
+COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
+
+COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
+
+CREATE FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- Halved until those that raise an error are alone: sets of keys from first to last.
+    firsts integer[] := ARRAY[1];
+    lasts integer[] := ARRAY[cardinality(note_broken.keys)];
+    first integer;
+    last integer;
+    looks integer := 0;
+    found bigint;
+BEGIN
+    broken := 0;
+    unjudged := '{}';
+    WHILE cardinality(firsts) > 0 LOOP
+        first := firsts[cardinality(firsts)];
+        last := lasts[cardinality(lasts)];
+        firsts := trim_array(firsts, 1);
+        lasts := trim_array(lasts, 1);
+        IF looks > 1000 THEN
+            unjudged := unjudged || note_broken.keys[first:last];
+            CONTINUE;
+        END IF;
+        looks := looks + 1;
+        BEGIN
+            INSERT INTO pgslo_catalog.broken_group (rule_id, group_key, group_shown, said)
+            SELECT (note_broken.judged).rule_id, b.group_key, b.group_shown, b.said
+            FROM pgslo_catalog.broken_groups((note_broken.judged).check_function, note_broken.keys[first:last], 10000) AS b;
+            GET DIAGNOSTICS found = ROW_COUNT;
+            broken := broken + found;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_of_moved_schema(SQLSTATE)
+                OR pgslo_catalog.is_outdated((note_broken.judged).check_function, SQLSTATE)
+            THEN
+                RAISE;
+            END IF;
+            error_code := SQLSTATE;
+            error_message := SQLERRM;
+            IF first = last THEN
+                unjudged := unjudged || note_broken.keys[first];
+            ELSE
+                firsts := firsts || ARRAY[first, (first + last) / 2 + 1];
+                lasts := lasts || ARRAY[(first + last) / 2, last];
+            END IF;
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) IS 'Note which of these groups break an assertion. unjudged: those for which its query raises an error because of a value, with one of the errors.';
+
 CREATE FUNCTION pgslo_catalog.note_incident() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 DECLARE
     what text := CASE
@@ -10184,6 +10994,7 @@ DECLARE
         WHEN OLD.over_at IS NOT NULL AND NEW.over_at IS NULL THEN 'reopened'
         WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
         WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL OR OLD.over_at IS NULL AND NEW.over_at IS NOT NULL THEN 'over'
+        WHEN OLD.is_suspect AND NOT NEW.is_suspect THEN 'raised'
         WHEN NEW.resolution = 'real' AND OLD.resolution IS NULL THEN 'confirmed'
         WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
@@ -10201,7 +11012,10 @@ BEGIN
             CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
-    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    -- Readers are warned of what is suspect; nobody is woken.
+    IF NOT NEW.is_suspect THEN
+        INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -10306,6 +11120,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.number_of(value text) IS 'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
+CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT pgslo_catalog.number_of(k.key) FROM jsonb_object_keys(usual) AS k (key)
+    WHERE k.key COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'The usual values of a column that are numbers.';
+
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10332,8 +11156,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives.
-        PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
+        IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
+            PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
+                ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
+        ELSE
+            PERFORM pgslo_catalog.record_break(about.name, rule.name, SQLSTATE, SQLERRM);
+        END IF;
 END
 $$;
 
@@ -10342,6 +11171,7 @@ COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys te
 CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF (SELECT a.deferred FROM pgslo_catalog.assertion a WHERE a.check_function = NEW.check_function) THEN
@@ -10369,6 +11199,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
 
+CREATE FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT count(*) = pgslo_catalog.least_batches() AND bool_and(h.summary[3] = 0)
+    FROM (
+        SELECT p.summary FROM pgslo_catalog.profile p
+        WHERE p.definition_id = (one_value_before.mine).definition_id AND p.column_name = (one_value_before.mine).column_name
+          AND p.place < (one_value_before.mine).place AND p.baseline AND p.sampled > 0
+        ORDER BY p.place DESC LIMIT pgslo_catalog.least_batches()
+    ) h
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) IS 'Whether a column had one value in each of the last 21 batches that count.';
+
 CREATE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10395,8 +11240,9 @@ BEGIN
     IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place, NOT is_locked) THEN
         RETURN true;
     END IF;
-    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
-    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick, is_suspect)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked,
+            pgslo_catalog.is_suspect(open_incident.rule, open_incident.batch))
     ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE over_at IS NULL DO NOTHING;
     RETURN true;
 EXCEPTION WHEN serialization_failure THEN
@@ -10420,6 +11266,9 @@ BEGIN
     -- None is ahead of the transaction that wrote it, unless that was a restore: then it is the number of a cluster that had counted further.
     SELECT w.seen, w.seen > horizon OR (w.seen::text::bigint - w.xmin::text::bigint) & 4294967295 BETWEEN 1 AND 2147483647 INTO since, is_restored
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick';
+    IF is_restored THEN
+        PERFORM pgslo_catalog.renumber_restored();
+    END IF;
     IF is_restored OR since IS NULL THEN
         since := '0';
     END IF;
@@ -10637,6 +11486,29 @@ CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.parts_of(type regtype) IS 'Return a type and the types that it is made of, but for PostgreSQL''s own.';
+
+CREATE FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) RETURNS SETOF record
+    LANGUAGE sql STABLE ROWS 16 PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.part, p.x::float8
+    FROM (SELECT to_timestamp(place) AT TIME ZONE 'UTC' AS at) d
+    CROSS JOIN LATERAL (
+        SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
+               extract(isoyear FROM d.at) AS isoyear, extract(week FROM d.at) AS week,
+               extract(day FROM date_trunc('month', d.at) + interval '1 month - 1 day') AS days
+    ) e
+    CROSS JOIN LATERAL (VALUES
+        ('year', e.year), ('isoyear', e.isoyear), ('month', e.month), ('week', e.week), ('day', e.day),
+        ('quarter', extract(quarter FROM d.at)), ('weekday', extract(dow FROM d.at)), ('isoweekday', extract(isodow FROM d.at)),
+        ('day of the year', extract(doy FROM d.at)), ('hour', extract(hour FROM d.at)), ('days to come', e.days - e.day),
+        ('days left', e.days - e.day + 1), ('month of all', 100 * e.year + e.month), ('week of all', 100 * e.isoyear + e.week),
+        ('day of all', 10000 * e.year + 100 * e.month + e.day), ('days since 1970', floor(extract(epoch FROM d.at) / 86400))
+    ) AS p (part, x)
+    WHERE place BETWEEN 100000000 AND 100000000000
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) IS 'What calendars call the time of a batch, by its place in seconds since 1970, as numbers; in UTC.';
 
 CREATE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -10931,7 +11803,7 @@ BEGIN
         GROUP BY m.rule_id
     ), named AS (
         SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
-               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open,
+               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open, coalesce(i.is_suspect, false) AS is_suspect,
                (SELECT min(c.name) FROM unnest(r.columns) AS c (name) WHERE c.name = ANY (problem.columns)) AS column_name,
                CASE WHEN r.kind = 'learned' THEN (
                    SELECT min(o.rule_id) FROM stored o JOIN pgslo_catalog.rule k ON k.rule_id = o.rule_id
@@ -10949,7 +11821,7 @@ BEGIN
         WHERE s.by_row OR coalesce(i.over_at IS NULL, true)
     )
     SELECT '01SL1', n.incident_id, (n.rule).name, n.column_name,
-           format('%s misses rule%s', CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
+           format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END, CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
                format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
            format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
                CASE WHEN n.is_open
@@ -11071,9 +11943,10 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
+    former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
@@ -11100,12 +11973,14 @@ BEGIN
         HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(q.baseline)
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
+    PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
+        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -11147,10 +12022,13 @@ BEGIN
                 SELECT u.i, coalesce((array_agg(u.above ORDER BY u.above DESC))[3], 0) AS above,
                        coalesce((array_agg(u.below ORDER BY u.below DESC))[3], 0) AS below
                 FROM (
-                    SELECT r.surprise, NOT r.baseline AND lag(r.baseline, 1, true) OVER (ORDER BY r.place) AS is_new
-                    FROM pgslo_catalog.profile r
-                    WHERE r.definition_id = mine.definition_id AND r.column_name = mine.column_name AND r.place < mine.place
-                    ORDER BY r.place DESC LIMIT 28
+                    SELECT s.surprise, NOT s.baseline AND lag(s.baseline, 1, true) OVER (ORDER BY s.place) AS is_new
+                    FROM (
+                        SELECT l AS last FROM pgslo_catalog.profile l
+                        WHERE l.definition_id = mine.definition_id AND l.column_name = mine.column_name AND l.place < mine.place
+                        ORDER BY l.place DESC LIMIT 28
+                    ) AS h
+                    CROSS JOIN LATERAL pgslo_catalog.as_first_seen(h.last, mine.stage, mine.age) AS s
                 ) r
                 CROSS JOIN LATERAL unnest(
                     pgslo_catalog.on_side(r.surprise, 1, before.tolerated),
@@ -11162,17 +12040,26 @@ BEGIN
             LEFT JOIN unnest(before.tolerated_below) WITH ORDINALITY AS b (x, i) USING (i);
         END IF;
 
-        IF mine.sampled > 0 AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
+        IF mine.column_name <> '*' THEN
+            mine.moves := pgslo_catalog.moving(mine);
+            IF mine.moves = 'one value' OR mine.summary[3] = 0 THEN
+                mine.summary[53] := pgslo_catalog.steps_away(mine);
+            END IF;
+        END IF;
+
+        IF mine.sampled > 0 AND mine.common <> '{}' AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
             -- The last batch, and the last two of the same phase: one of these may have been a holiday.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
-                (SELECT p.* FROM pgslo_catalog.profile p
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.baseline AND p.sampled > 0
+                (SELECT s.* FROM pgslo_catalog.profile p
+                 CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
@@ -11200,10 +12087,15 @@ BEGIN
                     FROM (
                         SELECT mine.usual_grid[1:41] AS grid
                         UNION ALL
-                        SELECT p.grid FROM pgslo_catalog.profile p
-                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND p.grid IS NOT NULL
+                        SELECT s.grid FROM pgslo_catalog.profile p
+                        CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
+                        WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = ANY (alike) AND s.grid IS NOT NULL
                     ) r
-                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, r.grid) d;
+                    CROSS JOIN LATERAL pgslo_catalog.grids_apart(mine.grid, CASE
+                        -- How far numbers that grow have grown is a matter of their mean: here, whether they lie as ever.
+                        WHEN mine.moves = 'grows' THEN
+                            ARRAY(SELECT g.x - r.grid[21] + mine.grid[21] FROM unnest(r.grid) WITH ORDINALITY AS g (x, i) ORDER BY g.i)
+                        ELSE r.grid END) d;
                     mine.summary[50] := one.distribution;
                     mine.summary[51] := one.moved;
                     mine.summary[52] := (SELECT avg((g.x < mine.usual_grid[42] OR g.x > mine.usual_grid[43])::integer) FROM unnest(mine.grid) AS g (x));
@@ -11212,7 +12104,7 @@ BEGIN
         END IF;
         UPDATE pgslo_catalog.profile p
         SET summary = mine.summary, noise = mine.noise, usual = mine.usual, usual_shapes = mine.usual_shapes, usual_grid = mine.usual_grid,
-            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from
+            tolerated = mine.tolerated, tolerated_below = mine.tolerated_below, learned_from = mine.learned_from, moves = mine.moves
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
@@ -11350,6 +12242,32 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+
+CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH gone AS (
+        DELETE FROM pgslo_catalog.profile p
+        WHERE p.definition_id = put_by.definition_id AND p.batch = put_by.batch
+        RETURNING p.*
+    ), kept AS (
+        -- Of what was closed before ages were noted, nobody knows how old it was.
+        INSERT INTO pgslo_catalog.first_profile (
+            definition_id, batch, place, column_name, age, content, rows, level, sampled, summary, noise, common, shapes, grid, surprise,
+            tolerated, tolerated_below, usual, usual_shapes, usual_grid, learned_from, baseline)
+        SELECT g.definition_id, g.batch, g.place, g.column_name, g.first_age, g.content, g.rows, g.level, g.sampled, g.summary, g.noise,
+               g.common, g.shapes, g.grid, g.surprise, g.tolerated, g.tolerated_below, g.usual, g.usual_shapes, g.usual_grid,
+               g.learned_from, g.baseline
+        FROM gone g WHERE g.first_age IS NOT NULL
+        ON CONFLICT ON CONSTRAINT first_profile_is_of_a_column_and_a_batch DO NOTHING
+    )
+    SELECT jsonb_object_agg(g.column_name, jsonb_build_object(
+        'content', g.content, 'closing', coalesce(g.closing, 1), 'first_age', g.first_age, 'age', g.age))
+    FROM gone g
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were; NULL if there are none.';
 
 CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -11966,7 +12884,7 @@ CREATE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, erro
     AS $$
 BEGIN
     -- A value that a sum or a batch cannot be made of is a fault of its row, not of the table.
-    IF record_unmeasured.error_code NOT LIKE '22%' THEN
+    IF NOT pgslo_catalog.is_of_row(record_unmeasured.error_code) THEN
         PERFORM pgslo_catalog.record_break(record_unmeasured.definition, record_unmeasured.rule,
             record_unmeasured.error_code, record_unmeasured.error_message);
     END IF;
@@ -11983,6 +12901,7 @@ DECLARE
     id bigint := (record_unprofiled.batch).definition_id;
 BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = (record_unprofiled.batch).name;
+    DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = id AND f.batch = (record_unprofiled.batch).name;
     -- As where rows could not be sampled: nothing is compared with this batch. Until its rows are counted again.
     UPDATE pgslo_catalog.batch b SET tallies = b.tallies || jsonb_build_object('unsampled rows', greatest(b.rows, 1))
     WHERE b.definition_id = id AND b.name = (record_unprofiled.batch).name;
@@ -12095,7 +13014,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
-CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12105,6 +13024,7 @@ DECLARE
     one text;
     summed pgslo_catalog.batch;
     found record;
+    why text;
 BEGIN
     IF pgslo_catalog.is_replica() THEN
         RETURN;  -- A subscription would stop for good: the batch is judged when it closes.
@@ -12123,6 +13043,10 @@ BEGIN
     FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
+        -- Batches without an order, such as those of NULL, are given no verdict, but what is in them is known.
+        IF summed.place = '-Infinity' AND one <> 'unknown' THEN
+            summed.place := 0;
+        END IF;
         FOREACH rule IN ARRAY ARRAY(
             SELECT r FROM pgslo_catalog.rule r
             WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL AND (r.reject_low IS NOT NULL OR r.reject_high IS NOT NULL)
@@ -12139,15 +13063,14 @@ BEGIN
                 IF pgslo_catalog.is_transient(SQLSTATE) THEN
                     RAISE;
                 END IF;
-                RAISE EXCEPTION USING
-                    ERRCODE = 'check_violation',
-                    MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', one, target.name, rule.name),
-                    DETAIL = format('Its query or condition raises SQLSTATE %s.', SQLSTATE),
-                    HINT = format('The statement was undone. Ask the owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
-                    SCHEMA = split_part(target.name, '.', 1),
-                    TABLE = substr(target.name, strpos(target.name, '.') + 1),
-                    CONSTRAINT = rule.name;
+                PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, format('Its query or condition raises SQLSTATE %s.', SQLSTATE));
             END;
+            IF found.value IS NULL THEN
+                why := pgslo_catalog.why_unjudged(summed, rule.measure, refuse_batch.unmeasured_by);
+                IF why IS NOT NULL THEN
+                    PERFORM pgslo_catalog.refuse_unjudged(target, rule, one, why);
+                END IF;
+            END IF;
             IF found.value < rule.reject_low OR found.value > rule.reject_high THEN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
@@ -12167,7 +13090,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) IS 'Refuses a statement after which a batch is beyond what its rules let through.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) IS 'Refuses a statement after which a batch is beyond what its rules let through, or cannot be judged by them; unmeasured_by: the error for which the statement could not be measured.';
 
 CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
     LANGUAGE plpgsql
@@ -12246,6 +13169,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
+
+CREATE FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('batch %s of %s cannot be judged by rule "%s"', refuse_unjudged.batch, (refuse_unjudged.definition).name, (refuse_unjudged.rule).name),
+        DETAIL = refuse_unjudged.why,
+        HINT = format('The statement was undone. Write rows that can be judged, or ask the owner, %s.',
+            coalesce((refuse_unjudged.rule).owner, (refuse_unjudged.definition).owner, 'unknown')),
+        SCHEMA = split_part((refuse_unjudged.definition).name, '.', 1),
+        TABLE = substr((refuse_unjudged.definition).name, strpos((refuse_unjudged.definition).name, '.') + 1),
+        CONSTRAINT = (refuse_unjudged.rule).name;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) IS 'Refuse a statement because a rule that refuses batches cannot judge one of its batches.';
 
 CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) RETURNS void
     LANGUAGE plpgsql
@@ -12494,6 +13436,46 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
 
+CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    me xid8 := pg_current_xact_id();
+    -- The first number that no transaction of this cluster has yet.
+    newest xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    first constant xid8 := '3';
+BEGIN
+    -- What an acceptance had seen before the dump counts as the oldest there is, and anything else as written now: rather
+    -- told twice than not at all.
+    UPDATE pgslo_catalog.fragment f
+    SET xid = CASE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.definition_id = f.definition_id AND m.batch = f.batch AND NOT pg_visible_in_snapshot(f.xid, m.seen_snapshot)
+        ) OR f.batch = 'unknown' AND EXISTS (
+            SELECT FROM pgslo_catalog.incident i JOIN pgslo_catalog.incident_event e USING (incident_id)
+            WHERE i.definition_id = f.definition_id AND NOT pg_visible_in_snapshot(f.xid, e.seen_snapshot)
+        ) THEN me ELSE first END
+    WHERE f.xid > newest;
+    UPDATE pgslo_catalog.verdict v
+    SET xid = CASE WHEN EXISTS (
+            SELECT FROM pgslo_catalog.missed_batch m
+            WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
+        ) THEN me ELSE first END
+    WHERE v.xid > newest;
+    -- Acceptances have seen all that was there when they were restored, and nothing later.
+    UPDATE pgslo_catalog.missed_batch m
+    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(m.xmin, newest))::pg_snapshot
+    WHERE pg_snapshot_xmax(m.seen_snapshot) > newest;
+    UPDATE pgslo_catalog.missed_batch m SET ended_xid = first WHERE m.ended_xid > newest;
+    UPDATE pgslo_catalog.incident_event e
+    SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(e.xmin, newest))::pg_snapshot
+    WHERE pg_snapshot_xmax(e.seen_snapshot) > newest;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS 'Give what a dump brought from a cluster that had counted further numbers that this one has passed.';
+
 CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12524,7 +13506,8 @@ BEGIN
     END IF;
     UPDATE pgslo_catalog.incident i
     SET over_at = NULL, over_batch = NULL, over_place = NULL, resolved_at = NULL, resolution = NULL, resolved_by = NULL,
-        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
+        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick,
+        is_suspect = pgslo_catalog.is_suspect(reopen_incident.rule, reopen_incident.batch)
     WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
     -- Another transaction is reopening it and may not commit: that is no reason not to open one.
     RETURN FOUND;
@@ -12643,6 +13626,7 @@ COMMENT ON FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.defini
 CREATE FUNCTION pgslo_catalog.require_end() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     IF EXISTS (SELECT FROM pgslo_catalog.snapshot_room r WHERE r.table_name = NEW.table_name) THEN
@@ -13031,11 +14015,33 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
     FROM (
         SELECT CASE
                    WHEN a.attname IS NULL THEN format('column "%s" is missing', w.name)
-                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod), w.type)
+                   ELSE format('column "%s" is %s, not %s', w.name, format_type(a.atttypid, a.atttypmod),
+                       coalesce(w.types ->> 'said', w.types #>> '{}'))
                END
-        FROM jsonb_each_text(schema_difference.wanted -> 'columns') AS w (name, type)
+        FROM jsonb_each(schema_difference.wanted -> 'columns') AS w (name, types)
         LEFT JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE a.attname IS NULL OR format_type(a.atttypid, a.atttypmod) <> w.type
+        WHERE a.attname IS NULL
+           OR NOT CASE jsonb_typeof(w.types)
+                  WHEN 'null' THEN true
+                  WHEN 'string' THEN format_type(a.atttypid, a.atttypmod) = w.types #>> '{}'
+                  ELSE w.types -> 'exact' ? format_type(a.atttypid, a.atttypmod) OR (
+                      WITH RECURSIVE below AS (
+                          SELECT t.oid, t.typtype, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
+                          UNION ALL
+                          SELECT t.oid, t.typtype, t.typbasetype FROM below b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+                      )
+                      SELECT w.types -> 'any' ? format_type(b.oid, NULL)
+                          OR w.types -> 'any' ? 'array' AND EXISTS (SELECT FROM pg_type e WHERE e.typarray = b.oid)
+                      FROM below b WHERE b.typtype <> 'd')
+              END
+        UNION ALL
+        SELECT format('column "%s" comes after column "%s"', pair.earlier, pair.name)
+        FROM (
+            SELECT o.name, a.attnum, lag(o.name) OVER (ORDER BY o.place) AS earlier, lag(a.attnum) OVER (ORDER BY o.place) AS number
+            FROM jsonb_array_elements_text(schema_difference.wanted -> 'ordered') WITH ORDINALITY AS o (name, place)
+            JOIN pg_attribute a ON a.attrelid = schema_difference.relation AND a.attname = o.name AND a.attnum > 0 AND NOT a.attisdropped
+        ) AS pair
+        WHERE pair.attnum < pair.number
         UNION ALL
         SELECT format('column "%s" is not in the definition', a.attname)
         FROM pg_attribute a
@@ -13432,7 +14438,7 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $$;
@@ -13462,7 +14468,7 @@ CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
                    E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
@@ -13499,6 +14505,7 @@ DECLARE
     taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.task, snapshot_readiness.wanted);
     reads text[];
     within interval;
+    passes_suspects boolean;
     age interval := clock_timestamp() - taken.taken_at;
     spoilt record;
 BEGIN
@@ -13514,7 +14521,7 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
     SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
@@ -13538,7 +14545,8 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp(), within) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND (u.batch = b.batch OR u.is_of_former_key);
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND (u.batch = b.batch OR u.is_of_former_key)
+      AND NOT (passes_suspects AND EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.incident_id = u.incident_id AND i.is_suspect));
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -13559,6 +14567,42 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
+
+CREATE FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    first float8 := span_of.low;
+    last float8 := span_of.high;
+    first_text text;
+    last_text text;
+BEGIN
+    -- Of values that have steps, those that are within.
+    IF span_of.step > 0 AND ceil(first / span_of.step) <= floor(last / span_of.step) THEN
+        first := ceil(first / span_of.step) * span_of.step;
+        last := floor(last / span_of.step) * span_of.step;
+    END IF;
+    -- Beside the value, next to nothing is nothing.
+    IF span_of.kind NOT IN ('share', 'rise', 'log') THEN
+        first := CASE WHEN abs(first) < 1e-4 * abs(span_of.value) THEN 0 ELSE first END;
+        last := CASE WHEN abs(last) < 1e-4 * abs(span_of.value) THEN 0 ELSE last END;
+    END IF;
+    IF span_of.kind = 'share' AND first <= 0 AND last >= 1 THEN
+        RETURN NULL;
+    END IF;
+    -- Minus zero is zero.
+    first_text := pgslo_catalog.amount_in(first + 0.0::float8, span_of.kind, span_of.digits);
+    last_text := pgslo_catalog.amount_in(last + 0.0::float8, span_of.kind, span_of.digits);
+    RETURN CASE
+        WHEN first IS NULL THEN 'at most ' || last_text
+        WHEN first_text = last_text THEN first_text
+        ELSE first_text || ' to ' || last_text
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) IS 'What is within two bounds, in words; NULL where they exclude nothing.';
 
 CREATE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13639,6 +14683,78 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
+
+CREATE FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    now float8 := (steps_away.mine).grid[21];
+    is_time boolean := (steps_away.mine).summary[27] IS NULL;
+    -- Times are kept as hours from the place of their batch.
+    own float8 := CASE WHEN is_time THEN least(greatest((steps_away.mine).place, -1e12), 1e12)::float8 / 3600 ELSE 0 END;
+    past float8[];
+    places float8[];
+    counts boolean[];
+    last integer;
+    trend float8;
+    step float8;
+    away float8;
+BEGIN
+    SELECT array_agg(h.x ORDER BY h.place DESC), array_agg(h.place::float8 ORDER BY h.place DESC), array_agg(h.baseline ORDER BY h.place DESC)
+    INTO past, places, counts
+    FROM (
+        SELECT p.grid[21] + CASE WHEN is_time THEN least(greatest(p.place, -1e12), 1e12)::float8 / 3600 ELSE 0 END AS x,
+               least(greatest(p.place, -1e12), 1e12) AS place, p.baseline
+        FROM pgslo_catalog.profile p
+        WHERE p.definition_id = (steps_away.mine).definition_id AND p.column_name = (steps_away.mine).column_name
+          AND p.place < (steps_away.mine).place AND p.grid IS NOT NULL
+        ORDER BY p.place DESC LIMIT 28
+    ) h;
+    last := array_position(counts, true);
+    IF now IS NULL OR last IS NULL THEN
+        RETURN NULL;
+    END IF;
+    now := now + own;
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.step),
+           coalesce(
+               -- What stands still most of the time may have made one great step, from December to January.
+               CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
+               -- It stood still: the next whole number, a day, or a twentieth more.
+               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN 1 ELSE 0.05 * abs(past[last]) END)
+    INTO trend, step
+    FROM (
+        SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step
+        FROM unnest(past, counts) WITH ORDINALITY AS b (x, is_counted, i) WHERE b.is_counted
+    ) s
+    WHERE s.step IS NOT NULL;
+    -- The last value that counts, as far on as batches passed since; any value of late; and what follows the batch before, if each moves.
+    away := least(
+        abs(now - past[last] - coalesce(trend, 0) * last),
+        (SELECT min(abs(now - b.x)) FROM unnest(past, counts) AS b (x, is_counted) WHERE b.is_counted),
+        CASE WHEN trend <> 0 THEN abs(now - past[1] - trend) END);
+    IF away > step THEN
+        away := least(away, (
+            SELECT min(abs(now - n.x)) FROM pgslo_catalog.numbers_in((steps_away.mine).usual) AS n (x) WHERE NOT is_time));
+    END IF;
+    IF away > step THEN
+        away := least(away, (
+            -- A part of the calendar that all of these batches had begins again: December is followed by 1. Days may begin elsewhere.
+            SELECT min(abs(now - n.x))
+            FROM unnest(ARRAY[0, -86400, 86400]) AS o (seconds)
+            CROSS JOIN LATERAL pgslo_catalog.parts_of_day((steps_away.mine).place::float8 + o.seconds) AS n
+            WHERE NOT is_time AND NOT EXISTS (
+                SELECT FROM unnest(past, places, counts) AS b (x, place, is_counted)
+                CROSS JOIN LATERAL pgslo_catalog.parts_of_day(b.place + o.seconds) AS d
+                WHERE b.is_counted AND d.part = n.part AND d.x <> b.x)));
+    END IF;
+    -- A quotient may overflow.
+    RETURN CASE WHEN away <= 1e-6 * step THEN 0 WHEN away >= 1e6 * step THEN 1e6 ELSE away / step END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) IS 'How far the one value of a batch is from what may follow the earlier ones, in steps as it takes them.';
 
 CREATE FUNCTION pgslo_catalog.stops_after() RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13747,7 +14863,7 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 52 PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE ROWS 55 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -13805,7 +14921,10 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (49, 'stale', 'rise', 1.5, 'values equal to those of an earlier batch'),
     (50, 'distribution', 'apart', 2.25, 'distribution of values'),
     (51, 'moved', 'apart', 3, 'distance that values moved'),
-    (52, 'outside', 'rise', NULL, 'values outside the usual range')
+    (52, 'outside', 'rise', NULL, 'values outside the usual range'),
+    (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
+    (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
+    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -13859,13 +14978,13 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
                -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
                tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within, one.passes_suspects) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());
@@ -13928,11 +15047,48 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
+CREATE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- As in profile_batch(): what 5 first closings in a row were, or 3 of this phase, is what first closings are compared with.
+    UPDATE pgslo_catalog.first_profile f
+    SET baseline = true
+    FROM (
+        SELECT q.column_name, array_agg(q.batch) AS batches
+        FROM (
+            SELECT true AS in_a_row, b.name
+            FROM (
+                SELECT b.name FROM pgslo_catalog.batch b
+                WHERE b.definition_id = take_lasting.definition_id AND b.place < take_lasting.place ORDER BY b.place DESC LIMIT 5
+            ) b
+            UNION ALL
+            SELECT false, b.name FROM pgslo_catalog.batch b
+            WHERE b.definition_id = take_lasting.definition_id
+              AND b.place IN (take_lasting.place - phase, take_lasting.place - 2 * phase, take_lasting.place - 3 * phase)
+        ) l
+        JOIN pgslo_catalog.profile q ON q.definition_id = take_lasting.definition_id AND q.batch = l.name
+        LEFT JOIN pgslo_catalog.first_profile s ON s.definition_id = q.definition_id AND s.column_name = q.column_name AND s.batch = q.batch
+        GROUP BY q.column_name, l.in_a_row
+        HAVING count(*) = CASE WHEN l.in_a_row THEN 5 ELSE 3 END AND NOT bool_or(coalesce(s.baseline, q.baseline))
+    ) a
+    WHERE f.definition_id = take_lasting.definition_id AND f.column_name = a.column_name AND f.batch = ANY (a.batches) AND NOT f.baseline
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Takes first closings that missed in a row for what is usual, as profiles of last closings are.';
+
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- Nearly always nobody has it. A row with an xmax may be that of a transaction that will not end soon.
+    UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1
+    WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket AND g.xmax = 0;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.wait_for_guard(take_turn.check_function, take_turn.bucket, current_setting('lock_timeout'));
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
     -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
     -- levels it may as well be too new to be seen, and going on would get around it.
@@ -13946,7 +15102,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, and keeps others waiting until this one is done.';
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, but not for ever, and keeps others waiting until this one is done.';
 
 CREATE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -13961,6 +15117,7 @@ COMMENT ON FUNCTION pgslo_catalog.tally_slots(tallies text[]) IS 'Return names o
 CREATE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     SELECT d.name, CASE WHEN r.columns = '{}' THEN ARRAY['*'] ELSE r.columns END, pgslo_catalog.keeps_batches(r)
@@ -13976,6 +15133,7 @@ COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that op
 CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
     AS $$
 BEGIN
     -- Setting it to what it is has the trigger above look again.
@@ -14260,33 +15418,34 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) IS 'Stored batches that missed a rule about some columns, as was known at a time, or those within a time.';
 
-CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) RETURNS TABLE(name text, said text)
+CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean DEFAULT false) RETURNS TABLE(name text, said text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- The newest batch of each rule, and how many others there are.
     SELECT w.names[1],
-           format('%s of batch %s, which misses rule "%s", %s stored%s (incident %s, %s)',
+           format('%s of batch %s, which %s rule "%s", %s stored%s (incident %s, %s)',
                CASE WHEN w.rows[1] IS NULL THEN 'rows' ELSE pgslo_catalog.rows_shown(w.rows[1]) END,
-               w.names[1], w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
+               w.names[1], CASE WHEN w.is_suspect THEN 'is suspect by' ELSE 'misses' END, w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
                CASE cardinality(w.names)
                    WHEN 1 THEN ''
                    WHEN 2 THEN ', and so is 1 more batch'
                    ELSE format(', and so are %s more batches', cardinality(w.names) - 1) END,
                w.incident_id, CASE WHEN w.is_open THEN 'open' ELSE 'over' END)
     FROM (
-        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open,
+        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open, bool_and(coalesce(i.is_suspect, false)) AS is_suspect,
                array_agg(u.batch ORDER BY u.place DESC, u.batch) AS names, array_agg(b.rows ORDER BY u.place DESC, u.batch) AS rows
         FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
-        WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
+        LEFT JOIN pgslo_catalog.incident i ON i.incident_id = u.incident_id
+        WHERE NOT (unhealthy_said.passes_suspects AND coalesce(i.is_suspect, false)) AND (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
           AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches) OR u.is_of_former_key)
         GROUP BY u.rule
     ) w
     ORDER BY w.rule
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
 
 CREATE FUNCTION pgslo_catalog.unknown_batch() RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
@@ -14327,7 +15486,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'passing', 'table_rows') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -14483,6 +15642,38 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
+
+CREATE FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1min'
+    AS $$
+DECLARE
+    about record;
+BEGIN
+    -- Never without a limit: SET CONSTRAINTS, or PREPARE TRANSACTION, keeps guard rows of a transaction that does nothing. That
+    -- of a statement is over when a transaction commits.
+    PERFORM set_config('lock_timeout', wait_for_guard.patience, true) WHERE wait_for_guard.patience <> '0';
+    BEGIN
+        PERFORM FROM pgslo_catalog.assertion_guard g
+        WHERE g.check_function = wait_for_guard.check_function AND g.bucket = wait_for_guard.bucket FOR NO KEY UPDATE;
+    EXCEPTION WHEN lock_not_available THEN
+        SELECT r.name, d.name AS definition INTO about
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = wait_for_guard.check_function;
+        RAISE EXCEPTION USING
+            ERRCODE = 'lock_not_available',
+            MESSAGE = format('could not get the turn to commit groups of assertion "%s" of %s: another transaction has it', about.name, about.definition),
+            DETAIL = format('It is %s.', pgslo_catalog.guard_holder(wait_for_guard.check_function, wait_for_guard.bucket)),
+            HINT = 'Try again once it has ended. A transaction keeps the turn after SET CONSTRAINTS … IMMEDIATE and PREPARE TRANSACTION.',
+            SCHEMA = split_part(about.definition, '.', 1),
+            TABLE = substr(about.definition, strpos(about.definition, '.') + 1),
+            CONSTRAINT = about.name;
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) IS 'Wait for a guard row, for lock_timeout or a minute, and lock it; an error names who has it.';
 
 CREATE FUNCTION pgslo_catalog.wait_for_turn(name text) RETURNS void
     LANGUAGE plpgsql
@@ -14688,6 +15879,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
 
+CREATE FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Rows that raise an error may be of any statement: they are known by number until they are corrected.
+    IF pgslo_catalog.raising(why_unjudged.batch, why_unjudged.measure) > 0 THEN
+        RETURN 'The expression of the rule raises an error for a row of the batch.';
+    END IF;
+    -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
+    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true) OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
+        RETURN NULL;
+    END IF;
+    RETURN CASE
+        WHEN (why_unjudged.batch).name = 'unknown' AND (why_unjudged.batch).place = '-Infinity'
+            THEN format('The expression of the batch raises SQLSTATE %s for a row of the statement.', why_unjudged.unmeasured_by)
+        WHEN pgslo_catalog.unmeasured(why_unjudged.batch, why_unjudged.measure) > 0
+            THEN format('A sum over the rows of the statement raises SQLSTATE %s.', why_unjudged.unmeasured_by)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) IS 'Why a rule cannot judge a batch that a statement writes, as a sentence without a value; NULL where there is nothing to judge, or where the table is no longer what the rules were written for.';
+
 CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -14696,10 +15911,13 @@ CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise dou
 BEGIN
     RETURN (
         SELECT array_agg(greatest(
-                   coalesce(m.x, 0) * 0.9981,
-                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(coalesce(m.x, 0), 2.5)) END) ORDER BY u.i)
+                   -- Shocks of a share fade by half in a month of days, what is ordinary in a year; means and rows vary far by nature.
+                   CASE WHEN o.x >= 7.5 AND u.i IN (1, 2, 4, 5, 6, 11, 12, 13, 14, 15, 16, 27, 28, 29, 30, 31, 35, 36, 37, 39)
+                        THEN greatest(7.5 * 0.9981, o.x * 0.977) ELSE o.x * 0.9981 END,
+                   CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(o.x, 2.5)) END) ORDER BY u.i)
         FROM unnest(pgslo_catalog.on_side(surprise, side, tolerated)) WITH ORDINALITY AS u (x, i)
-        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i));
+        LEFT JOIN unnest(tolerated) WITH ORDINALITY AS m (x, i) USING (i)
+        CROSS JOIN LATERAL (SELECT coalesce(m.x, 0) AS x) AS o);
 END
 $$;
 
@@ -14835,24 +16053,6 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.written_since(definition pgslo_catalog.definition, since xid8) IS 'Return the keys of batches with rows that transactions from this one on wrote; NULL where rows do not say their batch.';
-
-CREATE TABLE pgslo_catalog.assertion (
-    rule_id bigint NOT NULL,
-    check_function text NOT NULL,
-    enforced boolean NOT NULL,
-    deferred boolean NOT NULL,
-    native boolean NOT NULL,
-    validated_at timestamp with time zone,
-    wants_validation boolean NOT NULL,
-    fingerprint text NOT NULL,
-    settle_function text
-);
-
-COMMENT ON TABLE pgslo_catalog.assertion IS 'How an assertion is checked, and since when the rows that were there are known to keep it.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.enforced IS 'Whether a transaction that breaks it is refused by its check, and not by a constraint.';
-
-COMMENT ON COLUMN pgslo_catalog.assertion.settle_function IS 'What holds everything that a transaction touched of its definition; NULL: nothing is held at COMMIT.';
 
 CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
  SELECT definition_id,
@@ -15185,6 +16385,7 @@ CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
   WHERE (( SELECT pgslo_catalog.may_see_values(CURRENT_USER) AS may_see_values) OR pgslo_catalog.may_see_figures((d.relation)::oid, (r.columns || ARRAY( SELECT jsonb_array_elements_text((r.measure -> 'where'::text)) AS jsonb_array_elements_text)),
         CASE
             WHEN (r.kind = 'ml_metric'::text) THEN COALESCE(d.pairs, '{}'::jsonb)
+            WHEN (r.measure ? 'of_others'::text) THEN '{}'::jsonb
             ELSE NULL::jsonb
         END, CURRENT_USER));
 
@@ -15362,7 +16563,11 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
     i.writer,
     i.application,
     i.written_at,
-    r.scope
+    r.scope,
+        CASE
+            WHEN i.is_suspect THEN 'suspect'::text
+            ELSE 'missed'::text
+        END AS tier
    FROM (((pgslo_catalog.incident i
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id))
@@ -15378,7 +16583,7 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
            FROM pgslo_catalog.incident k
           WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.over_at IS NULL) AND k.opened_by_tick)))));
 
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved.';
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
 
 CREATE TABLE pgslo_catalog.incident_event (
     incident_event_id bigint NOT NULL,
@@ -15392,7 +16597,7 @@ CREATE TABLE pgslo_catalog.incident_event (
     resolution text,
     note text,
     seen_snapshot pg_snapshot DEFAULT pg_current_snapshot(),
-    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'over'::text, 'confirmed'::text, 'accepted'::text, 'resolved'::text, 'reopened'::text])))
+    CONSTRAINT incident_event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'raised'::text, 'acknowledged'::text, 'muted'::text, 'unmuted'::text, 'over'::text, 'confirmed'::text, 'accepted'::text, 'resolved'::text, 'reopened'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.incident_event IS 'What became of incidents: who did what when. Only ever appended to.';
@@ -15530,7 +16735,11 @@ CREATE VIEW pgslo.page AS
              JOIN pgslo_catalog.definition d USING (definition_id)),
             LATERAL unnest(r.columns) c(name)
           WHERE ((d.name = i.definition) AND (r.name = ANY (array_agg(i.rule))))
-          ORDER BY c.name) AS columns
+          ORDER BY c.name) AS columns,
+        CASE
+            WHEN bool_and((tier = 'suspect'::text)) THEN 'suspect'::text
+            ELSE 'missed'::text
+        END AS tier
    FROM pgslo.incident i
   GROUP BY definition, opened_batch;
 
@@ -16227,7 +17436,10 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
           WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NOT NULL) AND (i.resolved_at IS NULL))) AS over_incidents,
     ( SELECT count(DISTINCT m.batch) AS count
            FROM pgslo_catalog.missed_batch m
-          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches
+          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches,
+    ( SELECT count(DISTINCT i.rule_id) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL) AND i.is_suspect)) AS suspect_incidents
    FROM pgslo_catalog.known_definition d;
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
@@ -16314,7 +17526,15 @@ CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
             WHEN (k.rule_id IS NOT NULL) THEN v.said
             ELSE NULL::text
         END AS said,
-    v.judged_at
+    v.judged_at,
+        CASE
+            WHEN ((k.rule_id IS NOT NULL) AND (v.verdict = 'missed'::text)) THEN
+            CASE
+                WHEN ((r.kind = 'learned'::text) AND (v.score < (2)::double precision)) THEN 'suspect'::text
+                ELSE 'missed'::text
+            END
+            ELSE NULL::text
+        END AS tier
    FROM (((pgslo_catalog.verdict v
      JOIN pgslo_catalog.rule r USING (rule_id))
      JOIN pgslo_catalog.known_definition d ON ((d.definition_id = v.definition_id)))
@@ -16401,6 +17621,33 @@ COMMENT ON COLUMN pgslo_catalog.expected_look.slack IS 'How far from where it wa
 COMMENT ON COLUMN pgslo_catalog.expected_look.due_at IS 'When the next batch is too late, if none is written before.';
 
 COMMENT ON COLUMN pgslo_catalog.expected_look.is_known IS 'Whether it is known when batches come.';
+
+CREATE TABLE pgslo_catalog.first_profile (
+    definition_id bigint NOT NULL,
+    batch text NOT NULL,
+    place numeric NOT NULL,
+    column_name text NOT NULL,
+    age integer NOT NULL,
+    content bigint,
+    rows bigint NOT NULL,
+    level smallint NOT NULL,
+    sampled integer NOT NULL,
+    summary double precision[],
+    noise double precision[],
+    common jsonb,
+    shapes jsonb,
+    grid double precision[],
+    surprise double precision[],
+    tolerated double precision[],
+    tolerated_below double precision[],
+    usual jsonb,
+    usual_shapes jsonb,
+    usual_grid double precision[],
+    learned_from integer NOT NULL,
+    baseline boolean NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.first_profile IS 'The profile of a batch''s first closing, of columns that were changed since; of the last 64 batches. May hold personal data.';
 
 ALTER TABLE pgslo_catalog.fragment ALTER COLUMN fragment_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.fragment_fragment_id_seq
@@ -16747,7 +17994,7 @@ CREATE TABLE pgslo_catalog.watched_column (
     ordinal integer NOT NULL,
     column_name text NOT NULL,
     kind text NOT NULL,
-    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text])))
+    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
@@ -16800,6 +18047,9 @@ ALTER TABLE ONLY pgslo_catalog.due_count
 
 ALTER TABLE ONLY pgslo_catalog.expected_look
     ADD CONSTRAINT expected_look_is_of_one_rule PRIMARY KEY (rule_id);
+
+ALTER TABLE ONLY pgslo_catalog.first_profile
+    ADD CONSTRAINT first_profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
 
 ALTER TABLE ONLY pgslo_catalog.fragment
     ADD CONSTRAINT fragment_has_an_id PRIMARY KEY (fragment_id);
@@ -16965,6 +18215,8 @@ CREATE INDEX delivery_pending_idx ON pgslo_catalog.delivery USING btree (recipie
 
 CREATE INDEX due_count_by_place ON pgslo_catalog.due_count USING btree (definition_id, place);
 
+CREATE INDEX first_profile_place_idx ON pgslo_catalog.first_profile USING btree (definition_id, place);
+
 CREATE INDEX fragment_batch_idx ON pgslo_catalog.fragment USING btree (definition_id, batch);
 
 CREATE INDEX fragment_failing_idx ON pgslo_catalog.fragment USING btree (xid) WHERE (failures IS NOT NULL);
@@ -17083,7 +18335,7 @@ CREATE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident FOR EACH ROW E
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_insert;
 
-CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
+CREATE TRIGGER note_update AFTER UPDATE OF acknowledged_at, is_suspect, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER note_update;
 
@@ -17129,6 +18381,9 @@ ALTER TABLE ONLY pgslo_catalog.due_count
 
 ALTER TABLE ONLY pgslo_catalog.expected_look
     ADD CONSTRAINT expected_look_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.first_profile
+    ADD CONSTRAINT first_profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.given_up
     ADD CONSTRAINT given_up_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -17310,9 +18565,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUB
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.amount(value double precision, kind text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.announce_events() FROM PUBLIC;
 
@@ -17321,6 +18580,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.append_fragments(definition_id bigint, oper
 REVOKE ALL ON FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) FROM PUBLIC;
 
@@ -17406,7 +18667,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) FROM PUBLIC;
 
@@ -17524,6 +18785,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.forget_plans(refuses boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.free_for_session(name text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.give_function(function text, owner name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) FROM PUBLIC;
@@ -17533,6 +18796,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision
 REVOKE ALL ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
 
@@ -17557,6 +18824,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys te
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_for_session(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) FROM PUBLIC;
 
@@ -17590,9 +18861,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_known_missed(rule pgslo_catalog.rule, ba
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_movable(relation oid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_next_text(mine pgslo_catalog.profile) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.is_of_row(error_code text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.is_of_value(error_code text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
@@ -17603,6 +18880,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_replica() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_slug(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_stranger(role oid, relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_time(value text) FROM PUBLIC;
 
@@ -17686,9 +18965,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.d
 
 REVOKE ALL ON FUNCTION pgslo_catalog.learned_rules(watched jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.least_gap(usual jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leftovers() FROM PUBLIC;
 
@@ -17730,11 +19015,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantines() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.missed_from() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
 
@@ -17743,6 +19032,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
@@ -17780,6 +19071,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.note_broken(judged pgslo_catalog.assertion, keys text[], OUT broken bigint, OUT unjudged text[], OUT error_code text, OUT error_message text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.note_incident() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) FROM PUBLIC;
@@ -17790,11 +19085,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean) FROM PUBLIC;
 
@@ -17809,6 +19108,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC
 REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) FROM PUBLIC;
 
@@ -17843,6 +19144,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile)
 REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) FROM PUBLIC;
 
@@ -17900,13 +19203,15 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.de
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) FROM PUBLIC;
 
@@ -17917,6 +19222,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.renumber_restored() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
 
@@ -17996,9 +19303,13 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_called(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
 
@@ -18019,6 +19330,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean) F
 REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
 
@@ -18056,7 +19369,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unknown_batch() FROM PUBLIC;
 
@@ -18080,6 +19393,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, asserti
 
 REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_turn(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLIC;
@@ -18099,6 +19414,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) FROM PUBLIC;
 

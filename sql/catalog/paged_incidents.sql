@@ -7,12 +7,13 @@ SELECT i.page, i.incident_id, i.definition, i.opened_batch AS batch, i.rule, i.c
         FROM pgslo.reader t WHERE t.definition = i.definition AND t.kind = 'task' AND (t.columns && i.columns OR i.columns = '{}')) AS tasks
 FROM pgslo.incident i
 CROSS JOIN LATERAL (
-    SELECT coalesce(max(v.incident_event_id) FILTER (WHERE v.event IN ('opened', 'reopened')), 0) AS opening,
+    SELECT coalesce(max(v.incident_event_id) FILTER (WHERE v.event IN ('opened', 'raised', 'reopened')), 0) AS opening,
            coalesce(max(v.incident_event_id) FILTER (WHERE v.event = 'over'), 0) AS over_mark,
            coalesce(max(v.incident_event_id) FILTER (WHERE v.event = 'resolved'), 0) AS ending
     FROM pgslo.incident_event v WHERE v.incident_id = i.incident_id
 ) e
 -- Incidents that are over may be many, and need no more than how many batches are stored.
 CROSS JOIN LATERAL (SELECT jsonb_object_agg(f.topic, f.fact) AS facts FROM pgslo.explain(i.incident_id) f WHERE i.over_at IS NULL) x
-WHERE i.page IN (SELECT p.page FROM pgslo.incident p WHERE p.resolved_at IS NULL OR p.resolved_at >= %(since)s)
+-- Of what is suspect, nobody is notified.
+WHERE i.tier = 'missed' AND i.page IN (SELECT p.page FROM pgslo.incident p WHERE p.resolved_at IS NULL OR p.resolved_at >= %(since)s)
 ORDER BY i.page, i.incident_id

@@ -79,6 +79,33 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_known_missed(pgslo_catalog.rule, text, numeric) IS
     'Whether a batch is a missed batch of an incident that is over: more of its rows open no other incident.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.missed_from() RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN 2;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'From how many times a learned bound people are notified; from the bound on, a batch is suspect.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- What somebody declared is missed or not.
+    IF (is_suspect.rule).kind <> 'learned' THEN
+        RETURN false;
+    END IF;
+    RETURN coalesce((
+        SELECT v.score < pgslo_catalog.missed_from() FROM pgslo_catalog.verdict v
+        WHERE v.rule_id = (is_suspect.rule).rule_id AND v.batch = is_suspect.batch AND v.verdict = 'missed'), false);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.is_suspect(pgslo_catalog.rule, text) IS
+    'Whether a batch misses a learned bound by less than what people are notified of; its verdict is recorded already.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.open_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -105,8 +132,9 @@ BEGIN
     IF pgslo_catalog.reopen_incident(open_incident.rule, open_incident.batch, open_incident.place, NOT is_locked) THEN
         RETURN true;
     END IF;
-    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick)
-    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked)
+    INSERT INTO pgslo_catalog.incident (definition_id, rule_id, opened_batch, opened_place, opened_by_tick, is_suspect)
+    VALUES ((open_incident.rule).definition_id, (open_incident.rule).rule_id, open_incident.batch, open_incident.place, NOT is_locked,
+            pgslo_catalog.is_suspect(open_incident.rule, open_incident.batch))
     ON CONFLICT (definition_id, rule_id, opened_by_tick) WHERE over_at IS NULL DO NOTHING;
     RETURN true;
 EXCEPTION WHEN serialization_failure THEN

@@ -166,7 +166,7 @@ BEGIN
         GROUP BY m.rule_id
     ), named AS (
         SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
-               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open,
+               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open, coalesce(i.is_suspect, false) AS is_suspect,
                (SELECT min(c.name) FROM unnest(r.columns) AS c (name) WHERE c.name = ANY (problem.columns)) AS column_name,
                CASE WHEN r.kind = 'learned' THEN (
                    SELECT min(o.rule_id) FROM stored o JOIN pgslo_catalog.rule k ON k.rule_id = o.rule_id
@@ -184,7 +184,7 @@ BEGIN
         WHERE s.by_row OR coalesce(i.over_at IS NULL, true)
     )
     SELECT '01SL1', n.incident_id, (n.rule).name, n.column_name,
-           format('%s misses rule%s', CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
+           format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END, CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
                format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
            format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
                CASE WHEN n.is_open

@@ -94,12 +94,14 @@ SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     -- A status view may be read through a view of another role, by one that may know the state alone.
     SELECT jsonb_build_object(
-        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1') THEN 'missed' ELSE 'unknown' END,
+        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
+            WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
         'problems', coalesce(jsonb_agg(jsonb_build_object(
             'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
         ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
     FROM pgslo_catalog.problem(status_of.definition, ARRAY(
         SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
+    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
 $pgslo$;
 COMMENT ON FUNCTION pgslo.status_of(text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';

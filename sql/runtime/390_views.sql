@@ -44,7 +44,7 @@ SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r
        coalesce(s.batches, 0) AS missed_batches, s.rows AS missed_rows, s.said AS stored, s.names AS missed,
        (SELECT min(p.incident_id) FROM pgslo_catalog.incident p WHERE p.definition_id = i.definition_id AND p.opened_batch = i.opened_batch) AS page,
        i.acknowledged_at, i.acknowledged_by, greatest(i.muted_until, r.muted_until) AS muted_until, i.resolved_by, i.note,
-       i.writer, i.application, i.written_at, r.scope
+       i.writer, i.application, i.written_at, r.scope, CASE WHEN i.is_suspect THEN 'suspect' ELSE 'missed' END AS tier
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id)
@@ -54,7 +54,7 @@ LEFT JOIN LATERAL (
 -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
 WHERE i.opened_by_tick OR i.over_at IS NOT NULL
    OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved.';
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
 
 CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
@@ -75,7 +75,9 @@ WITH readable AS MATERIALIZED (SELECT k.rule_id FROM pgslo_catalog.readable_rule
 SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdict,
        CASE WHEN k.rule_id IS NOT NULL THEN v.value END AS value, CASE WHEN k.rule_id IS NOT NULL THEN v.low END AS low,
        CASE WHEN k.rule_id IS NOT NULL THEN v.high END AS high, CASE WHEN k.rule_id IS NOT NULL THEN v.score END AS score,
-       CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS said, v.judged_at
+       CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS said, v.judged_at,
+       -- As pgslo_catalog.missed_from() says, which readers may not call.
+       CASE WHEN k.rule_id IS NOT NULL AND v.verdict = 'missed' THEN CASE WHEN r.kind = 'learned' AND v.score < 2 THEN 'suspect' ELSE 'missed' END END AS tier
 FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id
 LEFT JOIN readable k ON k.rule_id = v.rule_id;
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches; figures only for roles that may read the columns that are measured.';
@@ -102,7 +104,8 @@ SELECT d.name AS definition, d.owner, d.writes,
                   NOT BETWEEN b.place AND b.place + extract(epoch FROM coalesce(d.batch_every, '0') + d.settle)) AS w) AS waiting_batches,
        (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at,
        (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
-       (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches
+       (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches,
+       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL AND i.is_suspect) AS suspect_incidents
 FROM pgslo_catalog.known_definition d;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 

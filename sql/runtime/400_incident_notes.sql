@@ -11,6 +11,7 @@ DECLARE
         WHEN OLD.over_at IS NOT NULL AND NEW.over_at IS NULL THEN 'reopened'
         WHEN OLD.resolved_at IS NULL AND NEW.resolved_at IS NOT NULL THEN 'resolved'
         WHEN OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NULL OR OLD.over_at IS NULL AND NEW.over_at IS NOT NULL THEN 'over'
+        WHEN OLD.is_suspect AND NOT NEW.is_suspect THEN 'raised'
         WHEN NEW.resolution = 'real' AND OLD.resolution IS NULL THEN 'confirmed'
         WHEN OLD.acknowledged_at IS DISTINCT FROM NEW.acknowledged_at AND NEW.acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN OLD.muted_until IS DISTINCT FROM NEW.muted_until THEN CASE WHEN NEW.muted_until IS NULL THEN 'unmuted' ELSE 'muted' END
@@ -28,7 +29,10 @@ BEGIN
             CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
-    INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    -- Readers are warned of what is suspect; nobody is woken.
+    IF NOT NEW.is_suspect THEN
+        INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
+    END IF;
     RETURN NULL;
 END
 $pgslo$;
@@ -36,7 +40,7 @@ COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an i
 
 CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
-CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident
+CREATE OR REPLACE TRIGGER note_update AFTER UPDATE OF acknowledged_at, is_suspect, muted_until, over_at, resolution, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_guards() RETURNS trigger

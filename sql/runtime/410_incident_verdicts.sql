@@ -17,6 +17,14 @@ BEGIN
     FROM pgslo_catalog.incident i
     WHERE i.definition_id = (follow_verdict.rule).definition_id AND i.rule_id = (follow_verdict.rule).rule_id AND i.over_at IS NULL;
 
+    IF follow_verdict.verdict = 'missed' AND open.is_suspect AND follow_verdict.place >= open.opened_place
+        AND NOT pgslo_catalog.is_suspect(follow_verdict.rule, follow_verdict.batch)
+    THEN
+        -- Now it is told of. It stays so until it is resolved, whatever the next batches are like.
+        UPDATE pgslo_catalog.incident i SET is_suspect = false
+        WHERE i.incident_id IN (
+            SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = open.incident_id FOR NO KEY UPDATE SKIP LOCKED);
+    END IF;
     -- One that was missed before, and was corrected or accepted since.
     IF follow_verdict.verdict = 'missed' AND (
         follow_verdict.place >= open.opened_place OR EXISTS (
@@ -187,7 +195,8 @@ BEGIN
     END IF;
     UPDATE pgslo_catalog.incident i
     SET over_at = NULL, over_batch = NULL, over_place = NULL, resolved_at = NULL, resolution = NULL, resolved_by = NULL,
-        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick
+        acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick,
+        is_suspect = pgslo_catalog.is_suspect(reopen_incident.rule, reopen_incident.batch)
     WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
     -- Another transaction is reopening it and may not commit: that is no reason not to open one.
     RETURN FOUND;

@@ -62,7 +62,8 @@ BEGIN
                 ORDER BY e.opened_place, e.turn LIMIT 1),
             acknowledged_at = coalesce(i.acknowledged_at, (two.other).acknowledged_at),
             acknowledged_by = coalesce(i.acknowledged_by, (two.other).acknowledged_by),
-            muted_until = greatest(i.muted_until, (two.other).muted_until)
+            muted_until = greatest(i.muted_until, (two.other).muted_until),
+            is_suspect = i.is_suspect AND (two.other).is_suspect
         WHERE i.incident_id = (two.kept).incident_id;
         SELECT e.* INTO before FROM pgslo_catalog.incident_event e
         WHERE e.incident_id = (two.other).incident_id AND e.event IN ('over', 'resolved')

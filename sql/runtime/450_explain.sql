@@ -54,7 +54,8 @@ SELECT min(i.incident_id) AS page, i.definition, i.opened_batch AS batch,
        array_agg(i.incident_id ORDER BY i.incident_id) FILTER (WHERE i.state = 'open') AS open_incidents,
        array_agg(i.rule ORDER BY i.incident_id) AS rules,
        ARRAY(SELECT DISTINCT c.name FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id), unnest(r.columns) AS c (name)
-             WHERE d.name = i.definition AND r.name = ANY (array_agg(i.rule)) ORDER BY 1) AS columns
+             WHERE d.name = i.definition AND r.name = ANY (array_agg(i.rule)) ORDER BY 1) AS columns,
+       CASE WHEN bool_and(i.tier = 'suspect') THEN 'suspect' ELSE 'missed' END AS tier
 FROM pgslo.incident i
 GROUP BY i.definition, i.opened_batch;
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
@@ -137,6 +138,7 @@ AS $pgslo$
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
+        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond what is learned, so nobody is notified' END),
         ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
         ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v
                              WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch AND pgslo_catalog.shows_figures(n.r, pgslo_catalog.caller()))),

@@ -72,31 +72,32 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[])
+CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean DEFAULT false)
 RETURNS TABLE (name text, said text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- The newest batch of each rule, and how many others there are.
     SELECT w.names[1],
-           format('%s of batch %s, which misses rule "%s", %s stored%s (incident %s, %s)',
+           format('%s of batch %s, which %s rule "%s", %s stored%s (incident %s, %s)',
                CASE WHEN w.rows[1] IS NULL THEN 'rows' ELSE pgslo_catalog.rows_shown(w.rows[1]) END,
-               w.names[1], w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
+               w.names[1], CASE WHEN w.is_suspect THEN 'is suspect by' ELSE 'misses' END, w.rule, CASE w.rows[1] WHEN 1 THEN 'is' ELSE 'are' END,
                CASE cardinality(w.names)
                    WHEN 1 THEN ''
                    WHEN 2 THEN ', and so is 1 more batch'
                    ELSE format(', and so are %s more batches', cardinality(w.names) - 1) END,
                w.incident_id, CASE WHEN w.is_open THEN 'open' ELSE 'over' END)
     FROM (
-        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open,
+        SELECT u.rule, max(u.incident_id) AS incident_id, bool_or(u.is_open) AS is_open, bool_and(coalesce(i.is_suspect, false)) AS is_suspect,
                array_agg(u.batch ORDER BY u.place DESC, u.batch) AS names, array_agg(b.rows ORDER BY u.place DESC, u.batch) AS rows
         FROM pgslo_catalog.unhealthy(unhealthy_said.definition_id, unhealthy_said.columns, clock_timestamp()) AS u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = unhealthy_said.definition_id AND b.name = u.batch
-        WHERE (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
+        LEFT JOIN pgslo_catalog.incident i ON i.incident_id = u.incident_id
+        WHERE NOT (unhealthy_said.passes_suspects AND coalesce(i.is_suspect, false)) AND (u.columns_hit = '{}') = (unhealthy_said.columns = '{}')
           AND (unhealthy_said.batches IS NULL OR u.batch = ANY (unhealthy_said.batches) OR u.is_of_former_key)
         GROUP BY u.rule
     ) w
     ORDER BY w.rule
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(bigint, text[], text[]) IS
+COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(bigint, text[], text[], boolean) IS
     'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';

@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.column_readiness(
-    target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval
+    target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean DEFAULT false
 )
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)
 LANGUAGE plpgsql STABLE
@@ -14,6 +14,9 @@ DECLARE
     found_any boolean;
     problem record;
     judged text[];
+    suspects bigint[] := CASE WHEN column_readiness.passes_suspects THEN ARRAY(
+        SELECT i.incident_id FROM pgslo_catalog.incident i
+        WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND i.is_suspect) ELSE '{}' END;
 BEGIN
     SELECT array_agg(b.name ORDER BY b.place) AS names, min(b.place) AS first_place, count(*) AS number INTO newest
     FROM (
@@ -33,8 +36,8 @@ BEGIN
     SELECT 'table'::text, target.name, NULL::text, NULL::text, false, p.said
     FROM (
         SELECT format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY['*'], column_readiness.within) AS q
-        WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u))
+        WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+            SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, '{}', clock_timestamp()) AS u)))
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
@@ -57,13 +60,13 @@ BEGIN
         found_any := false;
         FOR problem IN
             SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
-            WHERE q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
-                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}'))
+            WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
+                SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}')))
             UNION ALL
             SELECT NULL, format('%s has no such column any more', target.name)
             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = one AND a.attnum > 0 AND NOT a.attisdropped)
             UNION ALL
-            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged) AS u
+            SELECT u.name, u.said FROM pgslo_catalog.unhealthy_said(target.definition_id, ARRAY[one], judged, column_readiness.passes_suspects) AS u
         LOOP
             found_any := true;
             about := 'column';
@@ -87,7 +90,7 @@ BEGIN
     -- The table as a whole.
     RETURN QUERY
     SELECT 'table'::text, target.name, NULL::text, u.name, false, u.said
-    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged) AS u
+    FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged, column_readiness.passes_suspects) AS u
     UNION ALL
     SELECT 'table', target.name, NULL, NULL, true,
            format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
@@ -101,7 +104,7 @@ BEGIN
     WHERE column_readiness.is_whole AND o.number > 0;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean, interval) IS
+COMMENT ON FUNCTION pgslo_catalog.column_readiness(pgslo_catalog.definition, text[], integer, boolean, interval, boolean) IS
     'Whether each column, and the table, is healthy now: is_whole, in all stored batches within a time, else in the newest.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) RETURNS pgslo_catalog.snapshot
@@ -132,6 +135,7 @@ DECLARE
     taken pgslo_catalog.snapshot := pgslo_catalog.wanted_snapshot(snapshot_readiness.task, snapshot_readiness.wanted);
     reads text[];
     within interval;
+    passes_suspects boolean;
     age interval := clock_timestamp() - taken.taken_at;
     spoilt record;
 BEGIN
@@ -147,7 +151,7 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads, t.within INTO reads, within FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
     SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
@@ -171,7 +175,8 @@ BEGIN
     FROM pgslo_catalog.snapshot_batch b
     JOIN pgslo_catalog.definition d ON d.name = taken.definition
     CROSS JOIN LATERAL pgslo_catalog.unhealthy(d.definition_id, reads, clock_timestamp(), within) AS u
-    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND (u.batch = b.batch OR u.is_of_former_key);
+    WHERE b.snapshot_id = taken.snapshot_id AND taken.batch_by IS NOT NULL AND (u.batch = b.batch OR u.is_of_former_key)
+      AND NOT (passes_suspects AND EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.incident_id = u.incident_id AND i.is_suspect));
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
         said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
@@ -228,13 +233,13 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, d,
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
                -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
                tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task AND t.definition_id = id;
-        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within) AS r;
+        RETURN QUERY SELECT r.* FROM pgslo_catalog.column_readiness(one.d, one.reads, one.batches, one.is_whole, one.within, one.passes_suspects) AS r;
     END LOOP;
     IF NOT FOUND THEN
         PERFORM pgslo_catalog.need_task(tables_ready.task, pgslo_catalog.caller());

@@ -25,6 +25,9 @@ _GIVEN_UP = 0.05
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T00:00:00\+00:00)?\Z")
 #: What YAML would not read as text.
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+#: Where bands of scores begin. From SUSPECT_BELOW on people are notified.
+_BANDS = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+SUSPECT_BELOW = 2.0
 #: Precision is also told for a table that is seldom broken.
 RARE = 0.02
 _NOT_JUDGED = frozenset({"unknown", "left out"})
@@ -105,6 +108,32 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Alerts whose scores lie between two numbers.
+
+    Attributes:
+        low: The least score.
+        high: The first score that is too high; ``None``: none is.
+        found: Faults that raised such an alert on their column.
+        false: Such alerts in batches without a fault.
+        true_share: The share of such alerts that would be true.
+        true_share_if_rare: The same if one batch in 50 has a fault.
+    """
+
+    low: float
+    high: float | None
+    found: int
+    false: int
+    true_share: float | None
+    true_share_if_rare: float | None
+
+    @property
+    def name(self) -> str:
+        """The two numbers."""
+        return f"above {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
 class Point:
     """What another sensitivity would have given, as a factor of the one that was replayed."""
 
@@ -132,6 +161,7 @@ class Report:
         cells: Faults found by column and fault.
         curve: Other sensitivities, less sensitive first.
         false_alarms: The alerts without a fault, the worst first.
+        bands: Alerts by their scores, the least first.
     """
 
     first: str
@@ -150,6 +180,7 @@ class Report:
     cells: dict[tuple[str, str], Share]
     curve: tuple[Point, ...]
     false_alarms: tuple[Judged, ...]
+    bands: tuple[Band, ...]
 
 
 def precision(recall: float | None, false_a_batch: float, rate: float) -> float | None:
@@ -215,6 +246,7 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
         false_alarms=tuple(
             sorted((one for one in clean if one.is_told()), key=lambda one: -(one.score or 0.0))
         ),
+        bands=_bands(clean, broken, len(batches), rate),
     )
 
 
@@ -300,6 +332,30 @@ def _name(column: str) -> str:
     """A column as a list in YAML takes it."""
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column) and column.lower() not in _WORDS
     return column if plain else json.dumps(column, ensure_ascii=False)
+
+
+def _bands(clean: Sequence[Judged], broken: Sequence[Judged], batches: int, rate: float) -> tuple[Band, ...]:
+    bands = []
+    for low, high in zip(_BANDS, (*_BANDS[1:], None), strict=True):
+
+        def is_within(one: Judged, low: float = low, high: float | None = high) -> bool:
+            score = one.score or 0.0
+            return one.is_told() and score >= low and (high is None or score < high)
+
+        found, false = sum(map(is_within, broken)), sum(map(is_within, clean))
+        # As many of the faults have such a score, and such false alarms come in every batch.
+        recall, false_a_batch = found / max(len(broken), 1), false / max(batches, 1)
+        bands.append(
+            Band(
+                low,
+                high,
+                found,
+                false,
+                precision(recall, false_a_batch, rate),
+                precision(recall, false_a_batch, RARE),
+            )
+        )
+    return tuple(bands)
 
 
 def _found(judged: Iterable[Judged], told: Callable[[Judged], bool] = Judged.is_told) -> Share:

@@ -131,3 +131,28 @@ def test_advice_is_a_lower_sensitivity_where_that_costs_little():
     rows = [replace(one, score=1.1) if one.fault else one for one in replayed(alarms)]
     assert not [one for one in advice(report(rows, rate=0.2), sensitivity=1) if "sensitivity" in one.setting]
     assert advised([]) == []
+
+
+def test_alerts_by_their_scores():
+    replay = [
+        *(judged(n, "a", None, score) for n, score in enumerate([1.0, 1.1, 1.6, 4.0, 0.9, *[0.1] * 5])),
+        *(
+            judged(n, "a", "frozen", score)
+            for n, score in enumerate([1.2, 2.0, 2.9, 4.0, 50.0, 10.0, *[0.5] * 4])
+        ),
+    ]
+    bands = report(replay, rate=0.2).bands
+    assert [(one.name, one.found, one.false) for one in bands] == [
+        ("1 to 1.25", 1, 2),
+        ("1.25 to 1.5", 0, 0),
+        ("1.5 to 2", 0, 1),
+        ("2 to 3", 2, 0),
+        ("3 to 5", 1, 1),
+        ("5 to 10", 0, 0),
+        ("above 10", 2, 0),
+    ]
+    # Of 100 batches, 20 with a fault, a tenth of which scores 1 to 1.25, beside 20 false alarms of that score.
+    assert bands[0].true_share == pytest.approx(2 / 22)
+    assert bands[0].true_share_if_rare == pytest.approx(0.2 / 20.2)
+    assert bands[1].true_share is None
+    assert bands[3].true_share == 1

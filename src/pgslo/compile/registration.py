@@ -160,6 +160,8 @@ def _task(task: rules.Task) -> dict[str, Any]:
 def _gate(gate: rules.Gate) -> dict[str, object]:
     """A task's gate as the runtime is told."""
     told: dict[str, object] = {"batches": gate.batches}
+    if gate.suspects != "stop":
+        told["suspects"] = gate.suspects
     for name, wanted in (("training", gate.training), ("evaluation", gate.evaluation)):
         if wanted is not None:
             age = {"max_age": seconds(wanted.max_age)} if wanted.max_age else {}

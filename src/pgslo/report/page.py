@@ -50,6 +50,7 @@ def render(facts: Facts) -> str:
     )
     tables = [_table(row, facts) for row in facts.status]
     still = sum(row["state"] == "open" for row in facts.incidents)
+    suspect = sum(row["state"] == "open" and row["tier"] == "suspect" for row in facts.incidents)
     over = sum(row["state"] == "over" for row in facts.incidents)
     page = environment.get_template("page.html.j2").render(
         database=facts.database,
@@ -58,7 +59,8 @@ def render(facts: Facts) -> str:
         days=facts.days,
         figures=(
             ("tables", len(tables), ""),
-            ("open incidents", still, "bad" if still else ""),
+            ("open incidents", still, "bad" if still > suspect else "low"),
+            *((("suspect among them", suspect, "low"),) if suspect else ()),
             ("over, missed batches still stored", over, "low"),
             ("rules that cannot be judged", sum(row["broken_rules"] for row in facts.status), "low"),
             (
@@ -145,7 +147,7 @@ def _column(
         "promises": [
             row["promise"] for row in promises if name in row["columns"] and row["kind"] != "learned"
         ],
-        "state": "missed" if bad else "met" if history or promises else "",
+        "state": _column_state(bad) or ("met" if history or promises else ""),
         "completeness": sparkline(
             shares, low=min([0.5, *known]), high=1, label=f"{name}: share not null by batch"
         ),
@@ -155,6 +157,13 @@ def _column(
         ),
         "last_score": f"{last_score:.2f}" if last_score is not None else "",
     }
+
+
+def _column_state(bad: Sequence[Row]) -> str:
+    """What the open incidents of a column come to."""
+    if not bad:
+        return ""
+    return "suspect" if all(row["tier"] == "suspect" for row in bad) else "missed"
 
 
 def _open(row: Row) -> dict[str, Any]:
@@ -176,9 +185,9 @@ def _open(row: Row) -> dict[str, Any]:
 def _state(row: Row) -> str:
     if row["state"] == "over":
         return f"over, {row['stored'] or 'no missed batch is stored'}"
-    return (
-        f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_at"] else "nobody looks after it yet"
-    )
+    if row["acknowledged_at"]:
+        return f"acknowledged by {row['acknowledged_by']}"
+    return "suspect: nobody was notified" if row["tier"] == "suspect" else "nobody looks after it yet"
 
 
 def _shown(incidents: Sequence[Row], facts: Facts) -> list[Row]:

@@ -69,6 +69,7 @@ def test_status_for_programs(run: Run) -> None:
             "writes",
             "rules",
             "open_incidents",
+            "suspect_incidents",
             "over_incidents",
             "missed_batches",
             "broken_rules",

@@ -118,6 +118,7 @@ CLOSED = {
         "quarantine_size",
         "given_up",
         "missed_look",
+        "expected_look",
         "known_part",
         "due_count",
         "other_relation",

@@ -231,6 +231,22 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
         output.say(
             f"Left out: {output.counted(count, 'fault', 'faults')} {fault}, where entities do not recur: nobody could see them."
         )
+    output.say()
+    output.table(
+        ("score", "tier", "found", "false", f"true if one batch in {1 / rate:.3g}", f"one in {1 / RARE:.0f}"),
+        [
+            (
+                band.name,
+                "suspect" if band.low < measured.SUSPECT_BELOW else "missed",
+                str(band.found),
+                str(band.false),
+                percent(band.true_share),
+                percent(band.true_share_if_rare),
+            )
+            for band in result.bands
+        ],
+        numbers=frozenset({2, 3, 4, 5}),
+    )
     if result.false_alarms:
         output.say()
         output.say("Alerts in batches as they are; look whether they are false:")
@@ -352,6 +368,7 @@ def _data(result: Report, used: float) -> dict[str, Any]:
             {"column": column, "fault": fault, "faults": share.of, "found": share.hits}
             for (column, fault), share in result.cells.items()
         ],
+        "by_score": [asdict(band) for band in result.bands],
         "curve": [asdict(point) for point in result.curve],
         "advice": [asdict(one) for one in measured.advice(result, sensitivity=used)],
         "false_alarms": [

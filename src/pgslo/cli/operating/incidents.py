@@ -94,7 +94,9 @@ def _state(row: dict[str, Any]) -> str:
         return f"over, {row['stored'] or 'no missed batch is stored'}"
     if row["muted_until"] and row["muted_until"] > dt.datetime.now(dt.UTC):
         return f"muted until {moment(row['muted_until'])}"
-    return f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_at"] else "open"
+    if row["acknowledged_at"]:
+        return f"acknowledged by {row['acknowledged_by']}"
+    return "suspect" if row["tier"] == "suspect" else "open"
 
 
 @incidents.command()

@@ -36,7 +36,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
     """Show how the defined tables are.
 
     TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
-    broken: an incident is not resolved, a rule can no longer be judged, a table's columns differ from what is promised,
+    broken: an incident that is more than suspect is not resolved, a rule can no longer be judged, a table's columns differ from what is promised,
     somebody switched off a trigger, or a table is guarded no longer: it was made anew, or triggers or views were dropped.
     """
     with session.connect() as conn:
@@ -77,7 +77,8 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
         _show_other(shown, broken, idle, unguarded, stray)
     differ = any(row["schema_difference"] for row in shown)
     is_full = any(row["quarantine_fraction"] >= 1 for row in shown)
-    return BREACH if incidents or broken or idle or unguarded or differ or is_full else OK
+    told = [row for row in incidents if row["tier"] == "missed"]
+    return BREACH if told or broken or idle or unguarded or differ or is_full else OK
 
 
 def _tick(conn: Connection) -> None:
@@ -186,6 +187,11 @@ def _show_budgets(budgets: Sequence[Row], incidents: Sequence[Row]) -> None:
             _fact("budget", budget_said(row))
 
 
+def suspects_said(number: int) -> str:
+    """How many of the incidents before it are suspect."""
+    return f" ({number:,} suspect)" if number else ""
+
+
 def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
     if not rows:
         output.say("no table has a definition")
@@ -197,7 +203,7 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
                 row["definition"],
                 row["owner"] or "",
                 f"{row['rules']:,}",
-                f"{row['open_incidents']:,}",
+                f"{row['open_incidents']:,}{suspects_said(row['suspect_incidents'])}",
                 f"{row['over_incidents']:,}",
                 f"{row['broken_rules']:,}",
                 f"{row['quarantined_rows']:,}",
@@ -235,11 +241,18 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
     """An incident that is open or over: what, since when, who reads it, what to do."""
     facts = row["facts"]
     columns = f", column {', '.join(row['columns'])}" if row["columns"] else ""
-    verb = "misses" if row["state"] == "open" else "missed"
+    is_open, is_suspect = row["state"] == "open", row["tier"] == "suspect"
+    verb = (
+        ("is suspect by" if is_open else "was suspect by")
+        if is_suspect
+        else "misses"
+        if is_open
+        else "missed"
+    )
     output.say()
     output.say(
         f"incident {row['incident_id']}: {row['definition']} {verb} rule {row['rule']}{columns}",
-        fg="red" if row["state"] == "open" else "yellow",
+        fg="red" if is_open and not is_suspect else "yellow",
         bold=True,
     )
     if row["state"] == "over":

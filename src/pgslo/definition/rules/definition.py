@@ -40,12 +40,14 @@ class Gate(BaseModel):
 
     Attributes:
         batches: How many of the newest judged batches have to be healthy.
+        suspects: Whether what is just beyond a learned bound stops it: ``stop`` or ``pass``.
         training: The snapshot that it is trained on.
         evaluation: The one that it is tried on, which may not end before the training set does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     batches: int = Field(default=1, ge=1)
+    suspects: Literal["stop", "pass"] = "stop"
     training: WantedSnapshot | None = None
     evaluation: WantedSnapshot | None = None
 

@@ -28,7 +28,7 @@ TASK_KEYS: dict[str, Shape] = {
     "batches": OneOf("choice", ("all", "healthy")),
 }
 #: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
-GATE_KEYS: dict[str, Shape] = {"batches": Batches()}
+GATE_KEYS: dict[str, Shape] = {"batches": Batches(), "suspects": OneOf("choice", ("stop", "pass"))}
 GATE_SNAPSHOTS = ("training", "evaluation")
 SNAPSHOT_KEYS: dict[str, Shape] = {"snapshot": SnapshotName(), "max_age": Duration()}
 #: Keys of a file with a plain value; the others hold more.

@@ -99,6 +99,26 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.history(text, integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Nobody said of the past what was a fault: what is far beyond its bounds is taken for one, but for a rise of the rows.
+    UPDATE pgslo_catalog.profile p
+    SET baseline = false
+    FROM (
+        SELECT b.name, b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = settle_learned.definition_id AND b.place < settle_learned.place
+        ORDER BY b.place DESC LIMIT 1
+    ) AS last
+    CROSS JOIN LATERAL pgslo_catalog.judge_learned(settle_learned.definition_id, last.name, last.place) AS j
+    WHERE p.definition_id = settle_learned.definition_id AND p.batch = last.name AND p.column_name = j.column_name
+      AND j.verdict = 'missed' AND j.score >= 2
+      AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.settle_learned(bigint, numeric) IS
+    'Takes the columns that missed in the last batch before a place out of what later batches are compared with.';
+
 CREATE OR REPLACE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
@@ -128,6 +148,8 @@ BEGIN
         WHERE b.definition_id = target.definition_id AND b.name = one.batch
         RETURNING b.* INTO taken;
         BEGIN
+            -- Each when the next one comes: of the newest nobody knows whether it is complete.
+            PERFORM pgslo_catalog.settle_learned(target.definition_id, one.place);
             PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
             learned := learned + 1;
         EXCEPTION WHEN OTHERS THEN

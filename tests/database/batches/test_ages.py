@@ -162,3 +162,26 @@ def test_first_closings_are_kept_of_a_bounded_number_of_batches(session):
         close(session, "features.t")
     (kept,) = session.values("SELECT count(*)::int FROM pgslo_catalog.first_profile WHERE column_name = 'v'")
     assert 60 <= kept <= 65
+
+
+def test_a_fault_in_what_is_learned_from_is_not_taken_for_usual(session):
+    session.run("CREATE TABLE features.t (day date, id int, x int, PRIMARY KEY (day, id))")
+
+    def load(number: int) -> None:
+        factor = 100 if number in {40, 60} else 1
+        session.run(
+            f"""INSERT INTO features.t SELECT DATE '2025-01-06' + {number}, i, {factor} * ((i * 7919 + {number} * 104729) % 1000)
+                FROM generate_series(1, 60) i"""
+        )
+
+    for number in range(60):
+        load(number)
+    session.guard("{table: features.t, owner: x, batch: {by: day}, unwatched: [id, day]}")
+    session.run("SELECT pgslo.learn('features.t')")
+    assert session.values(
+        "SELECT batch FROM pgslo_catalog.profile WHERE column_name = 'x' AND NOT baseline"
+    ) == ["2025-02-15"]
+    assert session.incidents() == set()
+    load(60)
+    session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
+    assert session.incidents() == {"x_learned"}

@@ -19,6 +19,8 @@ _MARKUP = (
     (re.compile(r"&(?=#?\w+;)"), "& "),  # an entity, which some decode before they look for the rest
     (re.compile(r"@(?=everyone|here|(?:channel|all)\b)|(?<!\w)@(?=\w)", re.IGNORECASE), "@ "),  # a mention
     (re.compile(r"\](?=[(\[:])"), "] "),  # a link that shows other words than its address
+    (re.compile(r"(?<=\w):(?=//)"), ": "),  # an address, which is made a link wherever it stands
+    (re.compile(r"(?<!\w)(www\.|(?:mailto|tel|sms|callto|skype|xmpp|magnet):)(?=\S)", re.IGNORECASE), r"\1 "),
     (re.compile(r"(\*+|~+)(?=[^\s*~])"), r"\1 "),  # bold, struck out
     (re.compile(r"\|(?=\|)"), "| "),  # hidden until clicked
     (
@@ -56,7 +58,7 @@ def json_text(text: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """Return printable text that no chat or mail program takes for markup: nobody is mentioned, no link hides its address."""
+    """Return printable text that no chat or mail program takes for markup: nobody is mentioned, and no address is a link."""
     text = printable(text)
     for pattern, instead in _MARKUP:
         text = pattern.sub(instead, text)

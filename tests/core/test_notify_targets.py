@@ -19,7 +19,7 @@ from pgslo.errors import NotifyError
 
 #: A batch key, a rule's text, a writer and a contact that want to be more than text.
 EVIL = (
-    "<x <!channel> <!here|here> <@U1> @everyone @here <http://evil.example|click> [click](http://evil.example) <users/all> "
+    "<x <!channel> <!here|here> <@U1> @everyone @here <http://evil.example|click> [click](http://evil.example) <users/all> https://evil.example www.evil.example mailto:x "
     "`code` ```\nblock\n``` *bold* __b__ ||hidden|| <b>b</b> &lt;!channel&gt; \r\nBcc: a@b.example\x1b[31m\u202eabc\u200b\u2066\x9b\u2028x"
 )
 INCIDENT = notify.Incident(
@@ -120,6 +120,7 @@ def test_no_text_is_markup(sent, target):
             assert not re.search(r"<[!@#]|<http|<users", shown)
             assert not re.search(r"@(everyone|here|channel)", shown)
             assert not re.search(r"\]\(", shown)
+            assert not re.search(r"://evil|www\.evil|mailto:x", shown)
             assert "`" not in shown
             assert "||" not in shown
         assert "<b>b" not in seen

@@ -202,8 +202,10 @@ class Replay:
         return new
 
     def page_count(self) -> int:
-        """Pages so far: incidents that opened with one batch are one page."""
-        ((pages,),) = self.conn.execute("SELECT count(DISTINCT page) FROM pgslo.incident").fetchall()
+        """Pages so far that people are notified of: incidents that opened with one batch are one page."""
+        ((pages,),) = self.conn.execute(
+            "SELECT count(DISTINCT page) FROM pgslo.incident WHERE tier = 'missed'"
+        ).fetchall()
         return int(pages)
 
     def spread(self) -> float:
@@ -314,7 +316,8 @@ def run(
         replay.load(day, then=replay.tick)
         result.later_alarms += replay.judge(day)
     ((pages,),) = conn.execute(
-        "SELECT count(DISTINCT page) FROM pgslo.incident WHERE opened_batch <> ALL (%s)", (list(faulty),)
+        "SELECT count(DISTINCT page) FROM pgslo.incident WHERE tier = 'missed' AND opened_batch <> ALL (%s)",
+        (list(faulty),),
     ).fetchall()
     result.later_pages = int(pages) - result.pages
     result.seconds = time.perf_counter() - began

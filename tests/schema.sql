@@ -7657,7 +7657,10 @@ CREATE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) 
     AS $_$
 BEGIN
     IF pgslo_catalog.is_of_moved_schema(is_outdated.error_code) THEN
-        -- Over no group, it is an error of the tables, not of a row.
+        -- Over no group, it is an error of the tables, not of a row. A table that was replaced raises one as well.
+        PERFORM pgslo_catalog.pin_table(d, is_outdated.check_function)
+        FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+        WHERE a.check_function = is_outdated.check_function;
         EXECUTE format('SELECT FROM pgslo_gen.%I($1)', is_outdated.check_function) USING '{}'::text[];
     END IF;
     RETURN false;

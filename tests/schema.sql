@@ -5291,7 +5291,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
-        FROM (SELECT string_agg(coalesce(quote_literal(c.value), 'NULL'), ',' ORDER BY c.col) AS told FROM cell c JOIN watched w USING (col) WHERE NOT w.is_key AND w.is_told GROUP BY c.row) r
+        FROM (
+            -- What the job itself writes, such as the number of a load or its time, is the same in all rows, and new in a copy.
+            SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END, ',' ORDER BY c.col) AS told
+            FROM cell c JOIN watched w USING (col) LEFT JOIN text_of t USING (col) CROSS JOIN size z
+            WHERE NOT w.is_key AND w.is_told GROUP BY c.row
+        ) r
         GROUP BY r.told
     ), told AS (
         SELECT coalesce(sum(d.n), 0)::float8 AS rows, count(*)::float8 AS different, count(*) FILTER (WHERE d.n = 1)::float8 AS once FROM different_row d

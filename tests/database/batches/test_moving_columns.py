@@ -181,3 +181,25 @@ def test_faults_of_growing_numbers_are_found(session):
     } == {"total_learned"}
     # A hole does not make the next one a surprise.
     assert days.load(76, 78) == []
+
+
+def test_what_the_job_writes_hides_no_copy(session):
+    """Yesterday's rows with another load number and load time are told; as other rows they are no news."""
+    days = Days(
+        session,
+        {
+            "amount": ("integer", "(i * 7919 + k * 104729) % 100003"),
+            "kind": ("text", "chr(97 + (i * 7 + k * 3) % 20)"),
+            "load_id": ("integer", "1000 + k"),
+            "loaded_at": (
+                "timestamptz",
+                f"({FROM} + time '03:10' + k % 7 * interval '1 minute') AT TIME ZONE 'UTC'",
+            ),
+        },
+    )
+    assert days.load(0, 49) == []
+    missed = days.load(
+        50, 50, amount="(i * 7919 + 49 * 104729) % 100003", kind="chr(97 + (i * 7 + 49 * 3) % 20)"
+    )
+    assert [said for _, _, said in missed if said.startswith("rows that an earlier batch has: 100 %")]
+    assert days.load(51, 51) == []

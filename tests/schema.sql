@@ -15695,7 +15695,7 @@ BEGIN
             ERRCODE = 'lock_not_available',
             MESSAGE = format('could not get the turn to commit groups of assertion "%s" of %s: another transaction has it', about.name, about.definition),
             DETAIL = format('It is %s.', pgslo_catalog.guard_holder(wait_for_guard.check_function, wait_for_guard.bucket)),
-            HINT = 'Try again once it has ended. A transaction keeps the turn after SET CONSTRAINTS … IMMEDIATE and PREPARE TRANSACTION.',
+            HINT = 'Try again once it has ended. A transaction keeps the turn after SET CONSTRAINTS ... IMMEDIATE and PREPARE TRANSACTION.',
             SCHEMA = split_part(about.definition, '.', 1),
             TABLE = substr(about.definition, strpos(about.definition, '.') + 1),
             CONSTRAINT = about.name;

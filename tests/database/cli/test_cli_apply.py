@@ -159,7 +159,8 @@ def test_plan_tells_which_bounds_refuse_a_statement(run: Run) -> None:
 def test_plan_for_programs(run: Run) -> None:
     document = json.loads(run("plan", "--format", "json").stdout)
     assert document.keys() == {
-        *("version", "state", "changes", "runtime_scripts", "steps", "rules", "notes", "without_file"),
+        *("version", "state", "changes", "differences", "runtime_scripts", "steps", "rules", "notes"),
+        "without_file",
     }
     assert document["version"] == 1
     assert document["changes"] is True

@@ -6,6 +6,7 @@ COMMENT ON COLUMN pgslo_catalog.incident.is_suspect IS
     'Whether no batch of it was twice beyond what is learned: readers are warned, and nobody is notified.';
 
 ALTER TABLE pgslo_catalog.incident_event
+    -- squawk-ignore ban-drop-constraint
     DROP CONSTRAINT incident_event_is_known,
     ADD CONSTRAINT incident_event_is_known CHECK (event IN
         ('opened', 'raised', 'acknowledged', 'muted', 'unmuted', 'over', 'confirmed', 'accepted', 'resolved', 'reopened'));

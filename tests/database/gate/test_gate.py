@@ -213,7 +213,7 @@ def test_a_gate_is_read_strictly_and_known_to_editors() -> None:
     keys = editor_schema.json_schema()["properties"]["tasks"]["additionalProperties"]["properties"]["gate"][
         "properties"
     ]
-    assert set(keys) == {"batches", "training", "evaluation"}
+    assert set(keys) == {"batches", "training", "evaluation", "suspects"}
     for wrong, said in {
         "{batch: 2}": 'key "batch" does not exist',
         "{batches: 0}": "expected a number of batches",

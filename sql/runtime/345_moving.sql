@@ -6,7 +6,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 16
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT p.part, p.x::float8
-    FROM (SELECT to_timestamp(place) AT TIME ZONE 'UTC' AS at) d
+    -- What is no time of our days may be later than any time stamp.
+    FROM (SELECT to_timestamp(CASE WHEN place BETWEEN 100000000 AND 100000000000 THEN place END) AT TIME ZONE 'UTC' AS at) d
     CROSS JOIN LATERAL (
         SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
                extract(isoyear FROM d.at) AS isoyear, extract(week FROM d.at) AS week,
@@ -72,7 +73,7 @@ BEGIN
         OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
         OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
            AND lower(value COLLATE "C") IN (
-               SELECT lower(to_char(d.at, f.form) COLLATE "C") FROM (SELECT to_timestamp((is_next_text.mine).place::float8) AT TIME ZONE 'UTC' AS at) d
+               SELECT lower(to_char(d.at, f.form) COLLATE "C") FROM (SELECT to_timestamp(CASE WHEN abs((is_next_text.mine).place) <= 100000000000 THEN (is_next_text.mine).place::float8 END) AT TIME ZONE 'UTC' AS at) d
                CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
 END
 $pgslo$;

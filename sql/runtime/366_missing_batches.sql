@@ -224,7 +224,15 @@ BEGIN
         WHERE r.definition_id = (judge_expected.definition).definition_id AND r.retired_at IS NULL AND r.measure ->> 'form' = 'batches'
         ORDER BY r.rule_id)
     LOOP
-        PERFORM pgslo_catalog.look_for_expected(judge_expected.definition, rule);
+        BEGIN
+            PERFORM pgslo_catalog.look_for_expected(judge_expected.definition, rule);
+        EXCEPTION WHEN OTHERS THEN
+            -- Whoever closes a batch, or learns from it, goes on.
+            IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
+                RAISE;
+            END IF;
+            PERFORM pgslo_catalog.record_break((judge_expected.definition).name, rule.name, SQLSTATE, SQLERRM);
+        END;
     END LOOP;
 END
 $pgslo$;

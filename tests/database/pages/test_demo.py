@@ -169,7 +169,7 @@ def test_the_night_loaded_again_heals_every_incident(scenes: dict[str, str]):
     scene = scenes["Mended"]
     assert "DELETE 918" in scene
     assert "COPY 918" in scene
-    assert re.search(r"^ +16 \| +0$", scene, re.MULTILINE)
+    assert re.search(r"^ +17 \| +0$", scene, re.MULTILINE)
     assert "batches of incident" in scene
     assert "incident" not in scene.partition("$ pgslo status")[2].replace("incidents", "")
     assert "SLOWarning" not in scene

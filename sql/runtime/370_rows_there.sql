@@ -104,15 +104,20 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- Nobody said of the past what was a fault: what is far beyond its bounds is taken for one, but for a rise of the rows.
+    WITH judged AS MATERIALIZED (
+        -- Once for all columns.
+        SELECT last.name, j.*
+        FROM (
+            SELECT b.name, b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = settle_learned.definition_id AND b.place < settle_learned.place
+            ORDER BY b.place DESC LIMIT 1
+        ) AS last
+        CROSS JOIN LATERAL pgslo_catalog.judge_learned(settle_learned.definition_id, last.name, last.place) AS j
+    )
     UPDATE pgslo_catalog.profile p
     SET baseline = false
-    FROM (
-        SELECT b.name, b.place FROM pgslo_catalog.batch b
-        WHERE b.definition_id = settle_learned.definition_id AND b.place < settle_learned.place
-        ORDER BY b.place DESC LIMIT 1
-    ) AS last
-    CROSS JOIN LATERAL pgslo_catalog.judge_learned(settle_learned.definition_id, last.name, last.place) AS j
-    WHERE p.definition_id = settle_learned.definition_id AND p.batch = last.name AND p.column_name = j.column_name
+    FROM judged j
+    WHERE p.definition_id = settle_learned.definition_id AND p.batch = j.name AND p.column_name = j.column_name
       AND j.verdict = 'missed' AND j.score >= 2
       AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
 $pgslo$;

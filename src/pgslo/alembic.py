@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from alembic.operations import ops
 from sqlalchemy import Connection, text
 
-from pgslo import naming
+from pgslo import assets, naming
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -33,13 +33,6 @@ _log = logging.getLogger(__name__)
 _PREFIX = "pgslo__"
 
 _OURS = naming.RESERVED_SCHEMAS - {"information_schema"}
-
-#: Rules that rest on NOT NULL. A definition has the name of its table.
-_NOT_NULL = text("""
-    SELECT r.definition, c.name
-    FROM pgslo.rule AS r, unnest(r.columns) AS c (name)
-    WHERE r.kind = 'not_null' AND r.mechanism = 'native' AND r.retired_at IS NULL
-""")
 
 
 def include_name(
@@ -154,7 +147,14 @@ class _Findings:
         """Columns that rules hold to NOT NULL: definition and column."""
         if self._connection.scalar(text("SELECT to_regclass('pgslo.rule')")) is None:
             return set()
-        return {(definition, column) for definition, column in self._connection.execute(_NOT_NULL)}
+        return {
+            (definition, column)
+            for definition, column in self._connection.execute(text(_query("held_not_null")))
+        }
+
+
+def _query(name: str) -> str:
+    return (assets.tree("sql") / "catalog" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _is_ours(op: ops.MigrateOperation) -> bool:

@@ -60,7 +60,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     """Return what an expectation becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     check: Check = found.body
     if check.condition is None:

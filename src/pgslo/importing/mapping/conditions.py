@@ -71,6 +71,19 @@ def both(first: str | None, second: str | None) -> str | None:
     return f"({first}) AND ({second})"
 
 
+def all_of(*said: object) -> str | None:
+    """Return the condition that all of several hold, each checked; ``None`` is no condition.
+
+    Raises:
+        UnmappableError: The gate refuses one.
+    """
+    where: str | None = None
+    for one in said:
+        if one is not None:
+            where = both(where, checked(str(one)))
+    return where
+
+
 def _trimmed(text: str) -> str:
     """The text without what only ends a statement, and on a line where no string of it is broken."""
     text = text.strip().removesuffix(";").rstrip()

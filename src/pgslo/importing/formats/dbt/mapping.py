@@ -27,7 +27,7 @@ def outcome(found: Found, project: Project) -> Outcome:
     """Return what a check becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     match found.body:
         case Test():

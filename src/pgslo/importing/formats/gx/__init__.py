@@ -93,7 +93,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     """Return what an expectation becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     check: Check = found.body
     kind = KINDS.get(_snake(check.name).lower())
@@ -135,7 +135,7 @@ def inside(found: Found, implementation: Any, options: Options) -> Outcome:
     """Return what an expectation of a data contract becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     text = implementation if isinstance(implementation, str) else json.dumps(implementation, default=str)
     try:

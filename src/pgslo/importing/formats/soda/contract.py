@@ -11,7 +11,7 @@ from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.soda import metrics
 from pgslo.importing.formats.soda.sodacl import replaced
 from pgslo.importing.mapping import limits, rules, spans, statements
-from pgslo.importing.mapping.conditions import both, checked
+from pgslo.importing.mapping.conditions import all_of
 from pgslo.importing.mapping.limits import Limits, number
 from pgslo.importing.model import (
     Found,
@@ -126,15 +126,12 @@ def outcome(found: Found, options: Options) -> Outcome:
     """Return what a check becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: A variable has no value, or nothing here says the same.
     """
     check: Check = found.body
     if "${" in f"{check.said}{check.filter}":
         raise UnmappableError("parameter", "a variable of the check has no value: give --var")
-    where: str | None = None
-    for said in (check.filter, check.said.get("filter")):
-        if said is not None:
-            where = both(where, checked(str(said)))
+    where = all_of(check.filter, check.said.get("filter"))
     try:
         own = options.resolve(found.table)
     except UnmappableError:

@@ -16,7 +16,7 @@ def outcome(found: Found, implementation: Any, options: Options) -> Outcome:
     """Return what a check becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     said = implementation
     if isinstance(said, str):

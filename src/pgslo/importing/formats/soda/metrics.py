@@ -43,7 +43,7 @@ def outcome(
     """Return what a check of a metric becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     percent = metric.endswith("_percent")
     match metric.removesuffix("_count").removesuffix("_percent"):

@@ -11,7 +11,7 @@ from typing import Any
 from pgslo.definition import names
 from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.soda import grammar, metrics, special, valid
-from pgslo.importing.mapping.conditions import both, checked
+from pgslo.importing.mapping.conditions import all_of
 from pgslo.importing.model import Found, Outcome, Remark, SourceTable, UnmappableError
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, Node, Scalar, plain
@@ -159,15 +159,12 @@ def outcome(found: Found, tables: Said[str, SourceTable], options: Options) -> O
     """Return what a check becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: A variable has no value, or nothing here says the same.
     """
     check: Check = found.body
     if _VARIABLE.search(f"{check.text} {check.said} {check.partition}"):
         raise UnmappableError("parameter", "a variable of the check has no value: give --var")
-    where: str | None = None
-    for said in (check.partition, check.said.get("filter")):
-        if said is not None:
-            where = both(where, checked(str(said)))
+    where = all_of(check.partition, check.said.get("filter"))
     try:
         own = options.resolve(found.table)
     except UnmappableError:

@@ -95,7 +95,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     """Return what a call becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     check: Check = found.body
     bare = check.name.removesuffix("_non_blocking")

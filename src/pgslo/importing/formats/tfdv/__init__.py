@@ -120,7 +120,7 @@ def outcome(found: Found) -> Outcome:
     """Return what a part becomes.
 
     Raises:
-        UnmappableError: Nothing.
+        UnmappableError: No rule states it.
     """
     check: Check = found.body
     if found.column is not None and "." in found.column:

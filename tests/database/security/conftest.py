@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -23,6 +24,13 @@ Connection = psycopg.Connection[Any]
 ROLES = ("installer", "writer", "reader", "mallory", "trainer", "steward", "operator", "auditor")
 GRANTED = ("trainer", "steward", "operator", "auditor")
 
+#: What leaves something behind in a session. Other statements of a role share one: a new session reads the catalogue and
+#: compiles the runtime's functions again, which takes longer than most of what tests do.
+_LEAVES_TRACES = re.compile(
+    r"(^|;)\s*(SET|RESET|LOAD|LISTEN|BEGIN|PREPARE|DECLARE|CREATE\s+TEMP|DISCARD|DO)\b|set_config|advisory|pg_temp|nextval|currval",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class World:
@@ -36,6 +44,7 @@ class World:
     admin: Connection
     names: dict[str, str]
     connect: Callable[..., Connection]
+    _kept: dict[str, Connection] = field(default_factory=dict)
 
     def sql(self, text: str) -> str:
         """Return ``text`` with the names of roles in place of ``$mallory``, ``$reader`` and so on."""
@@ -47,24 +56,33 @@ class World:
 
     def run(self, part: str, text: str) -> list[tuple[Any, ...]]:
         """Run statements as a role (``superuser`` for the administrator); return the rows of the last one."""
-        session = self.admin if part == "superuser" else self.session(part)
-        try:
+        with self._borrowed(part, text) as session:
             cursor = session.execute(self.sql(text).encode(), prepare=False)
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description else []
-        finally:
-            if part != "superuser":
-                session.close()
 
     def apply(self, text: str, *, by: str = "installer") -> None:
         """Apply a definition as ``pgslo apply`` does."""
-        session = self.admin if by == "superuser" else self.session(by)
-        try:
-            rights.apply(session, self.sql(text))
-        finally:
-            if by != "superuser":
+        with self._borrowed(by, "") as session:
+            rights.apply(session, self.sql(text), again=False)
+
+    @contextlib.contextmanager
+    def _borrowed(self, part: str, text: str) -> Iterator[Connection]:
+        """A session for statements: a new one where they leave something in it, else the one of the role."""
+        if part == "superuser":
+            yield self.admin
+        elif _LEAVES_TRACES.search(text):
+            session = self.session(part)
+            try:
+                yield session
+            finally:
                 session.close()
+        else:
+            kept = self._kept.get(part)
+            if kept is None or kept.closed:
+                kept = self._kept[part] = self.session(part)
+            yield kept
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +44,46 @@ columns:
 """
 
 
+@pytest.fixture(scope="session")
+def _applied(
+    make_database: Callable[..., AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a database in which both definitions are applied: each test has a copy."""
+    folder = tmp_path_factory.mktemp("project")
+    _write(folder)
+    with make_database() as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(TABLES)
+        with contextlib.chdir(folder):
+            applied = invoke("apply", "--yes", env={"PGSLO_DSN": dsn})
+        assert applied.exit_code == 0, applied.output
+        yield str(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])
+
+
+def _write(folder: Path) -> None:
+    (folder / "slos").mkdir()
+    (folder / "slos/stats.yml").write_text(STATS, encoding="utf-8")
+    (folder / "slos/events.yml").write_text(EVENTS, encoding="utf-8")
+
+
 @pytest.fixture
-def run(
-    dsn: str, connection: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Run:
+def dsn(
+    request: pytest.FixtureRequest, make_database: Callable[..., AbstractContextManager[str]], role: object
+) -> Iterator[str]:
+    """A connection string for a database of the test's own, with both definitions applied where the ``run`` of
+    this file is asked for."""
+    del role  # asked for only to be dropped later
+    guarded = "run" in request.fixturenames and not hasattr(request.module, "run")
+    with make_database(template=request.getfixturevalue("_applied")) if guarded else make_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line in a project with two definitions that are applied."""
-    connection.execute(TABLES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PGSLO_DSN", dsn)
-    Path("slos").mkdir()
-    Path("slos/stats.yml").write_text(STATS, encoding="utf-8")
-    Path("slos/events.yml").write_text(EVENTS, encoding="utf-8")
-    applied = invoke("apply", "--yes")
-    assert applied.exit_code == 0, applied.output
+    _write(tmp_path)
     return invoke
 
 

@@ -84,20 +84,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-#: ``make test`` runs one of so many variants of a test. There are two ways to write, three states and four actions: where
-#: variants are combinations of these, steps of five come to each.
+#: ``make test`` runs one of so many variants of a test, ``make check-all`` one more, ``make nightly`` all. There are two ways
+#: to write, three states and four actions: where variants are combinations of these, steps of five come to each.
 _ONE_VARIANT_OF = 5
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow all other variants of a test with a database."""
+    """Mark as slow all other variants of a test with a database, and as nightly those that check-all leaves out, too."""
     seen: Counter[str] = Counter()
     for item in items:
         if hasattr(item, "callspec") and Path(__file__).parent / "database" in item.path.parents:
             test = item.nodeid.partition("[")[0]
-            if seen[test] % _ONE_VARIANT_OF:
+            place = seen[test] % _ONE_VARIANT_OF
+            if place > 0:
                 item.add_marker("slow")
+            if place > 1:
+                item.add_marker("nightly")
             seen[test] += 1
 
 

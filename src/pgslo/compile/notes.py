@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
@@ -10,6 +11,8 @@ from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
 
+#: Rules that a note names.
+_NAMED_RULES = 5
 _FALLIBLE = re.compile(r"::|[/%]|\bcast\b|\w\s*\(", re.IGNORECASE)
 
 
@@ -50,6 +53,24 @@ def _replicated(table: TableContext, choices: tuple[Choice, ...]) -> list[str]:
     if table.definition.assertions:
         notes.append("assertions are not evaluated for rows of a subscription; pgslo.audit() does that")
     return notes
+
+
+def _passed_by_merge(table: TableContext, choices: tuple[Choice, ...]) -> Iterator[str]:
+    """What a MERGE passes that moves rows between partitions: it shows them to no trigger on statements."""
+    if table.relation.kind != "p" or table.subject.catalog.server_version < 150000:
+        return
+    passed = [choice.rule.name for choice in choices if choice.mechanism == "at commit"]
+    if table.writes.mode == "bulk":
+        by_statement = ("statement trigger", "at close")
+        passed = [choice.rule.name for choice in choices if choice.mechanism in by_statement] + passed
+    if passed:
+        named = ", ".join(passed[:_NAMED_RULES])
+        if len(passed) > _NAMED_RULES:
+            named += f" and {len(passed) - _NAMED_RULES} more"
+        yield (
+            "a MERGE that moves rows to another partition, and that may not insert or delete, shows them to no trigger on"
+            f" statements, and so not to {named}; rules about single rows see them with writes: stream or on_breach: quarantine"
+        )
 
 
 def notes(table: TableContext, so_far: Part) -> Part:
@@ -93,6 +114,7 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
         )
     if relation.children:
         notes.append(unseen_children(relation))
+    notes += _passed_by_merge(table, choices)
     if table.definition.fires == "always":
         notes += _replicated(table, choices)
     diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]

@@ -13,6 +13,8 @@ from pgslo.plan.observation import unseen
 
 InForce = Literal["yes", "no", "unknown"]
 
+MOVED_BY_MERGE = "a MERGE that moves rows to another partition, and that may not insert or delete"
+
 #: Which triggers, by the number in their names, carry the rules of a mechanism.
 _ORDERS: Mapping[str, tuple[int, ...]] = {
     "repair trigger": (naming.REPAIR_ORDER,),
@@ -41,6 +43,7 @@ class Standing:
         in_force: Whether every write is held to it now; ``unknown`` where that cannot be told, or depends on who writes.
         why: Sentences: why it is not in force, or why that is unknown.
         rests_on: The objects in the database without which it is not in force.
+        passed_by: Writes that pass a rule which is in force, because PostgreSQL shows them to no trigger of its kind.
         rows_unseen: Rows written since the last apply that no trigger saw; 0 for rules of PostgreSQL's own, ``None``
             where it cannot be told.
     """
@@ -52,6 +55,7 @@ class Standing:
     in_force: InForce
     why: tuple[str, ...]
     rests_on: tuple[str, ...]
+    passed_by: tuple[str, ...]
     rows_unseen: int | None
 
 
@@ -72,7 +76,15 @@ def of_table(
 def untold(rule: Mapping[str, Any], why: str) -> Standing:
     """A rule whose state a role may not see."""
     return Standing(
-        rule["definition"], rule["rule"], rule["on_breach"], rule["mechanism"], "unknown", (why,), (), None
+        rule["definition"],
+        rule["rule"],
+        rule["on_breach"],
+        rule["mechanism"],
+        "unknown",
+        (why,),
+        (),
+        (),
+        None,
     )
 
 
@@ -87,6 +99,7 @@ def _standing(facts: Facts, rule: Mapping[str, Any], findings: Sequence[Finding]
         "no" if against else "unknown" if doubts else "yes",
         against or doubts,
         tuple(_rests_on(facts, rule)),
+        (MOVED_BY_MERGE,) if rule["is_passed_by_merge"] else (),
         0 if rule["mechanism"] in ("native", "on read") else unseen(facts),
     )
 

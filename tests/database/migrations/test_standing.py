@@ -244,6 +244,7 @@ def test_what_status_says_of_each_rule(run, connection):
         "in_force": "yes",
         "why": [],
         "rests_on": ["a foreign key on (p) that references t.p"],
+        "passed_by": [],
         "rows_unseen": 0,
     }
     assert told["n_not_null"]["rests_on"] == ["NOT NULL of column n"]

@@ -217,7 +217,7 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
 
 
 def _show_rules(standings: Sequence[standing.Standing]) -> None:
-    """Each rule, whether it is in force, and why not."""
+    """Each rule, whether it is in force, and why not or what passes it."""
     output.say()
     output.table(
         ("table", "rule", "on breach", "mechanism", "in force", "unseen rows", "why"),
@@ -229,7 +229,7 @@ def _show_rules(standings: Sequence[standing.Standing]) -> None:
                 one.mechanism,
                 one.in_force,
                 "unknown" if one.rows_unseen is None else f"{one.rows_unseen:,}",
-                one_line("; ".join(one.why)),
+                one_line("; ".join((*one.why, *(f"passed by {write}" for write in one.passed_by)))),
             )
             for one in standings
         ],

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +88,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 #: to write, three states and four actions: where variants are combinations of these, steps of five come to each.
 _ONE_VARIANT_OF = 5
 
+#: Attacks need a database with eight roles each, and take half of all the time: ``make test`` runs the first tests of each
+#: module, of which each has one promise, ``make check-all`` the others.
+_ATTACKS_OF_A_MODULE = 2
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow all other variants of a test with a database, and as nightly those that check-all leaves out, too."""
     seen: Counter[str] = Counter()
+    attacks: dict[Path, set[str]] = defaultdict(set)
     for item in items:
+        if item.path.parent.name == "security":
+            attacks[item.path].add(item.nodeid.partition("[")[0])
+            if len(attacks[item.path]) > _ATTACKS_OF_A_MODULE:
+                item.add_marker("slow")
         if hasattr(item, "callspec") and Path(__file__).parent / "database" in item.path.parents:
             test = item.nodeid.partition("[")[0]
             place = seen[test] % _ONE_VARIANT_OF

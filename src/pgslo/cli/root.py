@@ -40,6 +40,10 @@ _VERBS = {
         "pgslo.cli.authoring.importing:import_",
         "Write definitions from the checks of dbt and other tools.",
     ),
+    "export": (
+        "pgslo.cli.authoring.exporting:export",
+        "Write definitions as data contracts, tests of dbt or OpenSLO.",
+    ),
     "learn": ("pgslo.cli.authoring.learn:learn", "Learn from rows that are there already."),
     "backtest": ("pgslo.cli.authoring.backtest:backtest", "Find out how good the alerts are on a table."),
     "extension": (

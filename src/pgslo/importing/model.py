@@ -13,7 +13,7 @@ from pgslo.sql import identifier
 Status = Literal["mapped", "changed", "learned", "held", "not_mapped"]
 STATUSES: tuple[Status, ...] = ("mapped", "changed", "learned", "held", "not_mapped")
 #: Where in a definition a rule is written.
-Place = Literal["column", "rule", "file", "schema"]
+Place = Literal["column", "rule", "file", "schema", "assertion"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class SourceTable:
         primary_key: Columns that the source calls its key.
         unfit: Why it gets no definition, for example because it is a view.
         only_by_map: Whether the source does not name it, so that only ``--map`` does.
+        settings: All of a definition but its rules, if the source was exported from one.
+        listed: Columns that this definition lists without a rule.
     """
 
     key: str
@@ -54,6 +56,8 @@ class SourceTable:
     notes: list[str] = field(default_factory=list)
     unfit: str = ""
     only_by_map: bool = False
+    settings: dict[str, Any] | None = None
+    listed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,7 @@ class Rule:
         options: Options of every rule, such as ``where``.
         severity: ``error`` or ``warn`` in the source.
         columns: Columns that it reads, for its name.
+        verbatim: The rule as a definition wrote it, which stays as it is; of a file, with its key.
     """
 
     kind: str
@@ -116,10 +121,13 @@ class Rule:
     options: dict[str, Any] = field(default_factory=dict)
     severity: Literal["error", "warn"] = "error"
     columns: tuple[str, ...] = ()
+    verbatim: Any = None
 
     @property
     def statement(self) -> str:
         """What it says; two rules of a definition may not say the same."""
+        if self.verbatim is not None:
+            return repr((self.kind, self.column, self.verbatim))
         return repr((self.kind, self.column, sorted(self.parameters.items()), self.options.get("where")))
 
 

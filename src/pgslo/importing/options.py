@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pgslo.definition import names
+from pgslo.definition import CustomKind, names
 from pgslo.errors import PgsloError
 from pgslo.importing.model import SourceTable, TableName, UnmappableError
 
@@ -74,6 +74,7 @@ class Options:
         error_as: The action of checks that are errors in the source.
         enforce: Whether rules may change writes.
         profiled: Whether bounds that a profiler took from one batch are mapped.
+        kinds: The organisation's own kinds, by name.
         folder: Where definitions go, for their paths in the report.
     """
 
@@ -85,6 +86,7 @@ class Options:
     error_as: Literal["warn", "quarantine", "reject"] = "warn"
     enforce: bool = False
     profiled: bool = False
+    kinds: Mapping[str, CustomKind] = field(default_factory=dict)
     folder: str = "slos"
 
     def resolve(self, table: SourceTable) -> TableName:

@@ -18,6 +18,7 @@ REASONS = {
     "key_has_no_null": "a key column has no NULL, although the source does not require a value",
     "null_differs": "NULL passes here; there it passes or fails by the database",
     "null_in_values": "NULL is left out of the list: it passes on both sides",
+    "objective_of_table": "the objective is of all rules of the table, and of one indicator there",
     "only_warns": "the rule here cannot have the action that was asked for",
     "schedule_lost": "the schedule of the source is lost",
     "second_bound_lost": "one of two bounds is lost",
@@ -43,6 +44,7 @@ REASONS = {
     "unknown_check": "the tool has no check of this name that pgslo knows",
     "unknown_key": "the standard does not have this key",
     # held
+    "stated_twice": "the contract states it once more, in pgslo's own words",
     "trivial": "true of every column of a table",
     # learned
     "learned_bounds": "bounds that are learned take its place",

@@ -56,6 +56,8 @@ def convert(files: Mapping[str, bytes], options: Options, *, given: frozenset[st
         for each in found:
             entry = ledger.settle(each, _outcome(source, each, options), of=name)
             _draft(entry, each.table, drafts, options)
+        for table in source.tables:
+            _settings(table, name, drafts, options)
     _write(drafts, options, done)
     done.entries = ledger.close()
     return done
@@ -108,6 +110,20 @@ def _draft(entry: Entry, table: SourceTable, drafts: dict[TableName, Draft], opt
     if table not in draft.sources:
         draft.sources.append(table)
         draft.formats.append(entry.format)
+
+
+def _settings(table: SourceTable, of: str, drafts: dict[TableName, Draft], options: Options) -> None:
+    """Draft a definition that was exported and has no rule."""
+    if table.settings is None or not options.selects(table):
+        return
+    try:
+        name = options.resolve(table)
+    except UnmappableError:
+        return
+    draft = drafts.setdefault(name, Draft(name))
+    if table not in draft.sources:
+        draft.sources.append(table)
+        draft.formats.append(of)
 
 
 def _write(drafts: dict[TableName, Draft], options: Options, done: Imported) -> None:

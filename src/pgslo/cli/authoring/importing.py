@@ -14,6 +14,7 @@ import click
 
 from pgslo.cli import output
 from pgslo.cli.exit_codes import CHANGES, ERROR, OK
+from pgslo.cli.project import load_own_kinds
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.display import json_text, printable
 from pgslo.errors import PgsloError
@@ -117,6 +118,7 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
         error_as=given["error_as"],
         enforce=given["enforce"],
         profiled=given["profiled"],
+        kinds=load_own_kinds(session.configuration),
         folder=output.shown_path(folder).as_posix(),
     )
     files = dict(_files(paths, folder))
@@ -144,7 +146,7 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
 
 
 def _code(done: Imported) -> int:
-    if done.failures or (done.entries and not done.definitions) or not done.entries:
+    if done.failures or not done.definitions:
         return ERROR
     statuses = {entry.outcome.status for entry in done.entries}
     return CHANGES if statuses & {"changed", "not_mapped"} else OK

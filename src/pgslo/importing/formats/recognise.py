@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pgslo.importing.formats import dbt
+from pgslo.importing.formats import dbt, dqx
 from pgslo.importing.formats.base import Document
 from pgslo.importing.formats.dbt.schema_files import RESOURCES
 from pgslo.importing.source import Mapping, Sequence, read
@@ -48,6 +48,8 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
     document = Document(path, text, read(text, path=path))
     if wanted is not None:
         return document, Recognised(path, wanted, "named by --from")
+    if any(dqx.is_checks(root) for root in document.nodes):
+        return document, Recognised(path, "dqx", 'a list of checks with "function"')
     for root in document.nodes:
         if isinstance(root, Mapping):
             for judge in _JUDGES:
@@ -119,6 +121,24 @@ def _is_soda(root: Mapping) -> _Judgement:
     return None
 
 
+def _is_openslo(root: Mapping) -> _Judgement:
+    version = root.text("apiVersion") or ""
+    if not version.startswith("openslo/"):
+        return None
+    if version.lower() in ("openslo/v1", "openslo/v1alpha"):
+        return "openslo", f"apiVersion {version}"
+    return None, f"apiVersion: {version[:40]}: neither openslo/v1 nor openslo/v1alpha"
+
+
+def _is_pandera(root: Mapping) -> _Judgement:
+    kind = root.text("schema_type")
+    if kind is None or not isinstance(root.get("columns"), Mapping):
+        return None
+    if kind.lower() in ("dataframe", "dataframeschema"):
+        return "pandera", f"schema_type {kind} with columns"
+    return None, f"schema_type: {kind[:40]}: not a data frame"
+
+
 def _is_gx(root: Mapping) -> _Judgement:
     items = root.mappings("expectations")
     if not isinstance(root.get("expectations"), Sequence):
@@ -129,4 +149,11 @@ def _is_gx(root: Mapping) -> _Judgement:
     return "gx", f'"expectations" with "{key}"' if key else '"expectations"'
 
 
-_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (_is_dbt, _is_contract, _is_soda, _is_gx)
+_JUDGES: tuple[Callable[[Mapping], _Judgement], ...] = (
+    _is_dbt,
+    _is_contract,
+    _is_soda,
+    _is_gx,
+    _is_openslo,
+    _is_pandera,
+)

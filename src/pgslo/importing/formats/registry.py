@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgslo.importing.formats import dbt, dlt, gx, sqlmesh, tfdv
+from pgslo.importing.formats import dbt, dlt, dqx, gx, openslo, pandera, sqlmesh, tfdv
 from pgslo.importing.formats.base import Reader
 from pgslo.importing.formats.contracts import dcs, odcs
 from pgslo.importing.formats.soda import contract as soda
@@ -18,6 +18,9 @@ READERS: dict[str, Reader] = {
     "tfdv": tfdv.read,
     "sqlmesh": sqlmesh.read,
     "dlt": dlt.read,
+    "openslo": openslo.read,
+    "dqx": dqx.read,
+    "pandera": pandera.read,
 }
 #: Formats that another one's reader reads with its own files.
 _WITH = {"dbt-manifest": "dbt"}

@@ -98,13 +98,15 @@ def write(draft: Draft, options: Options, path: str) -> str | None:
     while True:
         live = [entry for entry in draft.entries if entry.outcome.rules]
         slots = fill(draft.table, live, options)
-        if not slots:
+        if not slots and not any(source.settings for source in draft.sources):
             return None
         page = _page(draft, slots, options)
         text = "\n".join(page.lines) + "\n"
         try:
-            made = definition.load(text, path=path)
+            made = definition.load(text, path=path, kinds=options.kinds)
         except DefinitionErrors as error:
+            if not slots:
+                return None
             _leave_out(page, error, draft)
             continue
         by_line = {rule.location.line: rule.name for rule in (*made.rules, *made.assertions)}
@@ -137,21 +139,30 @@ def _page(draft: Draft, slots: list[Slot], options: Options) -> _Page:
     _head(page, draft, slots, options)
     for slot in slots:
         if slot.rule.place == "file":
+            if slot.rule.verbatim is not None:
+                page.rule("", flow.rule(slot.rule, None), slot)
+                continue
             page.rule("", f"{slot.rule.kind}: {flow.value(slot.rule.parameters | slot.rule.options)}", slot)
     _schema(page, [slot for slot in slots if slot.rule.place == "schema"], options)
     _columns(page, draft, slots)
     _rules(page, draft, [slot for slot in slots if slot.rule.place == "rule"])
+    _assertions(page, [slot for slot in slots if slot.rule.place == "assertion"])
     return page
 
 
 def _head(page: _Page, draft: Draft, slots: list[Slot], options: Options) -> None:
     formats = ", ".join(dict.fromkeys(draft.formats))
-    shadow = "" if options.enforce else " and no write is changed (enforce: false)"
+    own = next((source.settings for source in draft.sources if source.settings is not None), None)
+    shadow = "" if options.enforce or own is not None else " and no write is changed (enforce: false)"
     page.remark(f"Written by pgslo import from {formats}. Rules are in the order of the source{shadow}.")
     for note in dict.fromkeys(note for source in draft.sources for note in source.notes):
         page.remark(note)
     name = draft.table.text
     page.add("table: " + ("'" + name.replace("'", "''") + "'" if '"' in name else name))
+    if own is not None:
+        for key, one in own.items():
+            page.add(f"{scalar(key)}: {flow.value(one)}")
+        return
     for key in ("description", "owner"):
         said = next((getattr(source, key) for source in draft.sources if getattr(source, key)), "")
         words_ = flow.comment(" ".join(said.split()))
@@ -164,7 +175,7 @@ def _head(page: _Page, draft: Draft, slots: list[Slot], options: Options) -> Non
 
 def _key(draft: Draft, slots: list[Slot]) -> str:
     """The columns that name a row: those that the source calls the key, else those that a rule keeps unique."""
-    rules = [slot.rule for slot in slots if not slot.rule.options]
+    rules = [slot.rule for slot in slots if not slot.rule.options and slot.rule.verbatim is None]
     for source in draft.sources:
         if source.primary_key and all(names.is_name(one) for one in source.primary_key):
             return f"key: {flow.value(list(source.primary_key))}  # the key of the source"
@@ -212,9 +223,12 @@ def _columns(page: _Page, draft: Draft, slots: list[Slot]) -> None:
             lost.setdefault(entry.found.column, []).append(entry)
     listed = [column for source in draft.sources for column in source.column_types]
     order = dict.fromkeys(one for one in (*listed, *by_column, *lost) if one in by_column or one in lost)
-    if by_column:
+    bare = [one for source in draft.sources for one in source.listed if one not in by_column]
+    if by_column or bare:
         page.add("")
         page.add("columns:")
+    for column in dict.fromkeys(bare):
+        page.add(f"  {scalar(column)}: []")
     for column in order:
         if column in by_column:
             page.add(f"  {scalar(column)}:", heads=by_column[column])
@@ -234,6 +248,14 @@ def _rules(page: _Page, draft: Draft, slots: list[Slot]) -> None:
         page.rule("  ", f"- {flow.rule(slot.rule, slot.name)}", slot)
     for entry in lost:
         page.remark(_lost(entry), "  " if slots else "")
+
+
+def _assertions(page: _Page, slots: list[Slot]) -> None:
+    if slots:
+        page.add("")
+        page.add("assertions:")
+    for slot in slots:
+        page.rule("  ", f"- {flow.rule(slot.rule, slot.name)}", slot)
 
 
 def _why(slot: Slot) -> str:

@@ -89,7 +89,12 @@ def _placed(table: TableName, entry: Entry, slots: dict[tuple[str, str], Slot]) 
         others = [
             slot for slot in slots.values() if slot.rule.place == "file" and slot.rule.kind == rule.kind
         ]
-        if rule.place != "file" or not others or others[0].rule.statement == rule.statement:
+        if (
+            rule.place != "file"
+            or rule.verbatim is not None
+            or not others
+            or others[0].rule.statement == rule.statement
+        ):
             yield rule
         elif rule.kind == "row_count":
             yield replace(rule, place="rule")
@@ -103,7 +108,7 @@ def _placed(table: TableName, entry: Entry, slots: dict[tuple[str, str], Slot]) 
 
 def _is_other_age(rule: Rule, slots: dict[tuple[str, str], Slot]) -> bool:
     """Whether a rule is about the age of the last write, and there is one about another age."""
-    if rule.kind != "freshness" or "of" in rule.parameters:
+    if rule.kind != "freshness" or "of" in rule.parameters or rule.verbatim is not None:
         return False
     return any(
         slot.rule.kind == "freshness" and slot.rule.statement != rule.statement for slot in slots.values()
@@ -119,7 +124,7 @@ def _age_query(table: TableName, rule: Rule) -> Outcome:
 
 def _act(slot: Slot, options: Options) -> None:
     """Give a rule the action that was asked for; where it cannot have it, its checks are changed."""
-    if options.error_as == "warn" or slot.rule.severity == "warn":
+    if slot.rule.verbatim is not None or options.error_as == "warn" or slot.rule.severity == "warn":
         return
     counting = slot.rule.options.keys() & {"at_least", "at_most", "warn_below", "warn_above"}
     if (
@@ -140,9 +145,12 @@ def _act(slot: Slot, options: Options) -> None:
 def _name(slots: list[Slot]) -> None:
     """Name the rules that need a name: those under ``rules``, and the second and further ones of a kind under a column."""
     taken = {slot.rule.kind for slot in slots if slot.rule.place in ("file", "schema")}
+    taken |= {next(iter(slot.rule.verbatim)) for slot in slots if isinstance(slot.rule.verbatim, dict)}
     seen: set[tuple[str, str | None]] = set()
     for slot in slots:
         rule = slot.rule
+        if rule.verbatim is not None:
+            continue
         wanted = rule.options.get("name")
         slot.rule = rule = replace(
             rule, options={key: one for key, one in rule.options.items() if key != "name"}

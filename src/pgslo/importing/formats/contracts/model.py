@@ -64,11 +64,13 @@ class Contract:
     Attributes:
         tables: Tables by the names that the contract gives them.
         required: Columns that have a value, by table.
+        stated: What it says of a table that it says in pgslo's own words as well, by table.
     """
 
     options: Options
     tables: dict[str, SourceTable] = field(default_factory=dict)
     required: dict[str, set[str]] = field(default_factory=dict)
+    stated: dict[str, set[tuple[str | None, str, str]]] = field(default_factory=dict)
 
     def own(self, table: SourceTable) -> TableName | None:
         """Return the table in the database, if it is known."""

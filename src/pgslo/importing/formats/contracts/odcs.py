@@ -7,9 +7,9 @@ from typing import Any
 
 from pgslo.importing.formats import nested
 from pgslo.importing.formats.base import Document, Source
-from pgslo.importing.formats.contracts import facts, quality
+from pgslo.importing.formats.contracts import facts, own, quality
 from pgslo.importing.formats.contracts.model import Contract, Fact, Level, Quality
-from pgslo.importing.model import Found, Outcome, SourceTable, UnmappableError
+from pgslo.importing.model import Found, Outcome, SourceTable, UnmappableError, held
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, Scalar, plain
 
@@ -83,8 +83,16 @@ def read(documents: Sequence[Document], options: Options) -> Source:
             pairs = [(_table(node, root, options), node) for node in root.mappings("schema")]
             for table, node in pairs:
                 contract.tables[node.text("name") or table.name] = table
+                said = own.settings(node)
+                left = [] if said is None else own.take(table, said)
+                if left:
+                    source.ignored.append(f"{document.path}: {', '.join(left)}, which are no settings")
             found = [each for table, node in pairs for each in _checks(table, node, contract)]
             found += _levels(root, contract)
+            for table, _ in pairs:
+                if table.settings is not None:
+                    ours = [each for each in found if each.table is table]
+                    contract.stated[table.key] = own.stated(table, ours, options)
             for each in found:
                 contracts[id(each)] = contract
             source.found += found
@@ -97,6 +105,8 @@ def read(documents: Sequence[Document], options: Options) -> Source:
 
 def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
     body = found.body
+    if own.signature(found) in contract.stated.get(found.table.key, ()):
+        return held("stated_twice")
     match body:
         case Fact(key="no_such_element"):
             raise UnmappableError("no_such_element", f"the contract has no object {str(body.value)[:60]}")
@@ -107,6 +117,8 @@ def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
         case (Quality(), logical):
             if found.column is not None and "." in found.column:
                 raise UnmappableError("nested_column")
+            if own.is_own(body[0].said):
+                return own.outcome(found, body[0].said)
             if str(body[0].said.get("type")) == "custom":
                 return nested.outcome(
                     found, str(body[0].said.get("engine")), body[0].said.get("implementation"), options

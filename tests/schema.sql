@@ -2032,7 +2032,7 @@ BEGIN
             ERRCODE = 'check_violation',
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
-                (SELECT string_agg(format('%s; rule "%s" wants: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                (SELECT string_agg(format('%s; rule "%s" expects: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
                 CASE WHEN is_upsert THEN format('The row with key %s is not there to be updated.', held.row_key) END,
                 format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
@@ -3743,7 +3743,7 @@ BEGIN
         -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
         SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
         FROM pgslo_catalog.broken_group b WHERE b.rule_id = (broken_said.rule).rule_id;
-        RETURN format('%s; the rule wants: %s', pgslo_catalog.groups_said(given.groups, given.is_whole), (broken_said.rule).promise);
+        RETURN format('%s; expected: %s', pgslo_catalog.groups_said(given.groups, given.is_whole), (broken_said.rule).promise);
     END IF;
     SELECT v.batch INTO given FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (broken_said.rule).rule_id AND v.verdict = 'missed' ORDER BY v.place DESC LIMIT 1;
@@ -10186,7 +10186,7 @@ BEGIN
         SELECT v.said INTO said FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (missed_said.rule).rule_id AND v.batch = missed_said.batch AND v.verdict = 'missed'
           AND pgslo_catalog.shows_figures(missed_said.rule, pgslo_catalog.caller());
-        RETURN coalesce(said, format('the rule wants: %s', (missed_said.rule).promise));
+        RETURN coalesce(said, format('expected: %s', (missed_said.rule).promise));
     END IF;
     -- A reader waits for this sentence: a batch of very many statements may not make it long in coming.
     SELECT coalesce(sum(s.rows), 0)::bigint AS rows, coalesce(sum((s.failures ->> (missed_said.rule).name)::bigint), 0)::bigint AS failed,
@@ -10198,7 +10198,7 @@ BEGIN
         LIMIT 5001
     ) s;
     -- A row trigger sees the rows that fail, and not how many there are.
-    RETURN format('%s%s; the rule wants: %s', summed.at_least,
+    RETURN format('%s%s; expected: %s', summed.at_least,
         CASE WHEN summed.failed <= 0 THEN 'rows fail'
              WHEN summed.rows > 0 THEN format('%s of %s rows fail', summed.failed, summed.rows)
              WHEN summed.failed = 1 THEN '1 row fails'
@@ -10362,7 +10362,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = format('new row for %s violates rule "%s"', must_be_stored.definition, refusing.name),
-            DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
+            DETAIL = format('A foreign key, or a trigger, changes column "%s"; expected: %s. Such an update cannot be quarantined.',
                 refusing.changed_column, refusing.promise),
             HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
             SCHEMA = refusing.schema_name,
@@ -13097,8 +13097,8 @@ BEGIN
                     -- A number over rows that the writer may not read is no number for the writer.
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
                         THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
-                        ELSE format('The rule wants: %s.', rule.promise) END,
-                    HINT = format('The statement was undone. Ask the owner, %s, or write what keeps the rule.', coalesce(rule.owner, target.owner, 'unknown')),
+                        ELSE format('Expected: %s.', rule.promise) END,
+                    HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
                     COLUMN = coalesce(CASE WHEN rule.kind <> 'row_count' THEN rule.columns[1] END, ''),
@@ -13126,7 +13126,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
-        DETAIL = CASE WHEN NOT visible THEN format('The assertion wants: %s.', held.promise) ELSE format('%s%s. The assertion wants: %s.',
+        DETAIL = CASE WHEN NOT visible THEN format('The assertion expects: %s.', held.promise) ELSE format('%s%s. The assertion expects: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
             CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise) END,
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
@@ -13419,11 +13419,11 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rules[1]),
-        DETAIL = format('%s%s; the rule wants: %s. Key %s.%s',
+        DETAIL = format('%s%s; expected: %s. Key %s.%s',
             CASE WHEN reject.failed > 1 THEN format('%s rows of the statement violate it, for example one with ', reject.failed) END,
             coalesce(reject.shown, 'a row that cannot be shown'), violated.promise, coalesce(reject.row_key, 'of the row'),
             CASE WHEN reject.rules[2:] <> '{}' THEN format(' It also violates %s.', array_to_string(reject.rules[2:], ', ')) END),
-        HINT = format('Write a row that keeps the rule, or ask its owner, %s.', coalesce(violated.owner, 'unknown')),
+        HINT = format('Correct the row, or contact the owner of the rule, %s.', coalesce(violated.owner, 'unknown')),
         SCHEMA = coalesce(violated.schema_name, ''),
         TABLE = coalesce(violated.table_name, ''),
         COLUMN = coalesce(violated.about, ''),

@@ -73,7 +73,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = format('new row for %s violates rule "%s"', must_be_stored.definition, refusing.name),
-            DETAIL = format('A foreign key, or a trigger, changes column "%s"; the rule wants: %s. Such an update cannot be quarantined.',
+            DETAIL = format('A foreign key, or a trigger, changes column "%s"; expected: %s. Such an update cannot be quarantined.',
                 refusing.changed_column, refusing.promise),
             HINT = format('Change or delete the row first, or ask the owner of the rule, %s.', refusing.owner),
             SCHEMA = refusing.schema_name,

@@ -33,11 +33,11 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject.definition, reject.rules[1]),
-        DETAIL = format('%s%s; the rule wants: %s. Key %s.%s',
+        DETAIL = format('%s%s; expected: %s. Key %s.%s',
             CASE WHEN reject.failed > 1 THEN format('%s rows of the statement violate it, for example one with ', reject.failed) END,
             coalesce(reject.shown, 'a row that cannot be shown'), violated.promise, coalesce(reject.row_key, 'of the row'),
             CASE WHEN reject.rules[2:] <> '{}' THEN format(' It also violates %s.', array_to_string(reject.rules[2:], ', ')) END),
-        HINT = format('Write a row that keeps the rule, or ask its owner, %s.', coalesce(violated.owner, 'unknown')),
+        HINT = format('Correct the row, or contact the owner of the rule, %s.', coalesce(violated.owner, 'unknown')),
         SCHEMA = coalesce(violated.schema_name, ''),
         TABLE = coalesce(violated.table_name, ''),
         COLUMN = coalesce(violated.about, ''),

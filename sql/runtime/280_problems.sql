@@ -73,7 +73,7 @@ BEGIN
         SELECT v.said INTO said FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (missed_said.rule).rule_id AND v.batch = missed_said.batch AND v.verdict = 'missed'
           AND pgslo_catalog.shows_figures(missed_said.rule, pgslo_catalog.caller());
-        RETURN coalesce(said, format('the rule wants: %s', (missed_said.rule).promise));
+        RETURN coalesce(said, format('expected: %s', (missed_said.rule).promise));
     END IF;
     -- A reader waits for this sentence: a batch of very many statements may not make it long in coming.
     SELECT coalesce(sum(s.rows), 0)::bigint AS rows, coalesce(sum((s.failures ->> (missed_said.rule).name)::bigint), 0)::bigint AS failed,
@@ -85,7 +85,7 @@ BEGIN
         LIMIT 5001
     ) s;
     -- A row trigger sees the rows that fail, and not how many there are.
-    RETURN format('%s%s; the rule wants: %s', summed.at_least,
+    RETURN format('%s%s; expected: %s', summed.at_least,
         CASE WHEN summed.failed <= 0 THEN 'rows fail'
              WHEN summed.rows > 0 THEN format('%s of %s rows fail', summed.failed, summed.rows)
              WHEN summed.failed = 1 THEN '1 row fails'
@@ -105,7 +105,7 @@ BEGIN
         -- Which groups, only pgslo.broken_group shows: their keys are values of rows.
         SELECT count(DISTINCT b.group_key) AS groups, bool_and(b.group_shown IS NULL) AS is_whole INTO given
         FROM pgslo_catalog.broken_group b WHERE b.rule_id = (broken_said.rule).rule_id;
-        RETURN format('%s; the rule wants: %s', pgslo_catalog.groups_said(given.groups, given.is_whole), (broken_said.rule).promise);
+        RETURN format('%s; expected: %s', pgslo_catalog.groups_said(given.groups, given.is_whole), (broken_said.rule).promise);
     END IF;
     SELECT v.batch INTO given FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (broken_said.rule).rule_id AND v.verdict = 'missed' ORDER BY v.place DESC LIMIT 1;

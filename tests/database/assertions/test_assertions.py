@@ -121,7 +121,7 @@ def test_warn_tells_the_writer_and_readers_and_heals(conn, apply, deferred):
         "01SL1",
         'column "portfolio" of ml.weight misses rule "whole"',
     ) or "misses rule" in message
-    assert detail.startswith("1 group breaks it; the rule wants: weight adding up to 1")
+    assert detail.startswith("1 group breaks it; expected: weight adding up to 1")
     conn.execute("SELECT pgslo.tick()")
     assert conn.execute("SELECT verdict, said FROM pgslo.verdict").fetchall() == [
         (

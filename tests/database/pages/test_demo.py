@@ -184,7 +184,7 @@ def test_the_readme_shows_what_the_demo_shows(shown: str):
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- transcript -->\n```\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 2
     lines = [line.removeprefix("    ") for line in timeless(shown).splitlines() if line.strip()]
     for block in blocks:
         place = 0

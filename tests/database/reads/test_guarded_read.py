@@ -139,7 +139,7 @@ def test_the_warning_says_what_and_whom_to_ask(reader):
     incident = reader.values("SELECT incident_id FROM pgslo.incident WHERE rule = 'a_range'")[0]
     assert said.message == 'column "a" of features.example misses rule "a_range"'
     assert said.detail.startswith(
-        "Batch 2026-11-21: 1 of 20001 rows fail; the rule wants: a of at most 100000. Since "
+        "Batch 2026-11-21: 1 of 20001 rows fail; expected: a of at most 100000. Since "
     )
     assert said.detail.endswith(" UTC, 1 batch.")
     assert said.hint.splitlines() == [

@@ -96,7 +96,7 @@ def test_many_statements_and_batches_are_told_in_bounded_time(session):
         session.run(f"INSERT INTO features.example VALUES ({day}, '2026-11-0{day}', 999999, 0, 'c', 0, 0)")
     (said,) = session.run("SELECT a FROM guarded.example LIMIT 1").notices
     assert said.detail.startswith(
-        "Batch 2026-11-03: 1 row fails; the rule wants: a of at most 100000. Since "
+        "Batch 2026-11-03: 1 row fails; expected: a of at most 100000. Since "
     )
     assert said.detail.endswith(", 3 batches.")
     session.run(

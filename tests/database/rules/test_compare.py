@@ -15,7 +15,7 @@ def test_rejects(golden):
         golden.row(last_seen_at="'2026-01-01 00:00+00'", signed_up_at="'2026-01-02 00:00+00'")
     )
     assert (error.sqlstate, error.column, error.rule) == ("23514", "last_seen_at", "last_seen_at_compare")
-    assert "the rule wants: last_seen_at at least signed_up_at." in error.detail
+    assert "expected: last_seen_at at least signed_up_at." in error.detail
 
 
 def test_quarantines(golden):

@@ -65,7 +65,7 @@ def test_parameters(session, parameter, writes):
     assert session.run(f"INSERT INTO features.example VALUES (1, '{passing}'), (2, NULL)").count == 2
     error = session.refused(f"INSERT INTO features.example VALUES (3, '{failing}')")
     assert (error.sqlstate, error.column, error.rule) == ("23514", "a", "a_mine")
-    assert "the rule wants: " in error.detail
+    assert "expected: " in error.detail
 
 
 @pytest.mark.parametrize("writes", MODES)

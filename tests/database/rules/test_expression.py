@@ -18,7 +18,7 @@ def test_true_and_unknown_pass(golden):
 def test_rejects(golden):
     error = golden.refused(golden.row(last_seen_at="'2026-01-01'", signed_up_at="'2026-01-02'"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", None, "seen_after_sign_up")
-    assert "the rule wants: last_seen_at IS NULL OR last_seen_at >= signed_up_at." in error.detail
+    assert "expected: last_seen_at IS NULL OR last_seen_at >= signed_up_at." in error.detail
     assert "Key (user_id, feature_date) = (1, 2026-11-22)." in error.detail
 
 
@@ -87,7 +87,7 @@ def test_a_row_that_makes_the_condition_raise_fails(session, writes):
     session.guard(f"table: features.example\nwrites: {writes}\nrules:\n{rules}")
     error = session.refused("INSERT INTO features.example (id, reject) VALUES (1, 0)")
     assert (error.sqlstate, error.rule) == ("23514", "r_reject")
-    assert "its condition raises: division by zero; the rule wants: 10 / " in error.detail
+    assert "its condition raises: division by zero; expected: 10 / " in error.detail
     assert session.run("INSERT INTO features.example (id, quarantine) VALUES (1, 0)").count == 0
     assert session.held() == [("(id) = (1)", ("r_quarantine",))]
     outcome = session.run("INSERT INTO features.example (id, flag, warn) VALUES (1, 0, 0), (2, 1, 1)")

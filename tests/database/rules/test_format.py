@@ -20,7 +20,7 @@ def test_values_and_null_pass(golden):
 def test_rejects(golden):
     error = golden.refused(golden.row(email="'a@example'"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "email", "email_format")
-    assert "email = a@example; the rule wants: email in email format." in error.detail
+    assert "email = a@example; expected: email in email format." in error.detail
 
 
 def test_quarantines(golden):

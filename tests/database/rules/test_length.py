@@ -14,7 +14,7 @@ def test_values_and_null_pass(golden):
 def test_rejects(golden, country):
     error = golden.refused(golden.row(country=f"'{country}'"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "country", "country_length")
-    assert f"country = {country}; the rule wants: country with a length of exactly 2." in error.detail
+    assert f"country = {country}; expected: country with a length of exactly 2." in error.detail
 
 
 def test_quarantines(golden):

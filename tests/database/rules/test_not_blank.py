@@ -21,7 +21,7 @@ def test_values_and_null_pass(golden):
 def test_rejects(golden, country):
     error = golden.refused(golden.row(country=country))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "country", "country_not_blank")
-    assert "; the rule wants: country not blank. Key " in error.detail
+    assert "; expected: country not blank. Key " in error.detail
 
 
 def test_quarantines(golden):

@@ -20,10 +20,10 @@ def test_reject_with_where_needs_a_trigger(golden):
     assert (error.sqlstate, error.column, error.rule) == ("23514", "country", "country_not_null")
     assert error.detail == (
         "country = NULL, shop = 7; "
-        "the rule wants: country not null, where shop IS NOT NULL. "
+        "expected: country not null, where shop IS NOT NULL. "
         "Key (user_id, feature_date) = (2, 2026-11-22)."
     )
-    assert error.hint == "Write a row that keeps the rule, or ask its owner, growth-platform."
+    assert error.hint == "Correct the row, or contact the owner of the rule, growth-platform."
 
 
 def test_quarantines(golden):

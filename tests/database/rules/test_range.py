@@ -16,14 +16,14 @@ def test_values_bounds_and_null_pass(golden):
 def test_rejects(golden, age):
     error = golden.refused(golden.row(age=f"{age}"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "age", "age_range")
-    assert f"age = {age}; the rule wants: age between 0 and 120." in error.detail
+    assert f"age = {age}; expected: age between 0 and 120." in error.detail
 
 
 @pytest.mark.parametrize("shop", [0, 1000])
 def test_rejects_the_strict_bounds_themselves(golden, shop):
     error = golden.refused(golden.row(shop=f"{shop}"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "shop", "shop_range")
-    assert f"shop = {shop}; the rule wants: shop above 0 and below 1000." in error.detail
+    assert f"shop = {shop}; expected: shop above 0 and below 1000." in error.detail
 
 
 def test_quarantines(golden):

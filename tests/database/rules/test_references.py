@@ -90,7 +90,7 @@ def test_rejects_where_it_is_asked_to(words, writes):
     )
     error = words.refused("INSERT INTO features.example VALUES (4, 'bad', 1)")
     assert (error.sqlstate, error.rule) == ("23514", "known")
-    assert "a = bad, b = 1; the rule wants: a present in features.word (word), where b > 0." in error.detail
+    assert "a = bad, b = 1; expected: a present in features.word (word), where b > 0." in error.detail
 
 
 def test_a_foreign_key_that_is_there_is_enough(words):

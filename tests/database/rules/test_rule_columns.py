@@ -221,7 +221,7 @@ def test_the_owner_of_a_rule_comes_before_that_of_the_table(example, writes):
     example.guard(_definition(rules, writes=writes))
     for column, owner in (("first", "kim"), ("second", "sam")):
         error = example.refused(f"INSERT INTO features.example (id, {column}) VALUES (1, 'bad')")
-        assert error.hint == f"Write a row that keeps the rule, or ask its owner, {owner}."
+        assert error.hint == f"Correct the row, or contact the owner of the rule, {owner}."
 
 
 def test_a_rule_that_is_switched_off_makes_nothing(example):

@@ -149,7 +149,7 @@ def test_a_mean_is_no_figure_for_a_reader_of_another_column(pay):
     assert told["enough"][:2] == ("missed", 1)
     text = shown(pay, "mallory")
     assert 'misses rule "mean_pay"' in text
-    assert "Batch 2026-01-01: the rule wants: " in text
+    assert "Batch 2026-01-01: expected: " in text
     # A fraction of a second may look like one.
     timeless = re.sub(r"\d\d:\d\d:\d\d[.]\d+", "", text)
     for secret in SECRETS:

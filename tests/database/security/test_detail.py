@@ -40,15 +40,15 @@ def pii(world, request):
 @pytest.mark.parametrize(
     ("granted", "detail"),
     [
-        ("UPDATE (a)", "columns a, ssn (not shown); the rule wants: {promise}. Key (id) (not shown)."),
+        ("UPDATE (a)", "columns a, ssn (not shown); expected: {promise}. Key (id) (not shown)."),
         (
             "UPDATE (a), SELECT (a)",
-            "a = 999 and column ssn (not shown); the rule wants: {promise}. Key (id) (not shown).",
+            "a = 999 and column ssn (not shown); expected: {promise}. Key (id) (not shown).",
         ),
-        ("UPDATE (a), SELECT (id)", "columns a, ssn (not shown); the rule wants: {promise}. Key (id) = (7)."),
-        ("UPDATE, SELECT", f"a = 999, ssn = {SSN}; the rule wants: {{promise}}. Key (id) = (7)."),
+        ("UPDATE (a), SELECT (id)", "columns a, ssn (not shown); expected: {promise}. Key (id) = (7)."),
+        ("UPDATE, SELECT", f"a = 999, ssn = {SSN}; expected: {{promise}}. Key (id) = (7)."),
         # INSERT is a right to send values, not to see those of existing rows.
-        ("UPDATE, INSERT", "columns a, ssn (not shown); the rule wants: {promise}. Key (id) (not shown)."),
+        ("UPDATE, INSERT", "columns a, ssn (not shown); expected: {promise}. Key (id) (not shown)."),
     ],
 )
 def test_an_update_shows_columns_that_the_writer_may_read(pii, granted, detail):
@@ -178,7 +178,7 @@ def test_an_assertion_shows_other_rows_to_who_may_read_them(world, granted, show
     world.run("installer", f"GRANT {granted} ON features.sal TO $writer")
     diag = refused(world, "writer", "INSERT INTO features.sal VALUES (71, 'joe', 1)")
     assert diag.constraint_name == "same"
-    assert "The assertion wants: " in diag.message_detail
+    assert "The assertion expects: " in diag.message_detail
     assert [one in diag.message_detail for one in ("123456", "(70)", "joe")] == [shown] * 3
 
 

@@ -373,7 +373,7 @@ def test_all_rules_that_reject_a_row_are_named(session, mode):
     assert "a = 11" in error.detail
     assert "a of at most 10" in error.detail
     assert "Key (id) = (7)" in error.detail
-    assert error.hint == "Write a row that keeps the rule, or ask its owner, sam."
+    assert error.hint == "Correct the row, or contact the owner of the rule, sam."
     if mode == "stream":
         assert "It also violates b_length." in error.detail
 

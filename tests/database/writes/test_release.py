@@ -11,7 +11,7 @@ def test_release_judges_again(session):
     session.run("INSERT INTO features.example VALUES (1, 999)")
     error = session.refused("SELECT pgslo.release(quarantine_id) FROM pgslo.quarantine")
     assert error.sqlstate == "23514"
-    assert error.detail == 'v = 999; rule "v_range" wants: v of at most 100.'
+    assert error.detail == 'v = 999; rule "v_range" expects: v of at most 100.'
     error = session.refused("""SELECT pgslo.release(quarantine_id, '{"v": 101}') FROM pgslo.quarantine""")
     assert error.detail.startswith("v = 101;")
     assert len(session.held()) == 1

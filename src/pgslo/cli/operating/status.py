@@ -278,7 +278,7 @@ def _to_do(row: Row) -> str:
     number = row["incident_id"]
     more = f"more: {again(f'incidents show {number}')}"
     if row["state"] == "open":
-        return f"it is over when a later batch keeps the rule; {more}"
+        return f"it is over when a later batch satisfies the rule; {more}"
     return f"correct or remove the batches, or: {again(f'incidents accept {number}')} --reason …; {more}"
 
 

@@ -89,11 +89,11 @@ def test_a_file_that_people_edited_stays(run: Run) -> None:
     write("a.yml", GOOD.replace("not_null", "unique"))
     assert run("a.yml", "--schema", "app").exit_code == 0
     assert "- unique" in Path("slos/app.a.yml").read_text(encoding="utf-8")
-    write("slos/app.a.yml", Path("slos/app.a.yml").read_text(encoding="utf-8") + "# mine\n")
+    write("slos/app.a.yml", Path("slos/app.a.yml").read_text(encoding="utf-8") + "zzz: not a definition\n")
     write("a.yml", GOOD)
     result = run("a.yml", "--schema", "app")
     assert result.exit_code == 3
-    assert "slos/app.a.yml was edited by hand, so it stays as it is" in result.stderr
+    assert "slos/app.a.yml was edited by hand so that it does not go together with the source" in result.stderr
     assert Path("slos/app.a.yml").read_text(encoding="utf-8").endswith("# mine\n")
 
 

@@ -16,13 +16,15 @@ from pgslo.cli import output
 from pgslo.cli.exit_codes import CHANGES, ERROR, OK
 from pgslo.cli.project import load_own_kinds
 from pgslo.cli.session import Session, pass_session, session_options
+from pgslo.definition import CustomKind, load
 from pgslo.display import json_text, printable
-from pgslo.errors import PgsloError
+from pgslo.errors import DefinitionErrors, PgsloError
 from pgslo.importing import Imported, Options, TableMap, convert
 from pgslo.importing.formats.registry import FORMATS
 from pgslo.importing.report import json_schema, last_line, lines, report, sarif
 from pgslo.importing.source import MAX_BYTES, UnreadableError, plain, read
 from pgslo.importing.source import Mapping as Node
+from pgslo.importing.writing.merge import merge
 
 _SUFFIXES = frozenset({".yml", ".yaml", ".json", ".pbtxt", ".textproto", ".sql", ".py"})
 #: What this command wrote, by file: hidden, so it is no definition.
@@ -133,11 +135,12 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     kept: dict[str, str] = {}
     changed = False
     if not (given["strict"] and code == CHANGES):
-        changed, kept = _write(done, folder, files, dry=given["check"])
+        changed, kept = _write(done, folder, files, options.kinds, dry=given["check"])
     if given["report_path"] is not None and not given["check"]:
         _write_report(given["report_path"], given["report_format"], done)
     for path, why in kept.items():
-        output.warning(f"{path} {why}", hint="move it away to have it written anew")
+        whole = path in done.definitions
+        output.warning(f"{path} {why}", hint="move it away to have it written anew" if whole else None)
     see = str(output.shown_path(given["report_path"])) if given["report_path"] else options.folder
     output.message(last_line(done, see))
     if given["check"]:
@@ -212,19 +215,20 @@ def _variables(path: Path | None, texts: tuple[str, ...]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Known:
-    """A file that an import wrote: the hash of its text, and the files that its checks come from."""
+    """A file that an import wrote: its text, or the hash of it, and the files that its checks come from."""
 
+    text: str | None
     digest: str
     sources: tuple[str, ...]
 
 
 def _write(
-    done: Imported, folder: Path, files: Mapping[str, bytes], *, dry: bool
+    done: Imported, folder: Path, files: Mapping[str, bytes], kinds: Mapping[str, CustomKind], *, dry: bool
 ) -> tuple[bool, dict[str, str]]:
-    """Write definitions; what people edited since stays, and so does what other sources are in.
+    """Write definitions; what people edited since stays, rule by rule, and so does what other sources are in.
 
     Returns:
-        Whether anything is another than before, and the files that stay, each with the reason.
+        Whether anything is another than before, and the files and rules that stay, each with the reason.
     """
     state = _state(folder)
     kept: dict[str, str] = {}
@@ -235,18 +239,31 @@ def _write(
         there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         known = state.get(path.name)
         others = [one for one in known.sources if one not in files and Path(one).exists()] if known else []
+        base = None if known is None or there is None else _base(known, there)
         if there is None or there == text:
             wanted[path.name] = text
             changed = changed or there is None
-        elif known is None or _digest(there) != known.digest:
+        elif base is None:
             kept[shown] = "was edited by hand, so it stays as it is"
         elif others:
             kept[shown] = (
                 f"has checks of {others[0]} as well, so it stays as it is: import all sources of a table together"
             )
         else:
-            wanted[path.name] = text
-            changed = True
+            merged = merge(base, there, text)
+            if not _loads(merged.text, shown, kinds):
+                kept[shown] = (
+                    "was edited by hand so that it does not go together with the source, so it stays as it is"
+                )
+                continue
+            for one in merged.kept:
+                now = "has no such check any more" if one.wanted is None else f"says now {one.wanted}"
+                kept[f"{shown}:{one.line}"] = f"was edited by hand, so it stays as it is; the source {now}"
+            for entry in done.entries:
+                if entry.path == shown and entry.line is not None:
+                    entry.line = merged.lines.get(entry.line)
+            wanted[path.name] = merged.text
+            changed = changed or merged.text != there
     if not dry and wanted:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in wanted.items():
@@ -255,19 +272,45 @@ def _write(
         for entry in done.entries:
             if entry.path is not None:
                 sources.setdefault(Path(entry.path).name, set()).add(entry.found.location.path)
-        state |= {name: _Known(_digest(text), tuple(sorted(sources[name]))) for name, text in wanted.items()}
-        said = {
-            name: {"sha256": one.digest, "sources": list(one.sources)} for name, one in sorted(state.items())
+        texts = {Path(shown).name: text for shown, text in done.definitions.items()}
+        state |= {
+            name: _Known(texts[name], _digest(texts[name]), tuple(sorted(sources.get(name, ()))))
+            for name in wanted
         }
-        _replace(folder / _STATE, json.dumps({"version": 1, "files": said}, indent=2) + "\n")
+        said = {name: _stated(one) for name, one in sorted(state.items())}
+        _replace(folder / _STATE, json.dumps({"version": 2, "files": said}, indent=2) + "\n")
     return changed, kept
+
+
+def _base(known: _Known, there: str) -> str | None:
+    """What the last import wrote; an older version kept its hash alone."""
+    if known.text is not None:
+        return known.text
+    return there if _digest(there) == known.digest else None
+
+
+def _loads(text: str, path: str, kinds: Mapping[str, CustomKind]) -> bool:
+    try:
+        load(text, path=path, kinds=kinds)
+    except DefinitionErrors:
+        return False
+    return True
+
+
+def _stated(one: _Known) -> dict[str, Any]:
+    text = {} if one.text is None else {"text": one.text.split("\n")}
+    return {"sha256": one.digest, "sources": list(one.sources), **text}
 
 
 def _state(folder: Path) -> dict[str, _Known]:
     try:
         found = json.loads((folder / _STATE).read_text(encoding="utf-8"))["files"]
         return {
-            str(name): _Known(str(one["sha256"]), tuple(map(str, one["sources"])))
+            str(name): _Known(
+                "\n".join(map(str, one["text"])) if "text" in one else None,
+                str(one["sha256"]),
+                tuple(map(str, one["sources"])),
+            )
             for name, one in found.items()
         }
     except FileNotFoundError:

@@ -93,8 +93,10 @@ def test_a_file_that_people_edited_stays(run: Run) -> None:
     write("a.yml", GOOD)
     result = run("a.yml", "--schema", "app")
     assert result.exit_code == 3
-    assert "slos/app.a.yml was edited by hand so that it does not go together with the source" in result.stderr
-    assert Path("slos/app.a.yml").read_text(encoding="utf-8").endswith("# mine\n")
+    assert (
+        "slos/app.a.yml was edited by hand so that it does not go together with the source" in result.stderr
+    )
+    assert Path("slos/app.a.yml").read_text(encoding="utf-8").endswith("zzz: not a definition\n")
 
 
 def test_checks_of_another_source_are_not_lost(run: Run) -> None:

@@ -95,9 +95,7 @@ def test_many_statements_and_batches_are_told_in_bounded_time(session):
     for day in range(1, 4):
         session.run(f"INSERT INTO features.example VALUES ({day}, '2026-11-0{day}', 999999, 0, 'c', 0, 0)")
     (said,) = session.run("SELECT a FROM guarded.example LIMIT 1").notices
-    assert said.detail.startswith(
-        "Batch 2026-11-03: 1 row fails; expected: a of at most 100000. Since "
-    )
+    assert said.detail.startswith("Batch 2026-11-03: 1 row fails; expected: a of at most 100000. Since ")
     assert said.detail.endswith(", 3 batches.")
     session.run(
         """INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)

@@ -11312,8 +11312,8 @@ BEGIN
         END;
     END LOOP;
     IF all_done THEN
-        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
-        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen;
+        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen, looked_at) VALUES ('tick', horizon, clock_timestamp())
+        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen, looked_at = excluded.looked_at;
     END IF;
 END
 $$;
@@ -16683,6 +16683,332 @@ CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
 
+CREATE TABLE pgslo_catalog.quarantine (
+    quarantine_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    operation text NOT NULL,
+    row_key text NOT NULL,
+    image jsonb,
+    image_text text NOT NULL,
+    relation regclass NOT NULL,
+    columns jsonb NOT NULL,
+    reasons jsonb NOT NULL,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    application text DEFAULT current_setting('application_name'::text) NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    state text DEFAULT 'held'::text NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by text,
+    old_key jsonb,
+    changes jsonb,
+    bytes bigint,
+    total bigint,
+    changed text[],
+    CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
+    CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
+    CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
+);
+
+COMMENT ON TABLE pgslo_catalog.quarantine IS 'Rows kept out of their table, whole, with every reason. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.image IS 'The row by column name, or NULL when a value has no form in jsonb.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns, whatever they are called.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each column of the relation as the row was written, in order.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.old_key IS 'Key of the row that a quarantined UPDATE was to change, as it was before, by column name.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.changes IS 'Columns that were changed when the row was released, by decided_by.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.bytes IS 'Bytes of the row''s image, before compression.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.total IS 'Bytes of the definition''s rows in quarantine as this row was written, as far as its transaction saw them.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine.changed IS 'Columns that a quarantined UPDATE changes, as they were named then.';
+
+CREATE TABLE pgslo_catalog.quarantine_size (
+    definition_id bigint NOT NULL,
+    bytes bigint NOT NULL,
+    up_to bigint NOT NULL,
+    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.quarantine_size IS 'Bytes of rows in quarantine, summed by tick() and by decisions about rows.';
+
+COMMENT ON COLUMN pgslo_catalog.quarantine_size.up_to IS 'Number of the newest row that was summed.';
+
+CREATE VIEW pgslo.quarantine_size WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
+    d.max_bytes,
+    ((COALESCE(newest.total, s.bytes, (0)::bigint))::numeric / (d.max_bytes)::numeric) AS fraction
+   FROM ((pgslo_catalog.known_definition d
+     LEFT JOIN pgslo_catalog.quarantine_size s USING (definition_id))
+     LEFT JOIN LATERAL ( SELECT q.total
+           FROM pgslo_catalog.quarantine q
+          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text) AND (q.quarantine_id > COALESCE(s.up_to, (0)::bigint)))
+          ORDER BY q.quarantine_id DESC
+         LIMIT 1) newest ON (true));
+
+COMMENT ON VIEW pgslo.quarantine_size IS 'How much waits in quarantine of each definition, and how much may.';
+
+CREATE TABLE pgslo_catalog.pause (
+    pause_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_name text,
+    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    paused_by text DEFAULT SESSION_USER NOT NULL,
+    since xid8,
+    resumed_at timestamp with time zone,
+    resumed_by text,
+    until xid8,
+    settled_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    accepted_by text,
+    writers text[] DEFAULT '{}'::text[] NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pause IS 'What is and was switched off for a while, by whom.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.since IS 'No earlier transaction wrote a row during the pause; NULL: not known.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.resumed_at IS 'NULL: it is switched off now.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.until IS 'No later transaction wrote a row during the pause.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.settled_at IS 'When tick() had found the batches that were written meanwhile.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.accepted_at IS 'When rows that no rule judged were accepted as they are.';
+
+COMMENT ON COLUMN pgslo_catalog.pause.writers IS 'Virtual transactions that were writing to the table when the first tick after the pause saw it.';
+
+CREATE VIEW pgslo.status WITH (security_barrier='true') AS
+ SELECT name AS definition,
+    owner,
+    writes,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.rule r
+          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
+    ( SELECT count(DISTINCT i.rule_id) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL))) AS open_incidents,
+    ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
+           FROM (pgslo_catalog.rule_break b
+             LEFT JOIN pgslo_catalog.rule r USING (rule_id))
+          WHERE ((b.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS broken_rules,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.quarantine q
+          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text))) AS quarantined_rows,
+        CASE
+            WHEN (schema_wanted IS NOT NULL) THEN pgslo_catalog.schema_difference(relation, schema_wanted)
+            ELSE NULL::text
+        END AS schema_difference,
+    ( SELECT f.written_at
+           FROM pgslo_catalog.fragment f
+          WHERE ((f.definition_id = d.definition_id) AND (d.place_is_number OR (f.place <= (EXTRACT(epoch FROM clock_timestamp()) + ((32 * 86400))::numeric))))
+          ORDER BY f.place DESC, f.fragment_id DESC
+         LIMIT 1) AS last_recorded_at,
+    ( SELECT count(*) AS count
+           FROM ( SELECT f.batch
+                   FROM pgslo_catalog.fragment f
+                  WHERE ((f.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (f.operation <> ALL (ARRAY['merged'::text, 'recounted'::text, 'recount'::text, 'truncate'::text])))
+                  GROUP BY f.batch
+                 HAVING (max(f.written_at) < (clock_timestamp() - '00:02:00'::interval))
+                UNION
+                 SELECT b.name
+                   FROM pgslo_catalog.batch b
+                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)) AND ((EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) < b.place) OR (EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) > (b.place + EXTRACT(epoch FROM (COALESCE(d.batch_every, '00:00:00'::interval) + d.settle))))))) w) AS waiting_batches,
+    ( SELECT min(p.paused_at) AS min
+           FROM pgslo_catalog.pause p
+          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at,
+    ( SELECT count(*) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NOT NULL) AND (i.resolved_at IS NULL))) AS over_incidents,
+    ( SELECT count(DISTINCT m.batch) AS count
+           FROM pgslo_catalog.missed_batch m
+          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches,
+    ( SELECT count(DISTINCT i.rule_id) AS count
+           FROM pgslo_catalog.incident i
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL) AND i.is_suspect)) AS suspect_incidents
+   FROM pgslo_catalog.known_definition d;
+
+COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
+
+CREATE TABLE pgslo_catalog.watermark (
+    consumer text NOT NULL,
+    seen xid8 NOT NULL,
+    looked_at timestamp with time zone
+);
+
+COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
+
+COMMENT ON COLUMN pgslo_catalog.watermark.looked_at IS 'When the consumer looked last, and was told of no error.';
+
+CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
+ WITH known AS MATERIALIZED (
+         SELECT d.definition_id,
+            d.name,
+            d.relation,
+            d.owner,
+            d.description,
+            d.key_columns,
+            d.writes,
+            d.batch_every,
+            d.batch_by,
+            d.batch_place,
+            d.schema_wanted,
+            d.on_read,
+            d.fingerprint,
+            d.registered_at,
+            d.registered_by,
+            d.settle,
+            d.batch_is_of_row,
+            d.recount,
+            d.batch_column,
+            d.max_age,
+            d.age_of,
+            d.tallies,
+            d.target,
+            d.span,
+            d.budgeting,
+            d.sensitivity,
+            d.pairs,
+            d.holidays,
+            d.judge,
+            d.place_is_number,
+            d.reader,
+            d.writer,
+            d.max_bytes,
+            d.known_types,
+            d.readers,
+            d.batch_name,
+            d.batch_key,
+            d.is_rekeyed
+           FROM pgslo_catalog.known_definition d
+        ), readable AS MATERIALIZED (
+         SELECT k.rule_id
+           FROM pgslo_catalog.readable_rule k
+        ), newest AS MATERIALIZED (
+         SELECT k.definition_id,
+            k.name AS definition,
+            b.batch,
+            b.place,
+            b.rows
+           FROM (known k
+             CROSS JOIN LATERAL ( SELECT c.name AS batch,
+                    c.place,
+                    c.rows
+                   FROM pgslo_catalog.batch c
+                  WHERE ((c.definition_id = k.definition_id) AND (c.closed_at IS NOT NULL) AND (k.place_is_number OR (c.place <= (EXTRACT(epoch FROM clock_timestamp()) + ((32 * 86400))::numeric))))
+                  ORDER BY c.place DESC
+                 LIMIT 1) b)
+        ), budgets AS MATERIALIZED (
+         SELECT b.definition,
+            COALESCE(b.rule, ''::text) AS rule,
+            b.left_fraction,
+            b.burn_rate,
+            b.burn_rate_lately
+           FROM pgslo.budget b
+        ), states AS MATERIALIZED (
+         SELECT s.definition,
+            s.broken_rules,
+            s.quarantined_rows,
+            s.last_recorded_at,
+            s.waiting_batches,
+            s.paused_at,
+            s.missed_batches
+           FROM pgslo.status s
+        )
+ SELECT name,
+    labels,
+    value
+   FROM ( SELECT 'pgslo_table_info'::text AS name,
+            jsonb_build_object('table', k.name, 'owner', COALESCE(k.owner, ''::text)) AS labels,
+            (1)::double precision AS value
+           FROM known k
+        UNION ALL
+         SELECT 'pgslo_incidents_open'::text,
+            jsonb_build_object('table', k.name, 'rule', r.name, 'owner', COALESCE(r.owner, k.owner, ''::text), 'severity', s.severity) AS jsonb_build_object,
+            (count(i.incident_id))::double precision AS count
+           FROM (((known k
+             JOIN pgslo_catalog.rule r ON (((r.definition_id = k.definition_id) AND (r.retired_at IS NULL))))
+             CROSS JOIN ( VALUES ('missed'::text), ('suspect'::text)) s(severity))
+             LEFT JOIN pgslo_catalog.incident i ON (((i.rule_id = r.rule_id) AND (i.over_at IS NULL) AND (
+                CASE
+                    WHEN i.is_suspect THEN 'suspect'::text
+                    ELSE 'missed'::text
+                END = s.severity))))
+          GROUP BY k.name, k.owner, r.rule_id, r.name, r.kind, r.owner, s.severity
+         HAVING ((count(i.incident_id) > 0) OR ((r.kind <> 'learned'::text) AND (s.severity = 'missed'::text)))
+        UNION ALL
+         SELECT 'pgslo_batch_rows'::text,
+            jsonb_build_object('table', n.definition) AS jsonb_build_object,
+            n.rows
+           FROM newest n
+        UNION ALL
+         SELECT 'pgslo_column_not_null_ratio'::text,
+            jsonb_build_object('table', n.definition, 'column', p.column_name) AS jsonb_build_object,
+            ((p.present)::double precision / (p.rows)::double precision)
+           FROM (newest n
+             JOIN pgslo_catalog.profile p ON (((p.definition_id = n.definition_id) AND (p.batch = n.batch))))
+          WHERE ((p.column_name <> '*'::text) AND (p.rows > 0))
+        UNION ALL
+         SELECT 'pgslo_drift_score'::text,
+            jsonb_build_object('table', n.definition, 'column', c.name) AS jsonb_build_object,
+            max(v.score) AS max
+           FROM ((((newest n
+             JOIN pgslo_catalog.verdict v ON (((v.definition_id = n.definition_id) AND (v.place = n.place) AND (v.batch = n.batch) AND (v.score IS NOT NULL))))
+             JOIN pgslo_catalog.rule r ON (((r.rule_id = v.rule_id) AND (r.kind = 'learned'::text) AND (r.retired_at IS NULL))))
+             JOIN readable d ON ((d.rule_id = r.rule_id)))
+             CROSS JOIN LATERAL unnest(
+                CASE r.columns
+                    WHEN '{}'::text[] THEN '{*}'::text[]
+                    ELSE r.columns
+                END) c(name))
+          GROUP BY n.definition, c.name
+        UNION ALL
+         SELECT 'pgslo_budget_remaining_ratio'::text,
+            jsonb_build_object('table', b.definition, 'rule', b.rule) AS jsonb_build_object,
+            b.left_fraction
+           FROM budgets b
+        UNION ALL
+         SELECT 'pgslo_burn_rate'::text,
+            jsonb_build_object('table', b.definition, 'rule', b.rule, 'window', w.name) AS jsonb_build_object,
+            w.value
+           FROM (budgets b
+             CROSS JOIN LATERAL ( VALUES ('whole'::text,b.burn_rate), ('recent'::text,b.burn_rate_lately)) w(name, value))
+        UNION ALL
+         SELECT s.name,
+            jsonb_build_object('table', t.definition) AS jsonb_build_object,
+            s.value
+           FROM (states t
+             CROSS JOIN LATERAL ( VALUES ('pgslo_freshness_seconds'::text,(EXTRACT(epoch FROM (clock_timestamp() - t.last_recorded_at)))::double precision), ('pgslo_batches_missed'::text,t.missed_batches), ('pgslo_batches_waiting'::text,t.waiting_batches), ('pgslo_quarantine_rows'::text,t.quarantined_rows), ('pgslo_rules_broken'::text,t.broken_rules), ('pgslo_paused'::text,((t.paused_at IS NOT NULL))::integer)) s(name, value))
+        UNION ALL
+         SELECT 'pgslo_quarantine_fill_ratio'::text,
+            jsonb_build_object('table', q.definition) AS jsonb_build_object,
+            q.fraction
+           FROM pgslo.quarantine_size q
+        UNION ALL
+         SELECT 'pgslo_last_tick_timestamp_seconds'::text,
+            '{}'::jsonb,
+            (EXTRACT(epoch FROM w.looked_at))::double precision AS "extract"
+           FROM pgslo_catalog.watermark w
+          WHERE ((w.consumer = 'tick'::text) AND (EXISTS ( SELECT
+                   FROM known)))
+        UNION ALL
+         SELECT 'pgslo_deliveries_failed'::text,
+            '{}'::jsonb,
+            ( SELECT count(*) AS count
+                   FROM pgslo_catalog.delivery d
+                  WHERE ((d.sent_at IS NULL) AND (d.error IS NOT NULL))) AS count
+          WHERE ( SELECT pgslo_catalog.may_know_all(CURRENT_USER) AS may_know_all)) m
+  WHERE (value IS NOT NULL);
+
+COMMENT ON VIEW pgslo.metric IS 'What monitoring collects of the tables that the reader may know of: a name, labels that definitions bound, and a number.';
+
 CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
  WITH readable AS MATERIALIZED (
          SELECT k.definition_id,
@@ -16789,38 +17115,6 @@ CREATE VIEW pgslo.page AS
 
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
 
-CREATE TABLE pgslo_catalog.pause (
-    pause_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_name text,
-    paused_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    paused_by text DEFAULT SESSION_USER NOT NULL,
-    since xid8,
-    resumed_at timestamp with time zone,
-    resumed_by text,
-    until xid8,
-    settled_at timestamp with time zone,
-    accepted_at timestamp with time zone,
-    accepted_by text,
-    writers text[] DEFAULT '{}'::text[] NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.pause IS 'What is and was switched off for a while, by whom.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.rule_name IS 'NULL: every rule of the table.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.since IS 'No earlier transaction wrote a row during the pause; NULL: not known.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.resumed_at IS 'NULL: it is switched off now.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.until IS 'No later transaction wrote a row during the pause.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.settled_at IS 'When tick() had found the batches that were written meanwhile.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.accepted_at IS 'When rows that no rule judged were accepted as they are.';
-
-COMMENT ON COLUMN pgslo_catalog.pause.writers IS 'Virtual transactions that were writing to the table when the first tick after the pause saw it.';
-
 CREATE VIEW pgslo.pause WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     p.rule_name AS rule,
@@ -16893,50 +17187,6 @@ CREATE VIEW pgslo.prediction_problem WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.prediction_problem IS 'Predictions and labels that cannot be measured as they are, counted; the rows stay where they are.';
 
-CREATE TABLE pgslo_catalog.quarantine (
-    quarantine_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    operation text NOT NULL,
-    row_key text NOT NULL,
-    image jsonb,
-    image_text text NOT NULL,
-    relation regclass NOT NULL,
-    columns jsonb NOT NULL,
-    reasons jsonb NOT NULL,
-    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
-    application text DEFAULT current_setting('application_name'::text) NOT NULL,
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    state text DEFAULT 'held'::text NOT NULL,
-    decided_at timestamp with time zone,
-    decided_by text,
-    old_key jsonb,
-    changes jsonb,
-    bytes bigint,
-    total bigint,
-    changed text[],
-    CONSTRAINT quarantine_is_decided_once_it_is_not_held CHECK (((state = 'held'::text) = (decided_at IS NULL))),
-    CONSTRAINT quarantine_operation_is_known CHECK ((operation = ANY (ARRAY['INSERT'::text, 'UPDATE'::text]))),
-    CONSTRAINT quarantine_state_is_known CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'dropped'::text])))
-);
-
-COMMENT ON TABLE pgslo_catalog.quarantine IS 'Rows kept out of their table, whole, with every reason. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.image IS 'The row by column name, or NULL when a value has no form in jsonb.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.image_text IS 'The row in PostgreSQL''s own text form, exact for every type while the table keeps its columns, whatever they are called.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.columns IS 'Number and name of each column of the relation as the row was written, in order.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.old_key IS 'Key of the row that a quarantined UPDATE was to change, as it was before, by column name.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.changes IS 'Columns that were changed when the row was released, by decided_by.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.bytes IS 'Bytes of the row''s image, before compression.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.total IS 'Bytes of the definition''s rows in quarantine as this row was written, as far as its transaction saw them.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine.changed IS 'Columns that a quarantined UPDATE changes, as they were named then.';
-
 CREATE VIEW pgslo.quarantine AS
  SELECT q.quarantine_id,
     d.name AS definition,
@@ -16956,32 +17206,6 @@ CREATE VIEW pgslo.quarantine AS
      JOIN pgslo_catalog.definition d USING (definition_id));
 
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
-
-CREATE TABLE pgslo_catalog.quarantine_size (
-    definition_id bigint NOT NULL,
-    bytes bigint NOT NULL,
-    up_to bigint NOT NULL,
-    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.quarantine_size IS 'Bytes of rows in quarantine, summed by tick() and by decisions about rows.';
-
-COMMENT ON COLUMN pgslo_catalog.quarantine_size.up_to IS 'Number of the newest row that was summed.';
-
-CREATE VIEW pgslo.quarantine_size WITH (security_barrier='true') AS
- SELECT d.name AS definition,
-    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
-    d.max_bytes,
-    ((COALESCE(newest.total, s.bytes, (0)::bigint))::numeric / (d.max_bytes)::numeric) AS fraction
-   FROM ((pgslo_catalog.known_definition d
-     LEFT JOIN pgslo_catalog.quarantine_size s USING (definition_id))
-     LEFT JOIN LATERAL ( SELECT q.total
-           FROM pgslo_catalog.quarantine q
-          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text) AND (q.quarantine_id > COALESCE(s.up_to, (0)::bigint)))
-          ORDER BY q.quarantine_id DESC
-         LIMIT 1) newest ON (true));
-
-COMMENT ON VIEW pgslo.quarantine_size IS 'How much waits in quarantine of each definition, and how much may.';
 
 CREATE TABLE pgslo_catalog.applied (
     definition_id bigint NOT NULL,
@@ -17435,58 +17659,6 @@ CREATE VIEW pgslo.snapshot WITH (security_barrier='true') AS
   WHERE ((content_hash IS NOT NULL) AND pgslo_catalog.may_see(s.*, CURRENT_USER));
 
 COMMENT ON VIEW pgslo.snapshot IS 'Snapshots of views that the reader may read.';
-
-CREATE VIEW pgslo.status WITH (security_barrier='true') AS
- SELECT name AS definition,
-    owner,
-    writes,
-    ( SELECT count(*) AS count
-           FROM pgslo_catalog.rule r
-          WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
-    ( SELECT count(DISTINCT i.rule_id) AS count
-           FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL))) AS open_incidents,
-    ( SELECT count(DISTINCT COALESCE(b.rule_id, (0)::bigint)) AS count
-           FROM (pgslo_catalog.rule_break b
-             LEFT JOIN pgslo_catalog.rule r USING (rule_id))
-          WHERE ((b.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS broken_rules,
-    ( SELECT count(*) AS count
-           FROM pgslo_catalog.quarantine q
-          WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text))) AS quarantined_rows,
-        CASE
-            WHEN (schema_wanted IS NOT NULL) THEN pgslo_catalog.schema_difference(relation, schema_wanted)
-            ELSE NULL::text
-        END AS schema_difference,
-    ( SELECT f.written_at
-           FROM pgslo_catalog.fragment f
-          WHERE ((f.definition_id = d.definition_id) AND (d.place_is_number OR (f.place <= (EXTRACT(epoch FROM clock_timestamp()) + ((32 * 86400))::numeric))))
-          ORDER BY f.place DESC, f.fragment_id DESC
-         LIMIT 1) AS last_recorded_at,
-    ( SELECT count(*) AS count
-           FROM ( SELECT f.batch
-                   FROM pgslo_catalog.fragment f
-                  WHERE ((f.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (f.operation <> ALL (ARRAY['merged'::text, 'recounted'::text, 'recount'::text, 'truncate'::text])))
-                  GROUP BY f.batch
-                 HAVING (max(f.written_at) < (clock_timestamp() - '00:02:00'::interval))
-                UNION
-                 SELECT b.name
-                   FROM pgslo_catalog.batch b
-                  WHERE ((b.definition_id = d.definition_id) AND (d.writes = 'bulk'::text) AND (b.closed_at IS NULL) AND (b.rows > 0) AND (b.last_written_at < ((clock_timestamp() - d.settle) - '00:02:00'::interval)) AND ((EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) < b.place) OR (EXTRACT(epoch FROM (clock_timestamp() - '00:02:00'::interval)) > (b.place + EXTRACT(epoch FROM (COALESCE(d.batch_every, '00:00:00'::interval) + d.settle))))))) w) AS waiting_batches,
-    ( SELECT min(p.paused_at) AS min
-           FROM pgslo_catalog.pause p
-          WHERE ((p.definition_id = d.definition_id) AND (p.resumed_at IS NULL))) AS paused_at,
-    ( SELECT count(*) AS count
-           FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NOT NULL) AND (i.resolved_at IS NULL))) AS over_incidents,
-    ( SELECT count(DISTINCT m.batch) AS count
-           FROM pgslo_catalog.missed_batch m
-          WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches,
-    ( SELECT count(DISTINCT i.rule_id) AS count
-           FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL) AND i.is_suspect)) AS suspect_incidents
-   FROM pgslo_catalog.known_definition d;
-
-COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
 CREATE TABLE pgslo_catalog.task_run (
     task_run_id bigint NOT NULL,
@@ -18042,13 +18214,6 @@ CREATE TABLE pgslo_catalog.watched_column (
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
-
-CREATE TABLE pgslo_catalog.watermark (
-    consumer text NOT NULL,
-    seen xid8 NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.watermark IS 'Transactions below this one ended before the consumer last looked: sequence order is not commit order.';
 
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
@@ -19487,6 +19652,12 @@ GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 
+GRANT SELECT ON TABLE pgslo.quarantine_size TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.metric TO PUBLIC;
+
 GRANT SELECT ON TABLE pgslo.ml_metric TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.page TO PUBLIC;
@@ -19497,15 +19668,11 @@ GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
 
-GRANT SELECT ON TABLE pgslo.quarantine_size TO PUBLIC;
-
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.snapshot TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.task_run TO PUBLIC;
 

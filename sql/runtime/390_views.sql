@@ -240,8 +240,8 @@ BEGIN
         END;
     END LOOP;
     IF all_done THEN
-        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen) VALUES ('tick', horizon)
-        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen;
+        INSERT INTO pgslo_catalog.watermark AS w (consumer, seen, looked_at) VALUES ('tick', horizon, clock_timestamp())
+        ON CONFLICT (consumer) DO UPDATE SET seen = excluded.seen, looked_at = excluded.looked_at;
     END IF;
 END
 $pgslo$;

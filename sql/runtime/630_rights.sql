@@ -44,7 +44,7 @@ GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_
     pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) TO PUBLIC;
 GRANT SELECT ON pgslo.snapshot, pgslo.task_run, pgslo_catalog.own_salt TO PUBLIC;
-GRANT SELECT ON pgslo.pause, pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency TO PUBLIC;
+GRANT SELECT ON pgslo.pause, pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency, pgslo.metric TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
 
 -- Functions that were made again have lost what owners of tables need.

@@ -77,6 +77,10 @@ _VERBS = {
         "pgslo.cli.operating.watch:watch",
         "Tell people of incidents, as the routes of pgslo.toml say.",
     ),
+    "metrics": (
+        "pgslo.cli.operating.metrics:metrics",
+        "Print numbers for monitoring, as Prometheus reads them.",
+    ),
     "report": ("pgslo.cli.operating.report:report", "Write an HTML report of how the tables are and were."),
     "uninstall": (
         "pgslo.cli.applying.uninstall:uninstall",

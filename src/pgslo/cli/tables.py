@@ -36,7 +36,7 @@ def rights_on(conn: Connection) -> Row:
     return rights
 
 
-def check_sight(rights: Row, shown: Sequence[Row]) -> None:
+def check_sight(rights: Row, shown: Sequence[object]) -> None:
     """Say that a role sees the tables alone that it may read: others may have incidents.
 
     Raises:

@@ -47,7 +47,7 @@ NEEDS_LATER = ("status", "incidents", "drift", "quarantined", "history")
 #: Commands that go on with a newer runtime, and how they end: they call what every version has.
 OF_THE_RUNTIME = {
     "status": 0, "incidents": 0, "drift": 0, "tick": 0, "quarantine list": 0, "snapshot list": 0, "gate churn": 4,
-    "pause features.stats": 0, "resume --all": 0, "grants operator somebody": 0, "watch --once --tick": 0, "report --output report.html": 0,
+    "pause features.stats": 0, "resume --all": 0, "grants operator somebody": 0, "watch --once --tick": 0, "report --output report.html": 0, "metrics": 0,
     "suggest features.stats": 0,
 }  # fmt: skip
 #: Those that write what they generate, or what they know of the catalogue.

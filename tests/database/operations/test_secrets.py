@@ -22,7 +22,7 @@ COMMANDS = (
     "migrate", "migrate --check", "suggest features.stats", "learn features.stats", "backtest features.stats", "tick", "status", "status --json",
     "incidents list", "incidents list --json", "incidents show 1", "explain 1", "explain 99 --verbose", "drift", "drift --json", "pause features.stats", "resume features.stats",
     "quarantine list", "quarantine show 1", "quarantine release 1", "snapshot create before --view guarded.stats", "snapshot list", "snapshot query before", "gate churn --json", "gate nobody",
-    "grants auditor nobody", "watch --once", "report", "uninstall features.nothing --yes", "uninstall --all --yes --drop-quarantine", "status",
+    "grants auditor nobody", "watch --once", "metrics", "report", "uninstall features.nothing --yes", "uninstall --all --yes --drop-quarantine", "status",
 )  # fmt: skip
 STATS = """
 table: features.stats

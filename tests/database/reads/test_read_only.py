@@ -88,6 +88,7 @@ READS = (
     (("snapshot", "verify", "one"), 0),
     (("gate", "churn"), 4),
     (("report",), 0),
+    (("metrics",), 0),
     (("grants", "operator", "postgres"), 0),
 )
 

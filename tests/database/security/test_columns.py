@@ -181,6 +181,9 @@ def test_a_drift_score_is_no_figure_for_a_reader_of_another_column(pay):
     assert ("salary",) in pay.run("reader", query)
     assert ("salary",) not in pay.run("mallory", query)
     assert "77.25" in shown(pay, "reader")
+    query = "SELECT labels ->> 'column' FROM pgslo.metric WHERE name = 'pgslo_drift_score'"
+    assert ("salary",) in pay.run("reader", query)
+    assert ("salary",) not in pay.run("mallory", query)
 
 
 @pytest.mark.parametrize("part", ["auditor", "operator"])

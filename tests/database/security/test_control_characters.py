@@ -100,6 +100,7 @@ def commands(world) -> list[list[str]]:
         ["gate", "t1", "--json"],
         ["watch", "--once"],
         ["tick"],
+        ["metrics"],
         ["report", "-o", "-"],
         ["lint"],
         ["status", TYPED],

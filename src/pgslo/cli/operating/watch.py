@@ -14,11 +14,12 @@ import click
 
 from pgslo import database, notify
 from pgslo.cli import output
-from pgslo.cli.operating import runs, ticking
+from pgslo.cli.operating import metrics, runs, ticking
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import rights_on
 from pgslo.database import Connection, installers
 from pgslo.errors import DatabaseError, NotifyError, PgsloError
+from pgslo.metrics import serving
 from pgslo.notify import Delivery, Incident, Route
 
 CHANNEL = "pgslo_incident_v1"
@@ -38,6 +39,12 @@ _SHORTEST_ROUND = 1.0
 )
 @click.option("--tick", is_flag=True, help="Run pgslo.tick() each time, instead of cron or pg_cron.")
 @click.option("--once", is_flag=True, help="Look once, send or run what is due, and end.")
+@click.option(
+    "--metrics",
+    "address",
+    metavar="HOST:PORT",
+    help="Also serve what pgslo metrics prints, for Prometheus: 127.0.0.1:9187.",
+)
 @click.option("--on", type=click.Choice(["healthy-batch"]), help="Run a command instead of telling people.")
 @click.option("--task", metavar="TASK", help="With --on: whose columns have to be healthy.")
 @click.option("--run", metavar="COMMAND", help="With --on: what to run, in words as a shell reads them.")
@@ -65,6 +72,7 @@ def watch(
     every: int,
     tick: bool,
     once: bool,
+    address: str | None,
     on: str | None,
     task: str | None,
     run: str | None,
@@ -78,35 +86,61 @@ def watch(
 
     With --on healthy-batch it runs a command instead, once for each new batch of which every column that the task reads is healthy, and never while one is not. What
     was run is written down in the database as well.
+
+    With --metrics it answers Prometheus as well; without a route, --tick and --on that is all it does.
     """
     runs.check(task, run, is_on=on is not None)
+    if once and address is not None:
+        raise click.UsageError(
+            "--metrics serves until it is stopped; --once ends. For cron: pgslo metrics --textfile."
+        )
+    routes = session.configuration.routes
+    job = None
     if task is not None and run is not None:
         job = runs.Job(task, runs.words(run), retries, retry_after, tick)
-        stop = threading.Event()
-        with _until_stopped(stop):
-            failed = runs.follow(session, job, stop, every=every, once=once)
-        output.message("ended" if once else "stopped")
-        return 1 if failed and once else 0
-    routes = session.configuration.routes
-    if not routes and not tick:
+    elif not routes and not tick and address is None:
         raise PgsloError(
             "there is nobody to tell",
-            hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick',
+            hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick or --metrics',
         )
-    if once:
-        with session.connect(writes=True) as conn:
-            _check_rights(conn)
-            rounds = _Rounds(routes, tick=tick)
-            until = time.monotonic() + ticking.TURN / 1000
-            undone = rounds.look(conn)
-            while rounds.is_behind and time.monotonic() < until:
-                undone += rounds.look(conn)
-        return 1 if undone else 0
+    if once and job is None:
+        return _once(session, routes, tick=tick)
     stop = threading.Event()
-    with _until_stopped(stop):
-        _watch(session, routes, stop, every=every, tick=tick)
-    output.message("stopped")
-    return 0
+    failed = 0
+    with _serving_metrics(session, address), _until_stopped(stop):
+        if job is not None:
+            failed = runs.follow(session, job, stop, every=every, once=once)
+        elif routes or tick:
+            _watch(session, routes, stop, every=every, tick=tick)
+        else:
+            stop.wait()
+    output.message("ended" if once else "stopped")
+    return 1 if failed and once else 0
+
+
+def _once(session: Session, routes: tuple[Route, ...], *, tick: bool) -> int:
+    with session.connect(writes=True) as conn:
+        _check_rights(conn)
+        rounds = _Rounds(routes, tick=tick)
+        until = time.monotonic() + ticking.TURN / 1000
+        undone = rounds.look(conn)
+        while rounds.is_behind and time.monotonic() < until:
+            undone += rounds.look(conn)
+    return 1 if undone else 0
+
+
+@contextlib.contextmanager
+def _serving_metrics(session: Session, address: str | None) -> Iterator[None]:
+    if address is None:
+        yield
+        return
+    host, port = metrics.parse_address(address)
+    source = metrics.Source(session)
+    source.begin()
+    with serving((host, port), source) as bound:
+        shown = f"[{host}]" if ":" in host else host
+        output.message(f"metrics are at http://{shown}:{bound}/metrics")
+        yield
 
 
 def _watch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,15 @@ from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from pgslo.cli import main
+from pgslo.cli.applying import grants
 from pgslo.metrics import FAMILIES, OF_THE_VIEW, UP, Family
 
 Connection = psycopg.Connection[Any]
 OBSERVE = Path(__file__).parents[3] / "examples" / "observe"
 COLLECTOR = OBSERVE / "pgslo.collector.yml"
 ALERTS = OBSERVE / "pgslo.alerts.yml"
+DASHBOARDS = OBSERVE / "grafana" / "dashboards"
+COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "monitoring.md"
 
 
@@ -159,3 +164,111 @@ def test_a_metric_that_is_not_there_is_found(stats: Connection) -> None:
         check("pgslo_budget_left < 1 and pgslo_up == 1", metrics)
     with pytest.raises(AssertionError, match="rules"):
         check('sum by (table) (pgslo_incidents_open{rules="a"})', metrics)
+
+
+def dashboard(name: str) -> dict[str, Any]:
+    found = json.loads((DASHBOARDS / f"{name}.json").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_panels_of_prometheus_ask_for_metrics_that_are_there(stats: Connection) -> None:
+    del stats
+    metrics = printed()
+    asked = dashboard("pgslo-prometheus")
+    panels = asked["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) > 10
+    for panel in panels:
+        for target in panel["targets"]:
+            check(target["expr"].replace("$table", ".*"), metrics)
+            for label in re.findall(r"{{(\w+)}}", target["legendFormat"]):
+                (one, *_) = selectors(promql_parser.parse(target["expr"]))
+                assert label in metrics[one.name], panel["title"]
+    (name, label) = re.fullmatch(
+        r"label_values\((\w+), (\w+)\)", asked["templating"]["list"][1]["definition"]
+    ).groups()  # type: ignore[union-attr]
+    assert label in metrics[name]
+
+
+def interpolated(query: str) -> str:
+    """A query as Grafana sends it."""
+    query = re.sub(
+        r"\$__timeFilter\(([\w.]+)\)",
+        r"\1 BETWEEN now() - interval '90 days' AND now() + interval '1 day'",
+        query,
+    )
+    values = {"table": "'features.plain','features.stats'", "one": "'features.stats'", "column": "'age'"}
+    query = re.sub(r"\$\{(\w+):sqlstring\}", lambda match: values[match[1]], query)
+    assert "$" not in query
+    return query
+
+
+def queries() -> Iterator[tuple[str, str, str]]:
+    """Each query of the dashboard over the views: of what, in which format, its text."""
+    asked = dashboard("pgslo-sql")
+    for panel in asked["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["format"], interpolated(target["rawSql"])
+    for annotation in asked["annotations"]["list"]:
+        yield annotation["name"], "table", interpolated(annotation["target"]["rawSql"])
+    for variable in asked["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["name"], "variable", interpolated(variable["query"])
+
+
+def test_each_query_of_the_views_runs_and_shows_something(
+    stats: Connection,
+    connect: Callable[..., Connection],
+    role: Callable[[str], str],
+    subtests: pytest.Subtests,
+) -> None:
+    auditor = role("auditor")
+    for text in grants.statements("auditor", auditor):
+        stats.execute(text.encode())
+    session = connect(auditor)
+    everything = list(queries())
+    assert len(everything) > 12
+    for title, form, query in everything:
+        with subtests.test(title):
+            # Figures of a column are not for an auditor.
+            shows_figures = title.startswith(("Verdicts", "Drift"))
+            assert (session.execute(query.encode()).fetchall() == []) == shows_figures
+            cursor = stats.execute(query.encode())
+            rows = cursor.fetchall()
+            assert rows
+            assert cursor.description is not None
+            names = [column.name for column in cursor.description]
+            if form == "time_series":
+                assert names[0] == "time"
+                assert all(row[0].tzinfo is not None and isinstance(row[-1], float) for row in rows)
+
+
+def test_the_annotation_tells_when_an_incident_was_open(stats: Connection) -> None:
+    (query,) = [query for title, _, query in queries() if title == "Incidents" and "timeend" in query]
+    cursor = stats.execute(query.encode())
+    assert cursor.description is not None
+    assert [column.name for column in cursor.description] == ["time", "timeend", "text", "tags"]
+    assert "features.stats: age_range" in {row[2] for row in cursor.fetchall()}
+
+
+def test_compose_mounts_what_is_there() -> None:
+    services = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
+    observing = {name: one for name, one in services.items() if one.get("profiles") == ["observe"]}
+    assert observing.keys() == {"prometheus", "grafana"}
+    for one in observing.values():
+        for volume in one["volumes"]:
+            assert (COMPOSE.parent / volume.split(":")[0]).exists(), volume
+    environment = observing["grafana"]["environment"]
+    sources = (OBSERVE / "grafana/provisioning/datasources/pgslo.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$(PGSLO_\w+)", sources)) <= environment.keys()
+    types = {one["type"] for one in yaml.safe_load(sources)["datasources"]}
+    for name in ("pgslo-prometheus", "pgslo-sql"):
+        asked = dashboard(name)
+        variables = {one["name"]: one for one in asked["templating"]["list"]}
+        for panel in asked["panels"]:
+            for target in panel["targets"]:
+                variable = variables[target["datasource"]["uid"].strip("${}")]
+                assert variable["query"] == target["datasource"]["type"] == panel["datasource"]["type"]
+                assert variable["query"] in types
+    scraped = yaml.safe_load((OBSERVE / "prometheus.yml").read_text(encoding="utf-8"))
+    assert [(OBSERVE / name).exists() for name in scraped["rule_files"]] == [True]

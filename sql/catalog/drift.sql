@@ -1,6 +1,12 @@
 -- What each defined table was like when it was last applied, and what it is like now.
 WITH made AS (
     SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
+), left_it AS (
+    SELECT DISTINCT w.definition_id, o.stood -> 'relation' AS relation, x.oid AS table_id
+    FROM pgslo_catalog.applied w CROSS JOIN jsonb_array_elements(w.objects) AS o (stood)
+    JOIN pg_catalog.pg_namespace s ON s.nspname = o.stood #>> '{relation,0}'
+    JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = o.stood #>> '{relation,1}' AND NOT x.relispartition
+    WHERE o.stood ->> 'of_partition' = 'true'
 )
 SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_bytes AS quarantine_max_bytes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.table_owner AS applied_owner,
@@ -46,15 +52,13 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
        -- Not to_regclass(): it refuses whoever may not use the schema.
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace s ON s.oid = x.relnamespace
                        WHERE s.nspname = o.stood #>> '{relation,0}' AND x.relname = o.stood #>> '{relation,1}')) AS lost_tables,
-    -- Tables that were partitions then, and those of them that stand by themselves now, with triggers of ours.
+    -- Tables that were partitions then, those of them that stand by themselves now, and of these the ones with triggers of ours.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'of_partition' = 'true') AS applied_partitions,
+    (SELECT coalesce(jsonb_agg(l.relation ORDER BY l.table_id), '[]') FROM left_it l WHERE l.definition_id = d.definition_id) AS left_partitions,
     (SELECT coalesce(jsonb_agg(DISTINCT g.on_relation::regclass::text), '[]')
-     FROM jsonb_array_elements(a.objects) AS o (stood)
-     JOIN pg_catalog.pg_namespace s ON s.nspname = o.stood #>> '{relation,0}'
-     JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = o.stood #>> '{relation,1}' AND NOT x.relispartition
-     JOIN made g ON g.on_relation = x.oid AND g.definition = d.name
-     WHERE o.stood ->> 'of_partition' = 'true') AS detached,
+     FROM left_it l JOIN made g ON g.on_relation = l.table_id AND g.definition = d.name
+     WHERE l.definition_id = d.definition_id) AS detached,
     (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(s.nspname, o.relname)), '[]')
      FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r USING (rule_id)
      JOIN pg_catalog.pg_class o ON o.oid = p.relation JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
@@ -72,6 +76,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
      JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
      LEFT JOIN pg_catalog.pg_trigger parent ON parent.oid = g.tgparentid
      WHERE g.tgname ~ '^pgslo_' AND (g.tgenabled IN ('D', 'R') OR g.tgenabled <> 'A' AND parent.tgenabled = 'A')
+       AND g.tgrelid NOT IN (SELECT l.table_id FROM left_it l WHERE l.definition_id = d.definition_id)
        AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.oid AND m.definition = d.name)
             OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text

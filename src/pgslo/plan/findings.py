@@ -60,6 +60,7 @@ class Facts:
     unarmed: Sequence[Sequence[str]]
     lost_tables: Sequence[Sequence[str]]
     applied_partitions: Sequence[Sequence[str]]
+    left_partitions: Sequence[Sequence[str]]
     detached: Sequence[str]
     other_tables: Sequence[Sequence[str]]
     lost_columns: Sequence[Sequence[str]]

@@ -299,3 +299,20 @@ def test_a_role_that_may_not_see_the_state_is_told_so(run, connection, role, mon
     told = stated(run)
     assert {one["in_force"] for one in told.values()} == {"unknown"}
     assert told["a_range"]["why"] == [f"role {reader} may not see the state: pgslo grants auditor {reader}"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TRIGGER pgslo_500_measure_insert ON t.f2",
+        "ALTER TABLE t.f2 DISABLE TRIGGER pgslo_500_measure_insert",
+        "ALTER TABLE t.f2 DISABLE TRIGGER ALL",
+    ],
+)
+def test_what_becomes_of_a_detached_partition_breaks_no_rule(run, connection, change):
+    Path("slos/f.yml").write_text(DEFINITION.format(writes="bulk"), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute(change.encode())
+    assert {one["rule"] for one in stated(run).values() if one["in_force"] == "no"} >= {"a_range", "c_range"}
+    connection.execute("ALTER TABLE t.f DETACH PARTITION t.f2")
+    assert {one["in_force"] for one in stated(run).values()} == {"yes"}

@@ -17313,7 +17313,7 @@ CREATE VIEW pgslo_catalog.generated AS
              LEFT JOIN pgslo_catalog.definition d ON ((((d.relation)::oid = i.indrelid) AND starts_with((x.relname)::text, 'pgslo__'::text))))
           WHERE (((m.objoid IS NOT NULL) OR (d.name IS NOT NULL)) AND (NOT (EXISTS ( SELECT
                    FROM pg_constraint k
-                  WHERE ((k.conindid = x.oid) AND (k.contype = 'x'::"char"))))))
+                  WHERE ((k.conindid = x.oid) AND (k.contype = ANY (ARRAY['x'::"char", 'p'::"char", 'u'::"char"])))))))
         UNION ALL
          SELECT m.classoid,
             m.objoid,

@@ -48,8 +48,8 @@ WITH trusted AS (
     LEFT JOIN commented m ON m.classoid = 'pg_class'::regclass AND m.objoid = x.oid
     LEFT JOIN pgslo_catalog.definition d ON d.relation = i.indrelid AND starts_with(x.relname, 'pgslo__')
     WHERE (m.objoid IS NOT NULL OR d.name IS NOT NULL)
-      -- That of an exclusion constraint comes and goes with it.
-      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype = 'x')
+      -- That of a constraint comes and goes with it. pgslo makes none that is a key, whatever its owner called it.
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('x', 'p', 'u'))
     UNION ALL
     -- Its owner alone may execute a function of pgslo_gen: nobody else can make a trigger that calls it.
     SELECT m.*, 'trigger', NULL, t.tgname, t.tgrelid, p.proowner,

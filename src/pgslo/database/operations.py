@@ -47,19 +47,45 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
 
 
 def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
-    """Where the newest batch in the table stands, by index alone."""
+    """Where the newest batch in the table stands, by index alone.
+
+    ``None`` as well where asking would run code of the table's owner with the rights of the current role.
+    """
     if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
         return None
+    definition = {"definition": row["definition"]}
     with database.by_own_names(conn):
-        names = conn.execute(database.query("relation_of"), {"definition": row["definition"]}).fetchone()
+        names = conn.execute(database.query("relation_of"), definition).fetchone()
     assert names is not None, "a table that has a name is there"
-    context = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(names[0]))
+    table, reader = names
+    question = sql.render("newest_batch", _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(table)))
     try:
         with probing.asking(conn):
-            place = conn.execute(sql.render("newest_batch", context).text.encode()).fetchone()
+            if reader is None:
+                place = _asked(conn, question, {**definition, "table": table})
+            else:
+                conn.execute(database.query("pin_table"), definition)
+                place = conn.execute(
+                    sql.render(
+                        "read_place", _Reader(sql.identifier(reader), sql.literal(question.text))
+                    ).text.encode()
+                ).fetchone()
     except psycopg.Error:
         return None  # a column it needs is gone: told as such
     return place[0] if place else None
+
+
+def _asked(conn: database.Connection, question: Sql, names: dict[str, str]) -> Any:
+    """Ask a question about a table with the rights of the current role, if no other role's code can run."""
+    conn.execute(f"LOCK TABLE {names['table']} IN ACCESS SHARE MODE".encode())
+    allowed = conn.execute(database.query("read_directly"), names).fetchone()
+    return conn.execute(question.text.encode()).fetchone() if allowed and allowed[0] else None
+
+
+@dataclass(frozen=True)
+class _Reader:
+    function: Sql
+    question: Sql
 
 
 @dataclass(frozen=True)

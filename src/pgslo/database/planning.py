@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pgslo import sql
 from pgslo.catalog import (
     Catalog,
     Forgery,
@@ -67,9 +68,21 @@ def compile_all(
             compiled.append(one)
         except DefinitionErrors as exc:
             found += exc.errors
+        except sql.UnsafeSql as exc:
+            # A name in the database: what a definition says was looked through as it was read.
+            found.append(_unsafe(definition, exc))
     if found:
         raise DefinitionErrors(tuple(found))
     return tuple(compiled)
+
+
+def _unsafe(definition: Definition, error: sql.UnsafeSql) -> DefinitionError:
+    return DefinitionError(
+        f"{definition.name} cannot be guarded: a name in the database cannot be written into a function",
+        detail=f"{error.message}. {error.detail or ''}".rstrip(),
+        hint="Rename the column, type or constraint.",
+        location=definition.place("table"),
+    )
 
 
 def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled, ...]:

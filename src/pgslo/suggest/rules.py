@@ -8,7 +8,7 @@ import statistics
 
 from pgslo.catalog import NUMERIC, TEXT
 from pgslo.definition.yaml.scalars import scalar
-from pgslo.sql import identifier
+from pgslo.sql import BODY_QUOTE, identifier
 from pgslo.suggest.facts import ColumnSeen, Facts
 from pgslo.suggest.proposal import Batching, Line
 
@@ -141,6 +141,9 @@ def _closed(facts: Facts, seen: ColumnSeen) -> Line | None:
     if not 2 <= seen.different <= CLOSED or seen.present < max(_MANY, 20 * seen.different) or seen.single:
         return None
     if len(seen.top) < seen.different or (seen.longest or 0) > 60 or min(n for _, n in seen.top) < 3:
+        return None
+    if any(BODY_QUOTE in value for value, _ in seen.top):
+        # No definition may hold it: a writer who writes it often gets no list that cannot be applied.
         return None
     latest, batches = facts.first_seen.get(seen.name, (1, 1))
     if 3 * (latest - 1) >= batches:

@@ -401,3 +401,25 @@ def test_columns_of_which_only_presence_is_learned_are_named(run: Run, connectio
     assert "Learned bounds watch only whether there is a value: payload, tags." in words, text
     text, _ = suggested(run, "shop.parts")
     assert "only whether there is a value" not in text
+
+
+def test_a_value_that_no_definition_may_hold_stops_nothing(run: Run, connection: psycopg.Connection[Any]):
+    connection.execute(
+        """
+        CREATE TABLE shop.quoted (id integer PRIMARY KEY, status text, other text);
+        INSERT INTO shop.quoted
+        SELECT n, (ARRAY['a', 'b', '$pg' || 'slo$'])[1 + n % 3], (ARRAY['on', 'off'])[1 + n % 2] FROM generate_series(1, 1500) AS n;
+        """
+    )
+    text, written = suggested(run, "shop.quoted")
+    assert "accepted_values" not in str(written["columns"].get("status", [])), text
+    assert "accepted_values" in str(written["columns"]["other"]), text
+
+
+def test_a_name_that_no_function_may_hold_is_told_with_its_table(
+    run: Run, connection: psycopg.Connection[Any]
+):
+    connection.execute('CREATE TABLE shop.named (id integer PRIMARY KEY, "a$pgslo$" text)')
+    result = run("suggest", "shop.named")
+    assert result.exit_code == 1
+    assert "shop.named cannot be guarded" in result.stderr

@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from pgslo.errors import DefinitionErrors
+
 
 @pytest.mark.parametrize("writes", ["bulk", "stream"])
 def test_rules_hold_on_a_table_of_another_owner(world: Any, writes: str) -> None:
@@ -69,4 +71,32 @@ def test_columns_that_a_schema_expects_and_those_of_a_snapshot(world: Any) -> No
         trainer.execute(f"SET quote_all_identifiers = {verified}".encode())
         assert (
             trainer.execute(f"SELECT * FROM pgslo.verify_snapshot('taken_{taken}')".encode()).fetchall() == []
+        )
+
+
+def test_a_key_that_an_owner_calls_like_an_index_of_pgslo_stops_no_apply(world: Any) -> None:
+    world.run("superuser", "GRANT $mallory TO $installer")
+    world.run(
+        "mallory",
+        "GRANT USAGE ON SCHEMA evil TO $installer; CREATE TABLE evil.ex (id int PRIMARY KEY, day date, a int UNIQUE)",
+    )
+    definition = "{table: evil.ex, key: [id], writes: bulk, batch: {by: day}, columns: {a: [range: {min: 0, on_breach: flag}]}}"
+    world.apply(definition)
+    world.run(
+        "mallory",
+        "ALTER TABLE evil.ex RENAME CONSTRAINT ex_pkey TO pgslo__k; ALTER TABLE evil.ex RENAME CONSTRAINT ex_a_key TO pgslo__u",
+    )
+    world.apply(definition.replace("min: 0", "min: 1"))
+    keys = "SELECT conname::text FROM pg_constraint WHERE conrelid = 'evil.ex'::regclass AND contype IN ('p', 'u') ORDER BY 1"
+    assert world.run("superuser", keys) == [("pgslo__k",), ("pgslo__u",)]
+
+
+@pytest.mark.parametrize("by", ["installer", "superuser"])
+def test_a_name_that_no_function_may_hold_is_told_with_its_table(world: Any, by: str) -> None:
+    world.run("superuser", "GRANT $mallory TO $installer")
+    world.run("mallory", 'CREATE TABLE evil.ex (id int PRIMARY KEY, day date, a int, "b$pgslo$" text)')
+    with pytest.raises(DefinitionErrors, match=r"evil\.ex cannot be guarded"):
+        world.apply(
+            "{table: evil.ex, key: [id], writes: bulk, batch: {by: day}, columns: {a: [range: {min: 0, on_breach: flag}]}}",
+            by=by,
         )

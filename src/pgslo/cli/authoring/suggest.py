@@ -13,7 +13,7 @@ from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, catalog_reader, inspection, planning
 from pgslo.errors import DefinitionError, DefinitionErrors, PgsloError
-from pgslo.suggest import as_text, choose_batch, propose, without
+from pgslo.suggest import Facts, as_text, choose_batch, propose, without
 
 #: Where the rules of a column are looked for when a message has no better place.
 _TRIES = 50
@@ -51,7 +51,7 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
         )
     with session.connect() as conn:
         with output.Counter("looking at") as progress:
-            facts = inspection.inspect(conn, table, sample=sample, on_step=progress.doing)
+            facts = _seen(conn, table, sample, progress)
         text = _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
     if path is None:
         output.script(text)
@@ -63,6 +63,20 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
     plan, backtest = (session.command(verb, output.shown_path(path)) for verb in ("plan", "backtest"))
     output.message(f"next: read it, then {plan}; {backtest} tells how good its alerts are")
     return 0
+
+
+def _seen(conn: Connection, table: str, sample: int, progress: output.Counter) -> Facts:
+    """What was seen of the table.
+
+    Raises:
+        PgsloError: There is no such table, or a name in it cannot be written into a function.
+    """
+    try:
+        return inspection.inspect(conn, table, sample=sample, on_step=progress.doing)
+    except sql.UnsafeSql as exc:
+        raise PgsloError(
+            f"{table} cannot be guarded: {exc.message}", detail=exc.detail, hint="Rename the column."
+        ) from exc
 
 
 def _fitting(conn: Connection, relation: Relation, text: str) -> str:

@@ -76,3 +76,17 @@ def _tested():
         for kind in re.findall(r'^KIND = "(\w+)"$', text, re.MULTILINE)
         if stem == f"test_{kind}"
     }
+
+
+def test_runtime_files_are_short_and_have_numbers_of_their_own():
+    files = sorted((ROOT / "sql" / "runtime").glob("*.sql"))
+    numbers = [path.name.partition("_")[0] for path in files]
+    assert sorted(set(numbers)) == numbers
+    code = {
+        path.name: [line for line in path.read_text().splitlines() if not _is_remark(line)] for path in files
+    }
+    assert {name: len(lines) for name, lines in code.items() if len(lines) > 300} == {}
+
+
+def _is_remark(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("--")

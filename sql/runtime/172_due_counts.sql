@@ -1,0 +1,124 @@
+-- Batches that are counted again from the table, because rows came or left with a partition.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT coalesce(sum(f.rows), 0)::bigint
+    FROM pgslo_catalog.fragment f JOIN pgslo_catalog.applied a USING (definition_id)
+    WHERE f.definition_id = recorded_rows.definition_id AND f.batch = ANY (recorded_rows.batches)
+      AND f.written_at >= a.applied_at
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recorded_rows(bigint, text[]) IS
+    'Return the rows of batches that were recorded since the last apply, as drift compares them with statistics.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.count_batches(
+    definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := count_batches.definition;
+    id bigint := target.definition_id;
+    emptied text[] := ARRAY(
+        SELECT c.batch FROM pgslo_catalog.due_count c
+        WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
+    recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+BEGIN
+    PERFORM pgslo_catalog.take_counts(
+        target,
+        pgslo_catalog.replace_counts(
+            target, count_batches.first, count_batches.last, count_batches.mask, count_batches.batches, true),
+        count_batches.mask);
+    recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
+    UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
+    WHERE a.definition_id = id AND recorded > 0;
+    DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.count_batches(pgslo_catalog.definition, text, text, bigint, text[]) IS
+    'Count batches that are due in a range of the table; in the whole table without one.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := count_due.definition;
+    id bigint := target.definition_id;
+    size numeric := (SELECT sum(pg_relation_size(p.number)) FROM pgslo_catalog.present_parts(target.relation) AS p);
+    -- One scan of a small table takes no time, and without an index several would take longer than one.
+    in_one boolean := size < 16 * 1024 * 1024 OR NOT pgslo_catalog.can_find_batches(target) AND NOT EXISTS (
+        SELECT FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+        WHERE p.partrelid = target.relation AND a.attname = target.batch_column);
+    at_most integer := CASE WHEN in_one THEN 1000 ELSE 1 END;
+    last_place numeric := pgslo_catalog.last_place(target);
+    newest numeric;
+    below numeric;
+    batches text[];
+    has_counted boolean := false;
+    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+BEGIN
+    LOOP
+        -- Those in the future come last: however many they are, those of today do not wait for them.
+        newest := coalesce(
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c
+             WHERE c.definition_id = id AND c.place > '-Infinity' AND c.place <= last_place),
+            (SELECT max(c.place) FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.place > '-Infinity'));
+        EXIT WHEN newest IS NULL;
+        -- The newest, and those before it up to one that need not be counted.
+        below := CASE WHEN NOT in_one THEN (
+            SELECT max(b.place) FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.rows > 0 AND b.place < newest
+              AND NOT EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = b.name)) END;
+        SELECT array_agg(w.batch ORDER BY w.place) INTO batches
+        FROM (
+            SELECT c.batch, c.place FROM pgslo_catalog.due_count c
+            WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity') AND c.place <= newest
+            ORDER BY c.place DESC LIMIT at_most
+        ) AS w;
+        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], mask, batches);
+        has_counted := true;
+        EXIT WHEN clock_timestamp() > count_due.until;
+        at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
+    END LOOP;
+    IF NOT has_counted THEN
+        -- By itself, so that a timeout that strikes the scan of the whole table undoes nothing else.
+        batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
+        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.count_due(pgslo_catalog.definition, timestamptz) IS
+    'Count batches that are due from the table, the newest first, until a time; the others are left for the next time.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := follow_parts.definition;
+BEGIN
+    IF target.recount IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pgslo_catalog.known_part k
+        WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
+    ) THEN
+        PERFORM pgslo_catalog.note_parts(target.definition_id);
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.compare_parts(target);
+    IF target.is_rekeyed THEN
+        PERFORM pgslo_catalog.follow_key(target);
+    END IF;
+    IF EXISTS (SELECT FROM pgslo_catalog.due_count c WHERE c.definition_id = target.definition_id) THEN
+        PERFORM pgslo_catalog.count_due(target, follow_parts.until);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.follow_parts(pgslo_catalog.definition, timestamptz) IS
+    'Count the batches of rows that came or left with a partition or a child of a table.';

@@ -172,4 +172,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.drop_view(text, text, text) IS
-    'Drop a guarded view; where other objects depend on it, take it from everybody, empty it and rename it out of the way. Runs with the rights of the role that applies.';
+    'Drop a guarded view; where other objects depend on it, take it from everybody, empty it and rename it out of the '
+    'way. Runs with the rights of the role that applies.';

@@ -80,7 +80,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.wait_for_turn(text) IS 'Take a turn until the transaction ends, after a wait of at most lock_timeout, or a minute; an error names who has it.';
+COMMENT ON FUNCTION pgslo_catalog.wait_for_turn(text) IS
+    'Take a turn until the transaction ends, after a wait of at most lock_timeout, or a minute; an error names who has it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_for_session(name text) RETURNS text
 LANGUAGE plpgsql
@@ -127,7 +128,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_for_session(text) IS
-    'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free again once the holder has ended, however it ended.';
+    'Take a lock until the session ends: NULL, or the session that holds it, in words, without a wait. It is free '
+    'again once the holder has ended, however it ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.free_for_session(name text) RETURNS void
 LANGUAGE plpgsql
@@ -172,7 +174,8 @@ BEGIN
     PERFORM pgslo_catalog.record_break(say_left.definition, NULL, say_left.error_code, say_left.error_message);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS 'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS
+    'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
 
 -- Which batches lie in the future.
 

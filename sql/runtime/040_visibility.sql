@@ -183,7 +183,8 @@ BEGIN
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.shows_figures(pgslo_catalog.rule, name) IS 'Whether a role may see what a rule measured: pgslo_catalog.readable_rule for functions that run with their owner''s rights.';
+COMMENT ON FUNCTION pgslo_catalog.shows_figures(pgslo_catalog.rule, name) IS
+    'Whether a role may see what a rule measured: pgslo_catalog.readable_rule for functions that run with their owner''s rights.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -196,4 +197,5 @@ BEGIN
     RETURN pgslo_catalog.readable(may_count.relation, may_count.columns) @> may_count.columns;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_count(oid, text[]) IS 'Whether the caller may read these columns of every row of a table, or any column where none is named.';
+COMMENT ON FUNCTION pgslo_catalog.may_count(oid, text[]) IS
+    'Whether the caller may read these columns of every row of a table, or any column where none is named.';

@@ -38,7 +38,8 @@ BEGIN
     END, error_said.error_code);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.error_said(boolean, text, text) IS 'Return an error of a rule without a value of a row; is_gated where only a gated condition over a row can have raised it.';
+COMMENT ON FUNCTION pgslo_catalog.error_said(boolean, text, text) IS
+    'Return an error of a rule without a value of a row; is_gated where only a gated condition over a row can have raised it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader name) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -49,7 +50,8 @@ BEGIN
     RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.break_said(pgslo_catalog.rule_break, name) IS 'Return why a rule cannot be evaluated, with the message as it was raised for roles that may see values.';
+COMMENT ON FUNCTION pgslo_catalog.break_said(pgslo_catalog.rule_break, name) IS
+    'Return why a rule cannot be evaluated, with the message as it was raised for roles that may see values.';
 
 -- What the error of a rejected write shows to the writer. Called when a write fails, never on the path of a good row.
 
@@ -143,7 +145,8 @@ BEGIN
         FROM unnest(excerpt.columns, excerpt.cells) WITH ORDINALITY AS c (name, cell, ordinal));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
+COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[]) IS
+    'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.key_excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -156,7 +159,8 @@ BEGIN
     RETURN format('(%s) (not shown)', array_to_string(key_excerpt.columns, ', '));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.key_excerpt(text, text, text[], text[]) IS 'Return the key of a failing row for the writer, without values if one of them must not be seen.';
+COMMENT ON FUNCTION pgslo_catalog.key_excerpt(text, text, text[], text[]) IS
+    'Return the key of a failing row for the writer, without values if one of them must not be seen.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -25,7 +25,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.admit_owner(regprocedure) IS 'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
+COMMENT ON FUNCTION pgslo_catalog.admit_owner(regprocedure) IS
+    'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
 LANGUAGE plpgsql

@@ -28,7 +28,8 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.pin_number(text, oid) IS 'Refuse unless the table of that name has that number, and belongs to the role whose function looks rows up in it.';
+COMMENT ON FUNCTION pgslo_catalog.pin_number(text, oid) IS
+    'Refuse unless the table of that name has that number, and belongs to the role whose function looks rows up in it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text)
 LANGUAGE plpgsql STABLE
@@ -101,7 +102,8 @@ BEGIN
     WHERE o.definition_id = (pin_others.definition).definition_id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS
+    'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql STABLE
@@ -172,4 +174,6 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.pin_table(pgslo_catalog.definition, text) IS 'Hold a table by its name until the transaction ends, and refuse if it was replaced, belongs to another role than its functions, or has a column of a new type.';
+COMMENT ON FUNCTION pgslo_catalog.pin_table(pgslo_catalog.definition, text) IS
+    'Hold a table by its name until the transaction ends, and refuse if it was replaced, belongs to another role than '
+    'its functions, or has a column of a new type.';

@@ -142,7 +142,8 @@ EXCEPTION WHEN serialization_failure THEN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.open_incident(pgslo_catalog.rule, text, numeric, boolean) IS
-    'Open an incident unless the rule has an open one, and return whether it has one now; never waits and never fails the write. tick() opens it also beside a transaction that opened one and has not ended.';
+    'Open an incident unless the rule has an open one, and return whether it has one now; never waits and never fails '
+    'the write. tick() opens it also beside a transaction that opened one and has not ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql
@@ -187,7 +188,8 @@ BEGIN
         ) batch);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS
+    'Position of the newest batch that misses the rule since the incident opened.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql
@@ -228,7 +230,8 @@ EXCEPTION WHEN serialization_failure THEN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.resolve_incident(pgslo_catalog.rule, text, numeric, boolean) IS
-    'End the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and return whether it did; never waits and never fails the write.';
+    'End the rule''s open incident if this batch is newer than every batch that missed it and not in the future, and '
+    'return whether it did; never waits and never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) RETURNS numeric
 LANGUAGE plpgsql STABLE

@@ -85,7 +85,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.must_be_stored(text, regclass, text[], record, record) IS
-    'Return whether an update of a row that violates quarantine rules is stored all the same: it changes no column that they read. An error if it may be what a foreign key does.';
+    'Return whether an update of a row that violates quarantine rules is stored all the same: it changes no column '
+    'that they read. An error if it may be what a foreign key does.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
 LANGUAGE sql STABLE

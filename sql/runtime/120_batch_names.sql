@@ -102,7 +102,8 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.text_name(text, text) IS 'Return the name of a batch whose key is a text: the key if it is a number, date or time, else a hash.';
+COMMENT ON FUNCTION pgslo_catalog.text_name(text, text) IS
+    'Return the name of a batch whose key is a text: the key if it is a number, date or time, else a hash.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.key_text(value anyelement) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -56,7 +56,10 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(
+    definition text, operation text, sign integer, columns text[], tallies text[], rules text[],
+    counted pgslo_catalog.measured[], mask bigint
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -67,7 +70,8 @@ BEGIN
         record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
+COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS
+    'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
 LANGUAGE plpgsql

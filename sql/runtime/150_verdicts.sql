@@ -141,7 +141,10 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8, score float8, said text, is_tick boolean DEFAULT true, example text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(
+    rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8,
+    score float8, said text, is_tick boolean DEFAULT true, example text DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -164,7 +167,8 @@ BEGIN
         (before.verdict, before.value) IS DISTINCT FROM (give_verdict.verdict, give_verdict.value));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean, text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean, text) IS
+    'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_unprofiled(
     batch pgslo_catalog.batch, error_code text, error_message text
@@ -189,7 +193,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(pgslo_catalog.batch, text, text) IS
     'Record that a batch has no profile because of an error, and that rules which read it cannot be evaluated.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(
+    definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -229,4 +235,5 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS
+    'Closes a batch: its profile is taken, and it is judged.';

@@ -7,7 +7,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
+COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS
+    'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE

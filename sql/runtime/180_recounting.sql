@@ -17,7 +17,8 @@ BEGIN
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.take_count(pgslo_catalog.definition, pgslo_catalog.measured, bigint) IS 'Writes down what a batch comes to, as counted from the table.';
+COMMENT ON FUNCTION pgslo_catalog.take_count(pgslo_catalog.definition, pgslo_catalog.measured, bigint) IS
+    'Writes down what a batch comes to, as counted from the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE
@@ -60,7 +61,8 @@ BEGIN
         HAVING (min(s.known) < 0 OR sum(s.rows) <= 0) AND min(s.place) > '-Infinity' AND max(s.place) < 'Infinity' AND bool_or(s.is_new));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS 'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS
+    'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_counts(
     definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint
@@ -197,7 +199,8 @@ BEGIN
     RETURN counted;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.recount_unknown(pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
+COMMENT ON FUNCTION pgslo_catalog.recount_unknown(pgslo_catalog.definition) IS
+    'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.replace_counts(
     definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean

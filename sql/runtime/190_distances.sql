@@ -68,7 +68,8 @@ BEGIN
         FROM unnest(distance_of.one, distance_of.other) AS s (p, q));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.distance_of(text, float8[], float8[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
+COMMENT ON FUNCTION pgslo_catalog.distance_of(text, float8[], float8[]) IS
+    'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.grid_distance(by text, one float8[], other float8[]) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

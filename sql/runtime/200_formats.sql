@@ -10,7 +10,8 @@ AS $pgslo$
     SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
        AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) E'^[^@]{65}|@(.*\\.)?[^.]{64}')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_email(text) IS 'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
+COMMENT ON FUNCTION pgslo_catalog.is_email(text) IS
+    'Whether the text is an e-mail address, as HTML''s input type reads it, with a dot in the domain and at most 64 characters before the @.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_uuid(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -62,7 +62,8 @@ BEGIN
         END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
+COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS
+    'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -162,9 +163,12 @@ BEGIN
     LIMIT CASE WHEN earlier.relative_to = 'previous' THEN 1 ELSE split_part(earlier.relative_to, ' ', 1)::integer END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.earlier(pgslo_catalog.batch, text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+COMMENT ON FUNCTION pgslo_catalog.earlier(pgslo_catalog.batch, text) IS
+    'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value float8, OUT said text)
+CREATE OR REPLACE FUNCTION pgslo_catalog.distance(
+    definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value float8, OUT said text
+)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -233,7 +237,8 @@ BEGIN
         ELSE format('%s to %s is %s', upper((measure ->> 'by') COLLATE "C"), against, pgslo_catalog.shown(value::numeric)) END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.distance(pgslo_catalog.definition, pgslo_catalog.batch, jsonb) IS 'How far a column''s values are from those they are compared with, with a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.distance(pgslo_catalog.definition, pgslo_catalog.batch, jsonb) IS
+    'How far a column''s values are from those they are compared with, with a sentence.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
 LANGUAGE plpgsql STABLE

@@ -46,9 +46,13 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.age(pgslo_catalog.definition) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.age(pgslo_catalog.definition) IS
+    'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT rows bigint, OUT said text, OUT example text)
+CREATE OR REPLACE FUNCTION pgslo_catalog.measured(
+    definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8,
+    OUT rows bigint, OUT said text, OUT example text
+)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -170,7 +174,8 @@ BEGIN
     END CASE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS
+    'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -203,4 +208,5 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_age(pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
+COMMENT ON FUNCTION pgslo_catalog.judge_age(pgslo_catalog.definition) IS
+    'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';

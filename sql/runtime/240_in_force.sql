@@ -18,7 +18,8 @@ AS $pgslo$
         LIMIT 1
     ) AS known ON a.attnum IS NULL
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.column_numbers(regclass, text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.column_numbers(regclass, text[]) IS
+    'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text)
 LANGUAGE plpgsql STABLE

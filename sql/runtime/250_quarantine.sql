@@ -301,7 +301,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.release(bigint, jsonb, text[]) IS
-    'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to set in the row that has its key, {} for all.';
+    'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to '
+    'set in the row that has its key, {} for all.';
 
 CREATE OR REPLACE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER

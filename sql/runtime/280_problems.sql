@@ -92,7 +92,8 @@ BEGIN
              ELSE format('%s rows fail', summed.failed) END, (missed_said.rule).promise);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.missed_said(pgslo_catalog.rule, text) IS 'What a missed batch comes to in the eyes of a rule, in words, as the caller may know it.';
+COMMENT ON FUNCTION pgslo_catalog.missed_said(pgslo_catalog.rule, text) IS
+    'What a missed batch comes to in the eyes of a rule, in words, as the caller may know it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -51,7 +51,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard(text, text[], text, text[], interval) IS
-    'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old to tell, or an error.';
+    'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a '
+    'whole or the plan is too old to tell, or an error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -86,7 +87,8 @@ BEGIN
     RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS 'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
+COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS
+    'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
 
 CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER

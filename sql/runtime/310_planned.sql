@@ -91,7 +91,8 @@ BEGIN
     RETURN 1000;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+COMMENT ON FUNCTION pgslo_catalog.batches_told() IS
+    'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE

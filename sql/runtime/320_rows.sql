@@ -123,7 +123,9 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
@@ -138,14 +140,18 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, text, text[], text, interval) IS 'A column of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read_hit(
+    value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
@@ -153,7 +159,9 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
@@ -168,7 +176,9 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, bigint, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
@@ -183,7 +193,9 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, numeric, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
@@ -198,14 +210,18 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, text, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, text, text, text[], text, interval) IS 'A column of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read_hit(
+    value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
@@ -213,14 +229,19 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, moment date, every interval, definition text, columns text[], on_read text,
+    within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, date, interval, text, text[], text, interval) IS 'A column of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read_hit(
+    value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
@@ -228,14 +249,19 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text,
+    within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read_hit(
+    value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
@@ -243,7 +269,10 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
 
-CREATE OR REPLACE FUNCTION pgslo.read(value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
+CREATE OR REPLACE FUNCTION pgslo.read(
+    value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text,
+    within interval DEFAULT NULL
+) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END

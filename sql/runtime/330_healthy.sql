@@ -10,7 +10,8 @@ BEGIN
     RETURN QUERY SELECT u.key FROM unnest(pgslo.planned_batches(unhealthy.definition, unhealthy.columns, NULL, unhealthy.kind)) AS u (key);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.unhealthy(text, text[], anyelement) IS 'Batches that miss a rule over these columns, or over any if NULL, now, of the type of the batch''s column.';
+COMMENT ON FUNCTION pgslo.unhealthy(text, text[], anyelement) IS
+    'Batches that miss a rule over these columns, or over any if NULL, now, of the type of the batch''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -54,7 +55,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard_rows(text, text[], text, text[], regtype) IS
-    'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
+    'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as '
+    'a whole, or an error if rows cannot be told apart.';
 
 CREATE OR REPLACE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

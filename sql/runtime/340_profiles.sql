@@ -1,7 +1,10 @@
 -- Profiles: each column of a batch in numbers, told from a sample of its rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(
+    definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint,
+    present jsonb
+) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -153,4 +156,5 @@ AS $pgslo$
            '{}', '{}', NULL, d.prefix, (SELECT array_agg(e.entity ORDER BY e.place) FROM entity e)
     FROM size s CROSS JOIN told t CROSS JOIN told_prefix d
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.describe_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS 'Writes each column of a batch in numbers, from a sample of its rows.';
+COMMENT ON FUNCTION pgslo_catalog.describe_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS
+    'Writes each column of a batch in numbers, from a sample of its rows.';

@@ -38,7 +38,8 @@ BEGIN
     );
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.shares_apart(float8, jsonb, jsonb, float8[], jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(float8, jsonb, jsonb, float8[], jsonb[]) IS
+    'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.grids_apart(now float8[], reference float8[], OUT distribution float8, OUT moved float8)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -62,7 +63,8 @@ BEGIN
     INTO grids_apart.distribution, grids_apart.moved;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS
+    'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mixed(usual jsonb, present float8, counted jsonb, weight float8) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -104,7 +106,8 @@ AS $pgslo$
     ) g
     WHERE phase_of.place > 100000000
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.phase_of(bigint, numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+COMMENT ON FUNCTION pgslo_catalog.phase_of(bigint, numeric) IS
+    'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.on_side(surprise float8[], side integer, tolerated float8[]) RETURNS float8[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -2,7 +2,10 @@
 -- A profile is written once, when its batch closes, with all that history says about it: judging reads one row a column.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.profile_batch(
+    definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint,
+    present jsonb
+) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -189,7 +192,8 @@ BEGIN
     PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.profile_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS 'Writes the profile of a batch, with all that history says about it.';
+COMMENT ON FUNCTION pgslo_catalog.profile_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS
+    'Writes the profile of a batch, with all that history says about it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
 LANGUAGE sql VOLATILE
@@ -241,4 +245,5 @@ AS $pgslo$
     FROM (SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name) e
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
+COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS
+    'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';

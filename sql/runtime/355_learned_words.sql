@@ -67,7 +67,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.span_of(float8, float8, float8, text, float8, integer) IS
     'What is within two bounds, in words; NULL where they exclude nothing.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value float8, low float8, high float8, step float8, fact text, condition text) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(
+    name text, words text, kind text, value float8, low float8, high float8, step float8, fact text, condition text
+) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$

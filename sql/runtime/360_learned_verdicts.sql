@@ -157,7 +157,8 @@ AS $pgslo$
             CASE WHEN m.stage = 1 THEN format('; %s of %s first closings are known', m.seen, pgslo_catalog.least_batches()) END) AS young
     ) z
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS
+    'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric)
 RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)

@@ -93,7 +93,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learned_calendar(pgslo_catalog.definition, numeric, integer) IS
-    'When the batches up to a place came: the step between them, a form of calendar, and its phases that have one, with how many came of how many; NULL where nothing regular is known.';
+    'When the batches up to a place came: the step between them, a form of calendar, and its phases that have one, '
+    'with how many came of how many; NULL where nothing regular is known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -121,7 +122,8 @@ BEGIN
         ) l);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.usual_delay(bigint, numeric, numeric) IS 'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.usual_delay(bigint, numeric, numeric) IS
+    'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) RETURNS bigint
 LANGUAGE plpgsql STABLE
@@ -159,7 +161,8 @@ BEGIN
         ELSE to_char(moment, 'YYYY-MM-DD"T"HH24:MI:SS') || coalesce(substring(name_at.like_name FROM E'[+-]\\d{2}:\\d{2}$'), '') END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.name_at(numeric, numeric, text, boolean) IS 'What a batch at a place is called, as others of its table are; one that is loaded at no certain time of a day, by the day.';
+COMMENT ON FUNCTION pgslo_catalog.name_at(numeric, numeric, text, boolean) IS
+    'What a batch at a place is called, as others of its table are; one that is loaded at no certain time of a day, by the day.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -24,7 +24,8 @@ EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_in_table(pgslo_catalog.definition, text) IS 'Whether rows of a batch are in the table of which nothing is recorded; false where looking would read all of it.';
+COMMENT ON FUNCTION pgslo_catalog.is_in_table(pgslo_catalog.definition, text) IS
+    'Whether rows of a batch are in the table of which nothing is recorded; false where looking would read all of it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_expected(definition pgslo_catalog.definition, measure jsonb, form text, phases jsonb, place numeric) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -66,7 +67,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.heal_expected(pgslo_catalog.rule, numeric) IS 'End what was told of batches that came after all, close enough to where they were expected.';
+COMMENT ON FUNCTION pgslo_catalog.heal_expected(pgslo_catalog.rule, numeric) IS
+    'End what was told of batches that came after all, close enough to where they were expected.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) RETURNS void
 LANGUAGE plpgsql
@@ -236,4 +238,5 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_expected(pgslo_catalog.definition) IS 'Hold the batches that came against those that were expected, by the rules about that.';
+COMMENT ON FUNCTION pgslo_catalog.judge_expected(pgslo_catalog.definition) IS
+    'Hold the batches that came against those that were expected, by the rules about that.';

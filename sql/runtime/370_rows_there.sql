@@ -85,7 +85,8 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integer) IS 'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integer) IS
+    'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
 
 CREATE OR REPLACE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE (batch text, rows bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -184,7 +185,8 @@ BEGIN
     RETURN learned;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
+COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS
+    'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -204,7 +206,8 @@ BEGIN
     RETURN learned;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.learn(text, integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+COMMENT ON FUNCTION pgslo.learn(text, integer) IS
+    'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.learned(definition text)
 RETURNS TABLE (column_name text, batches integer, needed integer, state text, usual text)
@@ -257,4 +260,5 @@ AS $pgslo$
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $pgslo$;
-COMMENT ON FUNCTION pgslo.learned(text) IS 'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';
+COMMENT ON FUNCTION pgslo.learned(text) IS
+    'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';

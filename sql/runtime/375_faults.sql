@@ -52,9 +52,13 @@ AS $pgslo$
         ELSE value
     END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.broken_value(text, text, text, float8, float8, text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+COMMENT ON FUNCTION pgslo_catalog.broken_value(text, text, text, float8, float8, text) IS
+    'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed float8[])
+CREATE OR REPLACE FUNCTION pgslo_catalog.break_columns(
+    sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint,
+    OUT broken text[], OUT changed float8[]
+)
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -169,4 +173,5 @@ AS $pgslo$
            array_agg(f.partner ORDER BY f.col)
     FROM fit f
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.choose_faults(text[], text[], integer, bigint) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+COMMENT ON FUNCTION pgslo_catalog.choose_faults(text[], text[], integer, bigint) IS
+    'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';

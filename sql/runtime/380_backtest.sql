@@ -23,7 +23,8 @@ BEGIN
     RETURN twin;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.twin_of(pgslo_catalog.definition, float8) IS 'A definition that learns as another does, without a table and with no history; for a transaction that is undone.';
+COMMENT ON FUNCTION pgslo_catalog.twin_of(pgslo_catalog.definition, float8) IS
+    'A definition that learns as another does, without a table and with no history; for a transaction that is undone.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
 LANGUAGE plpgsql
@@ -48,9 +49,13 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.settle_replayed(pgslo_catalog.definition, pgslo_catalog.batch, text[], boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
+COMMENT ON FUNCTION pgslo_catalog.settle_replayed(pgslo_catalog.definition, pgslo_catalog.batch, text[], boolean) IS
+    'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
 
-CREATE OR REPLACE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL, sensitivity float8 DEFAULT NULL, feedback boolean DEFAULT true)
+CREATE OR REPLACE FUNCTION pgslo.backtest(
+    definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL,
+    sensitivity float8 DEFAULT NULL, feedback boolean DEFAULT true
+)
 RETURNS TABLE (batch text, batch_rows bigint, column_name text, fault text, changed float8, verdict text, score float8, said text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = notice
@@ -190,4 +195,5 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.backtest(text, integer, bigint, text[], float8, boolean) IS 'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';
+COMMENT ON FUNCTION pgslo.backtest(text, integer, bigint, text[], float8, boolean) IS
+    'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';

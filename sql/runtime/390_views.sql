@@ -54,7 +54,8 @@ LEFT JOIN LATERAL (
 -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
 WHERE i.opened_by_tick OR i.over_at IS NOT NULL
    OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
+COMMENT ON VIEW pgslo.incident IS
+    'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
 
 CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,

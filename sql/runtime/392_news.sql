@@ -38,7 +38,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.news(xid8, bigint[]) IS
-    'Return batches with failing rows that no missed batch stands for, of transactions since one, or in some fragments. is_plain: such rows violate the rule, whatever else was written.';
+    'Return batches with failing rows that no missed batch stands for, of transactions since one, or in some '
+    'fragments. is_plain: such rows violate the rule, whatever else was written.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_news(parts bigint[]) RETURNS void
 LANGUAGE plpgsql
@@ -123,4 +124,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.open_left_over() IS
-    'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has not ended, or they were committed while a steward accepted their batch.';
+    'Open the incidents of committed rows that have none: a writer left them to another one, which rolled back or has '
+    'not ended, or they were committed while a steward accepted their batch.';

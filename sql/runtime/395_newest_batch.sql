@@ -86,4 +86,5 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric) IS 'The newest batch of a streamed table, or the newest of those up to a place.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric) IS
+    'The newest batch of a streamed table, or the newest of those up to a place.';

@@ -1,7 +1,10 @@
 -- Incidents as verdicts open, end and reopen them.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true, is_worse boolean DEFAULT true) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_verdict(
+    rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true,
+    is_worse boolean DEFAULT true
+) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -165,7 +168,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_incident(bigint, text, text, numeric, text) IS
     'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo_catalog.reopen_incident(
+    rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false
+) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -202,7 +207,8 @@ BEGIN
     RETURN FOUND;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric, boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric, boolean) IS
+    'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -224,4 +230,5 @@ BEGIN
         WHERE s.rule_id = (stored_said.incident).rule_id AND s.incident_id = (stored_said.incident).incident_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.stored_said(pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
+COMMENT ON FUNCTION pgslo_catalog.stored_said(pgslo_catalog.incident) IS
+    'Return how many missed batches of an incident are stored, in words; NULL if there are none.';

@@ -186,4 +186,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.ask_table(pgslo_catalog.definition, pgslo_catalog.missed_batch, text) IS
-    'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is missed still, or nothing can tell. claim: what sums say of it.';
+    'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is '
+    'missed still, or nothing can tell. claim: what sums say of it.';

@@ -140,7 +140,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
-    'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at.';
+    'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule '
+    'is retired, and return which were looked at.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql

@@ -73,7 +73,8 @@ BEGIN
     RETURN format(CASE WHEN mute.until IS NULL THEN 'incident %s is heard again' ELSE 'incident %s muted' END, known.incident_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.mute(bigint, timestamptz, text) IS 'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+COMMENT ON FUNCTION pgslo.mute(bigint, timestamptz, text) IS
+    'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -94,7 +95,8 @@ BEGIN
     RETURN format(CASE WHEN mute_rule.until IS NULL THEN 'rule %s of %s is heard again' ELSE 'rule %s of %s muted' END, mute_rule.rule, mute_rule.definition);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.mute_rule(text, text, timestamptz) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+COMMENT ON FUNCTION pgslo.mute_rule(text, text, timestamptz) IS
+    'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric)
 LANGUAGE plpgsql STABLE
@@ -151,7 +153,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS
-    'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
+    'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is '
+    'reopened if the next batch misses as well. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER

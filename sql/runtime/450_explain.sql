@@ -176,7 +176,8 @@ AS $pgslo$
       AND NOT (fact.topic = 'written by' AND w.role IS NULL)
       AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
 $pgslo$;
-COMMENT ON FUNCTION pgslo.explain(bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
+COMMENT ON FUNCTION pgslo.explain(bigint) IS
+    'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
 
 CREATE OR REPLACE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -214,4 +215,5 @@ AS $pgslo$
     ) moved
     WHERE (p.before).batch IS NOT NULL
 $pgslo$;
-COMMENT ON FUNCTION pgslo.evidence(bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
+COMMENT ON FUNCTION pgslo.evidence(bigint) IS
+    'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';

@@ -90,4 +90,5 @@ SELECT c.definition, c.rule, c.columns, c.budgeting, c.target, c.span AS "window
        CASE WHEN c.judged > 0 AND c.target < 1 THEN c.missed / c.judged / (1 - c.target) END AS burn_rate,
        CASE WHEN c.lately_judged > 0 AND c.target < 1 THEN c.lately_missed / c.lately_judged / (1 - c.target) END AS burn_rate_lately
 FROM counted c;
-COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+COMMENT ON VIEW pgslo.budget IS
+    'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';

@@ -19,7 +19,9 @@ AS $pgslo$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catal
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS
     'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
 
-CREATE OR REPLACE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
+CREATE OR REPLACE FUNCTION pgslo.queue_delivery(
+    delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text
+) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
@@ -37,7 +39,8 @@ BEGIN
     RETURN FOUND;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text) IS 'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
+COMMENT ON FUNCTION pgslo.queue_delivery(text, text, bigint, text, bigint[], text, text) IS
+    'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
 
 CREATE OR REPLACE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER

@@ -13,4 +13,5 @@ LEFT JOIN LATERAL (
     WHERE g.definition_id = p.definition_id AND g.place = p.place AND g.batch = p.batch
       AND (p.column_name = ANY (r.columns) OR r.columns = '{}' AND p.column_name = '*')
 ) v ON true;
-COMMENT ON VIEW pgslo.column_history IS 'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';
+COMMENT ON VIEW pgslo.column_history IS
+    'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';

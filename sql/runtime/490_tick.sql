@@ -217,4 +217,8 @@ BEGIN
     RETURN is_behind;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS
+    'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return '
+    'whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the '
+    'rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from '
+    'pg_cron, with a statement_timeout.';

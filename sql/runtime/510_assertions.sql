@@ -126,7 +126,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(text, text, text) IS
-    'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
+    'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read '
+    'them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -160,7 +161,8 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.hold_assertion(text, text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.hold_assertion(text, text[]) IS
+    'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -197,7 +199,8 @@ EXCEPTION
         END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.observe_assertion(text, text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.observe_assertion(text, text[]) IS
+    'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.day_of_check() RETURNS text
 LANGUAGE plpgsql STABLE
@@ -227,7 +230,8 @@ BEGIN
     INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (touch.check_function, touch.keys);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.touch(text, text[]) IS 'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
+COMMENT ON FUNCTION pgslo_catalog.touch(text, text[]) IS
+    'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -238,7 +242,8 @@ BEGIN
     PERFORM pgslo_catalog.observe_assertion(touch_and_observe.check_function, touch_and_observe.keys);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(text, text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
+COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(text, text[]) IS
+    'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.noted_functions(noted text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE
@@ -302,7 +307,8 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS
+    'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) RETURNS text[]
 LANGUAGE plpgsql

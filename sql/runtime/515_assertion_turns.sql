@@ -45,7 +45,8 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.wait_for_guard(text, integer, text) IS 'Wait for a guard row, for lock_timeout or a minute, and lock it; an error names who has it.';
+COMMENT ON FUNCTION pgslo_catalog.wait_for_guard(text, integer, text) IS
+    'Wait for a guard row, for lock_timeout or a minute, and lock it; an error names who has it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
 LANGUAGE plpgsql

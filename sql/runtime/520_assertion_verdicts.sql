@@ -129,7 +129,9 @@ BEGIN
     RETURN broken;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[], boolean) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[], boolean) IS
+    'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which '
+    'the incident follows. NULL when it cannot be judged.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -173,7 +175,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_assertions(pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions(pgslo_catalog.definition) IS
+    'What tick() does for assertions that do not reject: judges what finished transactions touched.';
 
 -- What apply does.
 
@@ -281,7 +284,8 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.audit(text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
+COMMENT ON FUNCTION pgslo.audit(text) IS
+    'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
 
 CREATE OR REPLACE VIEW pgslo.assertion WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, r.kind AS form, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,

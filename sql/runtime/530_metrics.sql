@@ -64,7 +64,8 @@ BEGIN
     high := (summed / whole)::float8 + half;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS 'Interval of a mean by the central limit theorem; endless below two values.';
+COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS
+    'Interval of a mean by the central limit theorem; endless below two values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hoeffding_bound(mean float8, n float8, confidence float8, is_upper boolean) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -93,7 +94,10 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(float8, float8, float8, boolean) IS
     'A bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence float8, OUT value float8, OUT low float8, OUT high float8)
+CREATE OR REPLACE FUNCTION pgslo_catalog.auc(
+    cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence float8, OUT value float8,
+    OUT low float8, OUT high float8
+)
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -137,7 +141,11 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS
+    'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. '
+    'Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower '
+    'than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half '
+    'of the ties.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z float8, OUT value float8, OUT low float8, OUT high float8)
 LANGUAGE plpgsql IMMUTABLE
@@ -158,7 +166,8 @@ BEGIN
     ) AS b;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.calibration_error(pgslo_catalog.pair_score[], float8) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(pgslo_catalog.pair_score[], float8) IS
+    'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.metric(
     cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence float8,

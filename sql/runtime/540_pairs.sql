@@ -57,7 +57,8 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
+COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS
+    'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
 
 -- Pairs
 
@@ -249,7 +250,8 @@ BEGIN
     RETURN completed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.complete_pairs(pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+COMMENT ON FUNCTION pgslo_catalog.complete_pairs(pgslo_catalog.definition) IS
+    'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
 LANGUAGE plpgsql

@@ -72,7 +72,8 @@ BEGIN
         (judge_metric.rule).warn_low, (judge_metric.rule).warn_high, NULL, said);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_metric(pgslo_catalog.rule, text, numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
+COMMENT ON FUNCTION pgslo_catalog.judge_metric(pgslo_catalog.rule, text, numeric) IS
+    'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
@@ -142,7 +143,8 @@ BEGIN
     RETURN given;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_pairs(pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_pairs(pgslo_catalog.definition) IS
+    'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -191,7 +193,8 @@ BEGIN
     RETURN completed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.recount_pairs(text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
+COMMENT ON FUNCTION pgslo.recount_pairs(text) IS
+    'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
 
 -- What people ask for
 
@@ -217,7 +220,8 @@ WHERE v.value IS NOT NULL
       WHEN m.name IN ('label_coverage', 'label_delay') THEN d.pairs ->> 'labelled' = 'true'
       WHEN m.name IN ('default_share', 'abstain_share') THEN true
       ELSE d.pairs ->> 'regression' = 'false' END;
-COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
+COMMENT ON VIEW pgslo.ml_metric IS
+    'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
 
 CREATE OR REPLACE VIEW pgslo.prediction_problem WITH (security_barrier) AS
 WITH known AS MATERIALIZED (

@@ -61,7 +61,8 @@ AS $pgslo$
                   JOIN pg_class t ON t.oid = p.refobjid
                   WHERE w.ev_class = c.oid AND t.relrowsecurity))
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
+COMMENT ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) IS
+    'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.snapshot_called(name text) RETURNS pgslo_catalog.snapshot
 LANGUAGE plpgsql STABLE
@@ -122,7 +123,8 @@ BEGIN
     PERFORM pgslo_catalog.check_types(d) FROM pgslo_catalog.definition d WHERE d.name = defined;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.check_rereading(pgslo_catalog.snapshot) IS 'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
+COMMENT ON FUNCTION pgslo_catalog.check_rereading(pgslo_catalog.snapshot) IS
+    'Refuse to read a reference again with the rights of another role than its taker''s, or from a view that is not pgslo''s.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) RETURNS text
 LANGUAGE sql STABLE

@@ -127,7 +127,8 @@ BEGIN
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = target.definition_id AND p.batch = whole.name;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.profile_rows(pgslo_catalog.snapshot, text, bigint) IS 'Each column of a table of rows in numbers, by what learned bounds go by.';
+COMMENT ON FUNCTION pgslo_catalog.profile_rows(pgslo_catalog.snapshot, text, bigint) IS
+    'Each column of a table of rows in numbers, by what learned bounds go by.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_condition(condition text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
@@ -276,4 +277,5 @@ BEGIN
     INSERT INTO pgslo_catalog.snapshot_room (table_name) VALUES (make_table.table_name);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS 'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';
+COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS
+    'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';

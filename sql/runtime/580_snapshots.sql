@@ -1,7 +1,9 @@
 -- Taking a snapshot.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo.begin_snapshot(
+    name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean
+) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 SET quote_all_identifiers = off
@@ -199,9 +201,13 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.check_own_rights(name) IS 'Part of create_snapshot() and verify_snapshot(): refuse to read rows with the rights of a function''s owner for its caller.';
+COMMENT ON FUNCTION pgslo.check_own_rights(name) IS
+    'Part of create_snapshot() and verify_snapshot(): refuse to read rows with the rights of a function''s owner for its caller.';
 
-CREATE OR REPLACE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text DEFAULT NULL, as_reference boolean DEFAULT false, healthy_only boolean DEFAULT false) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo.create_snapshot(
+    name text, source_schema text, source_name text, condition text DEFAULT NULL, as_reference boolean DEFAULT false,
+    healthy_only boolean DEFAULT false
+) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 -- What the condition says about times must not depend on who asks.
@@ -214,7 +220,8 @@ BEGIN
     PERFORM pgslo.seal_snapshot(create_snapshot.name);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.create_snapshot(text, text, text, text, boolean, boolean) IS 'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
+COMMENT ON FUNCTION pgslo.create_snapshot(text, text, text, text, boolean, boolean) IS
+    'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
 
 CREATE OR REPLACE FUNCTION pgslo.snapshot_query(name text) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -233,4 +240,5 @@ BEGIN
         FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = known.snapshot_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.snapshot_query(text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
+COMMENT ON FUNCTION pgslo.snapshot_query(text) IS
+    'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';

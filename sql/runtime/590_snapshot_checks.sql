@@ -147,7 +147,9 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.drop_snapshot(text) IS 'Takes a snapshot away: for who took it, and for pgslo''s owner.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance float8, OUT by_chance float8)
+CREATE OR REPLACE FUNCTION pgslo_catalog.columns_apart(
+    one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance float8, OUT by_chance float8
+)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -169,7 +171,9 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.columns_apart(pgslo_catalog.snapshot_column, pgslo_catalog.snapshot_column) IS 'The largest gap between two distributions of numbers, or the share of rows whose value would have to change; and what chance alone does in samples of this size.';
+COMMENT ON FUNCTION pgslo_catalog.columns_apart(pgslo_catalog.snapshot_column, pgslo_catalog.snapshot_column) IS
+    'The largest gap between two distributions of numbers, or the share of rows whose value would have to change; and '
+    'what chance alone does in samples of this size.';
 
 CREATE OR REPLACE FUNCTION pgslo.snapshot_diff(one text, other text)
 RETURNS TABLE (column_name text, change text, type_one text, type_other text, null_share_one float8, null_share_other float8,

@@ -70,7 +70,8 @@ BEGIN
     RETURN QUERY SELECT h.* FROM pgslo_catalog.healthy(target, healthy_batches.columns, healthy_batches.as_of) AS h;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
+COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS
+    'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean DEFAULT false)
 RETURNS TABLE (name text, said text)

@@ -127,7 +127,9 @@ BEGIN
     RETURNING r.task_run_id, r.attempts INTO task_run_id, attempt;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.begin_run(text, text, bigint) IS 'The next healthy batch that a task was not run for, written down as running; NULL when there is none, one runs, or something the task reads is unhealthy now.';
+COMMENT ON FUNCTION pgslo.begin_run(text, text, bigint) IS
+    'The next healthy batch that a task was not run for, written down as running; NULL when there is none, one runs, '
+    'or something the task reads is unhealthy now.';
 
 CREATE OR REPLACE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER
@@ -152,7 +154,8 @@ AS $pgslo$
            OR end_run.exit_code IS NULL AND r.seen_at < clock_timestamp() - interval '5 minutes' AND pgslo_catalog.may_run(r.task, pgslo_catalog.caller()))
     RETURNING r.state
 $pgslo$;
-COMMENT ON FUNCTION pgslo.end_run(bigint, integer, text, integer, interval) IS 'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
+COMMENT ON FUNCTION pgslo.end_run(bigint, integer, text, integer, interval) IS
+    'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
 
 CREATE OR REPLACE VIEW pgslo.task_run WITH (security_barrier) AS
 SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host, r.process_id, r.started_by

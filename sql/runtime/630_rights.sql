@@ -35,7 +35,8 @@ GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text, text[], interval), pgs
     pgslo.hit(date, interval, text, text[], interval), pgslo.hit(timestamp, interval, text, text[], interval),
     pgslo.hit(timestamptz, interval, text, text[], interval) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text), pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz), pgslo.readiness(text), pgslo.ready(text),
+    pgslo.snapshot_diff(text, text), pgslo.snapshot_query(text), pgslo.check_own_rights(name) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.float_text(double precision), pgslo.float_text(real) TO PUBLIC;
 -- Views call these with the rights of whoever reads. They compute from their arguments and from PostgreSQL's catalogues alone.
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_know_all(name), pgslo_catalog.may_read(oid, name),
@@ -44,7 +45,9 @@ GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see_values(name), pgslo_catalog.may_
     pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) TO PUBLIC;
 GRANT SELECT ON pgslo.snapshot, pgslo.task_run, pgslo_catalog.own_salt TO PUBLIC;
-GRANT SELECT ON pgslo.pause, pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch, pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision, pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency, pgslo.metric TO PUBLIC;
+GRANT SELECT ON pgslo.pause, pgslo.quarantine_size, pgslo.incident, pgslo.rule, pgslo.status, pgslo.batch,
+    pgslo.verdict, pgslo.page, pgslo.reader, pgslo.incident_event, pgslo.budget, pgslo.measured_precision,
+    pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency, pgslo.metric TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
 
 -- Functions that were made again have lost what owners of tables need.

@@ -150,12 +150,23 @@ def listed(parts: Iterable[Sql], indent: int) -> Sql:
         parts: What is listed.
         indent: Blanks at the beginning of each further line.
     """
-    lines = [""]
+    return Sql(f",\n{' ' * indent}".join(line.text for line in lines(parts, indent)))
+
+
+def lines(parts: Iterable[Sql], indent: int = 0) -> tuple[Sql, ...]:
+    """The parts with commas between them, as the lines that they need.
+
+    Args:
+        parts: What is listed.
+        indent: Blanks at the beginning of each line.
+    """
+    found: list[str] = []
     for part in parts:
-        if lines[-1] and indent + len(lines[-1]) + len(part.text) > _WIDTH:
-            lines.append("")
-        lines[-1] += f"{part.text}, "
-    return Sql(f"\n{' ' * indent}".join(line.rstrip() for line in lines).rstrip(","))
+        if found and indent + len(found[-1]) + len(", ") + len(part.text) <= _WIDTH:
+            found[-1] += f", {part.text}"
+        else:
+            found.append(part.text)
+    return tuple(Sql(line) for line in found)
 
 
 def render(template: str, context: Any) -> Sql:

@@ -50,20 +50,12 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 6335880f1e837507 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 5e9044a9fad74cc9 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
@@ -90,9 +82,7 @@ DECLARE
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     mask bigint := 0;
-    batches pgslo_catalog.measured[];
-    error_code text;
-    error_message text;
+    batches pgslo_catalog.measured[];  error_code text;  error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -121,20 +111,16 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            error_code := SQLSTATE;
-            error_message := SQLERRM;
+            error_code := SQLSTATE;  error_message := SQLERRM;
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, columns, sums, sample) INTO batches USING mask;
             EXCEPTION WHEN OTHERS THEN
                 -- Rows that were not measured leave their batch as little known as rows that came.
-                columns := '{}';
-                tallies := ARRAY['unmeasured rows'];
+                columns := '{}';  tallies := ARRAY['unmeasured rows'];
                 BEGIN
                     EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
                 EXCEPTION WHEN OTHERS THEN
-                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN RAISE; END IF;
                     -- As where they were written: the batch of one of them raises an error.
                     PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
                     batch_of := pgslo_catalog.unknown_batch();
@@ -149,13 +135,12 @@ BEGIN
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        WHEN OTHERS THEN PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo c8081589722b5da9 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo f4bffa8a51bd9736 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
@@ -174,9 +159,7 @@ DECLARE
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    batches pgslo_catalog.measured[];
-    samples pgslo_catalog.measured[];
-    mask bigint;
+    batches pgslo_catalog.measured[];  samples pgslo_catalog.measured[];  mask bigint;
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
@@ -195,11 +178,8 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
-        IF batches IS NULL THEN
-            RETURN NULL;  -- A statement may write no row.
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        batches := NULL;
+        IF batches IS NULL THEN RETURN NULL; END IF;  -- A statement may write no row.
+    EXCEPTION WHEN OTHERS THEN batches := NULL;
     END;
     IF batches IS NULL THEN
         -- A row raises an error, or a rule does not fit the table: first what the rows come to without rules.
@@ -207,8 +187,7 @@ BEGIN
             EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, columns, sums) INTO batches;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
+            columns := '{}';  tallies := ARRAY['unmeasured rows'];
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
@@ -259,7 +238,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 02a1834ae19baf9e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo df62f40144722d5a features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 
@@ -273,15 +252,14 @@ BEGIN
     PERFORM pgslo_catalog.record_truncate('features.user_stats', TG_RELID::regclass);
     RETURN NULL;
 EXCEPTION
-    WHEN serialization_failure THEN
-        RAISE;
+    WHEN serialization_failure THEN RAISE;
     WHEN OTHERS THEN
         -- An observer: whatever happens in it, the statement lives.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 0908fb99758ceff0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 4c66baa2088181f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -363,27 +341,17 @@ COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo f
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
-    , r.clicks
-    , r.score
-    , r.spend
+    , r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'warn') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.plan, r.email, r.phone, r.shop, r.sku, r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -392,34 +360,24 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 739b5d6d294615e1 features.user_stats';
+pgslo 1ac5f7b5f4887a1f features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
-    , r.clicks
-    , r.score
-    , r.spend
+    , r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'refuse') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.plan, r.email, r.phone, r.shop, r.sku, r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -427,34 +385,24 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 30545b52297cb7fd features.user_stats';
+pgslo fea8ef71caa8d0ac features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
         ELSE r.age END AS age
-    , r.clicks
-    , r.score
-    , r.spend
+    , r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'silent') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.plan, r.email, r.phone, r.shop, r.sku, r.campaign, r.signed_up_at, r.last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.planned('features.user_stats')))
@@ -463,28 +411,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo 55183c29e537be94 features.user_stats';
+pgslo 08c0a8d56d080d67 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
 -- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', pgslo.planned('features.user_stats'), NULL::date))
     AND (pgslo.planned_fine('features.user_stats', NULL::text[])
@@ -496,6 +431,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         ELSE true
     END IS NOT NULL;
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 8ca433240299f083 features.user_stats';
+pgslo 00021de69fc86a2f features.user_stats';
 
 COMMIT;

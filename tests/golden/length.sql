@@ -20,15 +20,8 @@ SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    rules text[];
-    rule text;
-    is_only_planned boolean;
-    is_planned_again boolean;
-    shown text;
-    failing text[];
-    failing_shown text[];
-    row_key text;
-    old_key text[];
+    rules text[];  rule text;  is_only_planned boolean;  is_planned_again boolean;  shown text;  failing text[];
+    failing_shown text[];  row_key text;  old_key text[];
 BEGIN
     -- The way of nearly every row: all rules in one condition.
     BEGIN
@@ -39,8 +32,7 @@ BEGIN
     EXCEPTION
         WHEN datatype_mismatch THEN
             PERFORM pgslo_catalog.forget_plans(FALSE);  -- Else no row of this session takes this path after ALTER TABLE.
-        WHEN OTHERS THEN
-            NULL;  -- Found out below, rule by rule.
+        WHEN OTHERS THEN NULL;  -- Found out below, rule by rule.
     END;
 
     -- After ALTER TABLE plans on NEW fail until they are forgotten. These two are as old as any below.
@@ -51,23 +43,18 @@ BEGIN
                 EXIT;
             END IF;
         EXCEPTION
-            WHEN undefined_column THEN
-                EXIT;  -- The rules that read it are broken.
-            WHEN OTHERS THEN
-                NULL;
+            WHEN undefined_column THEN EXIT;  -- The rules that read it are broken.
+            WHEN OTHERS THEN NULL;
         END;
         PERFORM pgslo_catalog.forget_plans(TRUE);
     END LOOP;
 
     -- Not where they are declared: rows that pass would pay for it.
     rules := ARRAY['sku_length']::text[];
-    failing := '{}';
-    failing_shown := '{}';
-    row_key := 'of the row';
+    failing := '{}';  failing_shown := '{}';  row_key := 'of the row';
     is_planned_again := FALSE;
     FOREACH rule IN ARRAY rules LOOP
-        shown := NULL;
-        is_only_planned := FALSE;
+        shown := NULL;  is_only_planned := FALSE;
         LOOP
             BEGIN
                 CASE rule
@@ -82,9 +69,7 @@ BEGIN
                     RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
                 ELSIF SQLSTATE LIKE '42%' AND NOT is_planned_again THEN
                     PERFORM pgslo_catalog.forget_plans(FALSE);  -- Those from before ALTER TABLE.
-                    is_planned_again := TRUE;
-                    is_only_planned := FALSE;
-                    shown := NULL;
+                    is_planned_again := TRUE;  is_only_planned := FALSE;  shown := NULL;
                     CONTINUE;
                 ELSIF is_only_planned OR NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                     shown := NULL;
@@ -96,13 +81,10 @@ BEGIN
             END;
         END LOOP;
         IF shown IS NOT NULL THEN
-            failing := failing || rule;
-            failing_shown := failing_shown || shown;
+            failing := failing || rule;  failing_shown := failing_shown || shown;
         END IF;
     END LOOP;
-    IF failing = '{}' THEN
-        RETURN NEW;
-    END IF;
+    IF failing = '{}' THEN RETURN NEW; END IF;
     IF TG_OP = 'UPDATE' THEN
         IF pgslo_catalog.must_be_stored('features.user_stats', TG_RELID::regclass, failing, OLD, NEW) THEN
             RETURN NEW;  -- It changes no column that a violated rule reads.
@@ -113,15 +95,14 @@ BEGIN
         IF TG_OP = 'UPDATE' THEN
             old_key := ARRAY[pgslo_catalog.iso_text(OLD.user_id), pgslo_catalog.iso_text(OLD.feature_date)];
         END IF;
-    EXCEPTION WHEN OTHERS THEN
-        NULL;
+    EXCEPTION WHEN OTHERS THEN NULL;
     END;
     PERFORM pgslo_catalog.record_quarantine(
         'features.user_stats', TG_RELID::regclass, TG_OP, row_key, OLD, NEW, failing, failing_shown, old_key);
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo b23eb8511f682161 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo d6a1b7a98e3cd4d5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -157,20 +138,12 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 84b2754d9e0cf9ed features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 8f940f98dd914885 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
@@ -192,9 +165,7 @@ DECLARE
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     mask bigint := 0;
-    batches pgslo_catalog.measured[];
-    error_code text;
-    error_message text;
+    batches pgslo_catalog.measured[];  error_code text;  error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -218,20 +189,16 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            error_code := SQLSTATE;
-            error_message := SQLERRM;
+            error_code := SQLSTATE;  error_message := SQLERRM;
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, columns, sums, sample) INTO batches USING mask;
             EXCEPTION WHEN OTHERS THEN
                 -- Rows that were not measured leave their batch as little known as rows that came.
-                columns := '{}';
-                tallies := ARRAY['unmeasured rows'];
+                columns := '{}';  tallies := ARRAY['unmeasured rows'];
                 BEGIN
                     EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
                 EXCEPTION WHEN OTHERS THEN
-                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN RAISE; END IF;
                     -- As where they were written: the batch of one of them raises an error.
                     PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
                     batch_of := pgslo_catalog.unknown_batch();
@@ -246,13 +213,12 @@ BEGIN
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        WHEN OTHERS THEN PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo dbe1c220939fdd40 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo ff5ec5b04828fed7 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
 -- create function features__user_stats__failure: evaluates one rule for one row; no cursor is open meanwhile.
@@ -292,9 +258,7 @@ BEGIN
                         row_key := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                     END IF;
                 EXCEPTION WHEN OTHERS THEN
-                    IF SQLSTATE = '42804' AND NOT is_planned_again THEN
-                        RAISE;
-                    END IF;
+                    IF SQLSTATE = '42804' AND NOT is_planned_again THEN RAISE; END IF;
                     row_key := 'of the row';
                 END;
             END IF;
@@ -302,9 +266,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE LIKE '42%' AND NOT is_planned_again THEN
                 PERFORM pgslo_catalog.forget_plans(SQLSTATE = '42804');  -- Those from before ALTER TABLE.
-                is_planned_again := TRUE;
-                is_only_planned := FALSE;
-                shown := NULL;
+                is_planned_again := TRUE;  is_only_planned := FALSE;  shown := NULL;
             ELSIF is_only_planned OR NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                 RAISE;
             ELSE
@@ -315,7 +277,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo da4eb2288f7eb68c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 673a6db0d6affa39 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement counts every rule.
@@ -341,17 +303,9 @@ DECLARE
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    batches pgslo_catalog.measured[];
-    samples pgslo_catalog.measured[];
-    mask bigint;
-    failing pgslo_catalog.measured[];
-    failed bigint[];
-    shown text;
-    row_key text;
-    missed text[] := '{}';
-    unjudged text[] := '{}';
-    unjudged_state text;
-    unjudged_message text;
+    batches pgslo_catalog.measured[];  samples pgslo_catalog.measured[];  mask bigint;
+    failing pgslo_catalog.measured[];  failed bigint[];  shown text;  row_key text;  missed text[] := '{}';
+    unjudged text[] := '{}';  unjudged_state text;  unjudged_message text;
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
@@ -370,11 +324,8 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
-        IF batches IS NULL THEN
-            RETURN NULL;  -- A statement may write no row.
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        batches := NULL;
+        IF batches IS NULL THEN RETURN NULL; END IF;  -- A statement may write no row.
+    EXCEPTION WHEN OTHERS THEN batches := NULL;
     END;
     IF batches IS NULL THEN
         -- A row raises an error, or a rule does not fit the table: first what the rows come to without rules.
@@ -382,8 +333,7 @@ BEGIN
             EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, columns, sums) INTO batches;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
+            columns := '{}';  tallies := ARRAY['unmeasured rows'];
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
@@ -399,9 +349,7 @@ BEGIN
                 BEGIN
                     EXECUTE pgslo_catalog.counting_failures(passes[n], batch_of) INTO failing USING n, cardinality(rules);
                 EXCEPTION WHEN OTHERS THEN
-                    IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN RAISE; END IF;
                     -- Over no row, it is an error of the table, not of a row.
                     EXECUTE format('SELECT FROM pgslo_new AS r WHERE FALSE AND %s', passes[n]);
                     -- A row for which the condition raises an error fails: row by row, which takes longer.
@@ -413,9 +361,7 @@ BEGIN
                 IF pgslo_catalog.must_raise(SQLSTATE, n <= refusing) THEN
                     RAISE;
                 ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                    unjudged := unjudged || rules[n];
-                    unjudged_state := SQLSTATE;
-                    unjudged_message := SQLERRM;
+                    unjudged := unjudged || rules[n];  unjudged_state := SQLSTATE;  unjudged_message := SQLERRM;
                 ELSE
                     PERFORM pgslo_catalog.record_break('features.user_stats', rules[n], SQLSTATE, SQLERRM);
                 END IF;
@@ -429,8 +375,7 @@ BEGIN
         BEGIN
             EXECUTE pgslo_catalog.showing('pgslo_gen.features__user_stats__failure', passes[n])
             INTO shown, row_key USING rules[n], TG_OP;
-        EXCEPTION WHEN OTHERS THEN
-            shown := NULL;
+        EXCEPTION WHEN OTHERS THEN shown := NULL;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', ARRAY[rules[n]], failed[n], shown, row_key);
     END LOOP;
@@ -467,7 +412,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 2b065322c9dcc8c0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 821cabd66c58531c features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 
 -- create function features__user_stats__truncated: a table that is emptied has no batches any more.
@@ -480,15 +425,14 @@ BEGIN
     PERFORM pgslo_catalog.record_truncate('features.user_stats', TG_RELID::regclass);
     RETURN NULL;
 EXCEPTION
-    WHEN serialization_failure THEN
-        RAISE;
+    WHEN serialization_failure THEN RAISE;
     WHEN OTHERS THEN
         -- An observer: whatever happens in it, the statement lives.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 0908fb99758ceff0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 4c66baa2088181f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
@@ -501,29 +445,19 @@ SET row_security = off
 AS $pgslo$
 #variable_conflict use_variable
 BEGIN
-    IF rule <> ALL (ARRAY['email_length', 'phone_length']::text[]) THEN
-        RETURN;
-    END IF;
+    IF rule <> ALL (ARRAY['email_length', 'phone_length']::text[]) THEN RETURN; END IF;
     -- No loop over a query: code of other roles that a condition runs could read the cursor.
     SELECT count(*), count(*) FILTER (WHERE (pgslo_gen.features__user_stats__failure(t.*, rule, NULL)).shown IS NOT NULL) INTO rows, failed
     FROM features.user_stats AS t WHERE (t.feature_date) >= nullif($1, 'NULL')::date AND (t.feature_date) <= nullif($1, 'NULL')::date
     OR $1 = 'NULL' AND (t.feature_date) IS NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 26440f98b7279bad features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) IS 'pgslo 2db4ba3d32484c72 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__judge(text, text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__judge(text, text) FROM PUBLIC;
 
@@ -606,12 +540,7 @@ COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo f
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'warn') AS a) THEN r.country ELSE r.country END
@@ -633,9 +562,7 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'warn') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -644,19 +571,14 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo a2954e8a77f9dd2a features.user_stats';
+pgslo 42842fc6d69ab1e8 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'refuse') AS a) THEN r.country ELSE r.country END
@@ -678,9 +600,7 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'refuse') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -688,19 +608,14 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 6371698d02bd5e94 features.user_stats';
+pgslo 7e8cb72ef2ec2c6d features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['country']) THEN r.country
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'silent') AS a) THEN r.country ELSE r.country END
@@ -722,9 +637,7 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['sku']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['sku'], 'silent') AS a) THEN r.sku ELSE r.sku END
         ELSE r.sku END AS sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    , r.campaign, r.signed_up_at, r.last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.planned('features.user_stats')))
@@ -733,28 +646,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo 287b3744c45d753e features.user_stats';
+pgslo 30377ceada3e4a75 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
 -- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', pgslo.planned('features.user_stats'), NULL::date))
     AND (pgslo.planned_fine('features.user_stats', NULL::text[])
@@ -766,6 +666,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         ELSE true
     END IS NOT NULL;
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 8ca433240299f083 features.user_stats';
+pgslo 00021de69fc86a2f features.user_stats';
 
 COMMIT;

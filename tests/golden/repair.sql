@@ -59,8 +59,7 @@ BEGIN
             END IF;
             BEGIN
                 NEW.age := sent.age;
-            EXCEPTION WHEN OTHERS THEN
-                NULL;  -- The column is not there any more.
+            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
             END;
             CONTINUE WHEN is_planned_again;
             -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
@@ -100,8 +99,7 @@ BEGIN
             END IF;
             BEGIN
                 NEW.score := sent.score;
-            EXCEPTION WHEN OTHERS THEN
-                NULL;  -- The column is not there any more.
+            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
             END;
             CONTINUE WHEN is_planned_again;
             -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
@@ -140,8 +138,7 @@ BEGIN
             END IF;
             BEGIN
                 NEW.spend := sent.spend;
-            EXCEPTION WHEN OTHERS THEN
-                NULL;  -- The column is not there any more.
+            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
             END;
             CONTINUE WHEN is_planned_again;
             -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
@@ -182,8 +179,7 @@ BEGIN
             END IF;
             BEGIN
                 NEW.country := sent.country;
-            EXCEPTION WHEN OTHERS THEN
-                NULL;  -- The column is not there any more.
+            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
             END;
             CONTINUE WHEN is_planned_again;
             -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
@@ -222,8 +218,7 @@ BEGIN
             END IF;
             BEGIN
                 NEW.last_seen_at := sent.last_seen_at;
-            EXCEPTION WHEN OTHERS THEN
-                NULL;  -- The column is not there any more.
+            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
             END;
             CONTINUE WHEN is_planned_again;
             -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
@@ -236,7 +231,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo ad5d5d1b723d5fa1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 297e514350d2084f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
@@ -272,20 +267,12 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 84b2754d9e0cf9ed features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 8f940f98dd914885 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
@@ -306,9 +293,7 @@ DECLARE
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     mask bigint := 0;
-    batches pgslo_catalog.measured[];
-    error_code text;
-    error_message text;
+    batches pgslo_catalog.measured[];  error_code text;  error_message text;
 BEGIN
     -- An observer: whatever happens in it, the write lives.
     BEGIN
@@ -330,20 +315,16 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            error_code := SQLSTATE;
-            error_message := SQLERRM;
+            error_code := SQLSTATE;  error_message := SQLERRM;
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, columns, sums, sample) INTO batches USING mask;
             EXCEPTION WHEN OTHERS THEN
                 -- Rows that were not measured leave their batch as little known as rows that came.
-                columns := '{}';
-                tallies := ARRAY['unmeasured rows'];
+                columns := '{}';  tallies := ARRAY['unmeasured rows'];
                 BEGIN
                     EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
                 EXCEPTION WHEN OTHERS THEN
-                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN RAISE; END IF;
                     -- As where they were written: the batch of one of them raises an error.
                     PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
                     batch_of := pgslo_catalog.unknown_batch();
@@ -358,13 +339,12 @@ BEGIN
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        WHEN OTHERS THEN PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo d3f22a466f3a5142 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo 80b527247c8959a4 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
 -- create function features__user_stats__failure: evaluates one rule for one row; no cursor is open meanwhile.
@@ -395,9 +375,7 @@ BEGIN
                         row_key := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
                     END IF;
                 EXCEPTION WHEN OTHERS THEN
-                    IF SQLSTATE = '42804' AND NOT is_planned_again THEN
-                        RAISE;
-                    END IF;
+                    IF SQLSTATE = '42804' AND NOT is_planned_again THEN RAISE; END IF;
                     row_key := 'of the row';
                 END;
             END IF;
@@ -405,9 +383,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE LIKE '42%' AND NOT is_planned_again THEN
                 PERFORM pgslo_catalog.forget_plans(SQLSTATE = '42804');  -- Those from before ALTER TABLE.
-                is_planned_again := TRUE;
-                is_only_planned := FALSE;
-                shown := NULL;
+                is_planned_again := TRUE;  is_only_planned := FALSE;  shown := NULL;
             ELSIF is_only_planned OR NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
                 RAISE;
             ELSE
@@ -418,7 +394,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 64c1a632198442fc features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 5c7919e0853401d6 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement counts every rule.
@@ -441,17 +417,9 @@ DECLARE
     sums text[] := ARRAY[]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    batches pgslo_catalog.measured[];
-    samples pgslo_catalog.measured[];
-    mask bigint;
-    failing pgslo_catalog.measured[];
-    failed bigint[];
-    shown text;
-    row_key text;
-    missed text[] := '{}';
-    unjudged text[] := '{}';
-    unjudged_state text;
-    unjudged_message text;
+    batches pgslo_catalog.measured[];  samples pgslo_catalog.measured[];  mask bigint;
+    failing pgslo_catalog.measured[];  failed bigint[];  shown text;  row_key text;  missed text[] := '{}';
+    unjudged text[] := '{}';  unjudged_state text;  unjudged_message text;
 BEGIN
     -- One pass over what the statement wrote.
     BEGIN
@@ -468,11 +436,8 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
-        IF batches IS NULL THEN
-            RETURN NULL;  -- A statement may write no row.
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        batches := NULL;
+        IF batches IS NULL THEN RETURN NULL; END IF;  -- A statement may write no row.
+    EXCEPTION WHEN OTHERS THEN batches := NULL;
     END;
     IF batches IS NULL THEN
         -- A row raises an error, or a rule does not fit the table: first what the rows come to without rules.
@@ -480,8 +445,7 @@ BEGIN
             EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, columns, sums) INTO batches;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
+            columns := '{}';  tallies := ARRAY['unmeasured rows'];
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             BEGIN
                 EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
@@ -497,9 +461,7 @@ BEGIN
                 BEGIN
                     EXECUTE pgslo_catalog.counting_failures(passes[n], batch_of) INTO failing USING n, cardinality(rules);
                 EXCEPTION WHEN OTHERS THEN
-                    IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF NOT pgslo_catalog.is_of_value(SQLSTATE) THEN RAISE; END IF;
                     -- Over no row, it is an error of the table, not of a row.
                     EXECUTE format('SELECT FROM pgslo_new AS r WHERE FALSE AND %s', passes[n]);
                     -- A row for which the condition raises an error fails: row by row, which takes longer.
@@ -511,9 +473,7 @@ BEGIN
                 IF pgslo_catalog.must_raise(SQLSTATE, n <= refusing) THEN
                     RAISE;
                 ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-                    unjudged := unjudged || rules[n];
-                    unjudged_state := SQLSTATE;
-                    unjudged_message := SQLERRM;
+                    unjudged := unjudged || rules[n];  unjudged_state := SQLSTATE;  unjudged_message := SQLERRM;
                 ELSE
                     PERFORM pgslo_catalog.record_break('features.user_stats', rules[n], SQLSTATE, SQLERRM);
                 END IF;
@@ -527,8 +487,7 @@ BEGIN
         BEGIN
             EXECUTE pgslo_catalog.showing('pgslo_gen.features__user_stats__failure', passes[n])
             INTO shown, row_key USING rules[n], TG_OP;
-        EXCEPTION WHEN OTHERS THEN
-            shown := NULL;
+        EXCEPTION WHEN OTHERS THEN shown := NULL;
         END;
         PERFORM pgslo_catalog.reject('features.user_stats', ARRAY[rules[n]], failed[n], shown, row_key);
     END LOOP;
@@ -565,7 +524,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo bf9fc65ccc3354d1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 58079fc98df7fc0f features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 
 -- create function features__user_stats__truncated: a table that is emptied has no batches any more.
@@ -578,15 +537,14 @@ BEGIN
     PERFORM pgslo_catalog.record_truncate('features.user_stats', TG_RELID::regclass);
     RETURN NULL;
 EXCEPTION
-    WHEN serialization_failure THEN
-        RAISE;
+    WHEN serialization_failure THEN RAISE;
     WHEN OTHERS THEN
         -- An observer: whatever happens in it, the statement lives.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 0908fb99758ceff0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 4c66baa2088181f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
@@ -671,8 +629,7 @@ COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo f
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'warn') AS a) THEN r.age ELSE r.age END
@@ -690,15 +647,12 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'warn') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
+    , r.plan, r.email, r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'warn') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
-    , r.sku
-    , r.campaign
+    , r.sku, r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'warn') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
@@ -715,15 +669,14 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 005539a5e4e5cf15 features.user_stats';
+pgslo 7bdb9025ba0287c8 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'refuse') AS a) THEN r.age ELSE r.age END
@@ -741,15 +694,12 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'refuse') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
+    , r.plan, r.email, r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'refuse') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
-    , r.sku
-    , r.campaign
+    , r.sku, r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'refuse') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
@@ -765,15 +715,14 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 877d695971afef5c features.user_stats';
+pgslo c9197d877909b65c features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
+    r.user_id, r.feature_date
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['age']) THEN r.age
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['age']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['age'], 'silent') AS a) THEN r.age ELSE r.age END
@@ -791,15 +740,12 @@ SELECT
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['country']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['country'], 'silent') AS a) THEN r.country ELSE r.country END
         ELSE r.country END AS country
-    , r.plan
-    , r.email
-    , r.phone
+    , r.plan, r.email, r.phone
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['shop']) THEN r.shop
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['shop']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['shop'], 'silent') AS a) THEN r.shop ELSE r.shop END
         ELSE r.shop END AS shop
-    , r.sku
-    , r.campaign
+    , r.sku, r.campaign
     , CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['signed_up_at']) THEN r.signed_up_at
         WHEN pgslo.hit(r.feature_date, 'features.user_stats', ARRAY['signed_up_at']) THEN
             CASE WHEN 1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['signed_up_at'], 'silent') AS a) THEN r.signed_up_at ELSE r.signed_up_at END
@@ -816,28 +762,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo ddbe1ca6cc8f8151 features.user_stats';
+pgslo 0299e44f0101c128 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
 -- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', pgslo.planned('features.user_stats'), NULL::date))
     AND (pgslo.planned_fine('features.user_stats', NULL::text[])
@@ -849,6 +782,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         ELSE true
     END IS NOT NULL;
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 8ca433240299f083 features.user_stats';
+pgslo 00021de69fc86a2f features.user_stats';
 
 COMMIT;

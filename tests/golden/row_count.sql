@@ -83,10 +83,7 @@ BEGIN
                 OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date;
         -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
             DECLARE
-                r record;
-                sums numeric[];
-                batch_name text;
-                batch_place numeric;
+                r record;  sums numeric[];  batch_name text;  batch_place numeric;
                 most integer := 1000;
             BEGIN
                 LOOP
@@ -117,20 +114,12 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 8a71d3e59f09c586 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 73f2731a3bac3b3b features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
@@ -157,9 +146,7 @@ DECLARE
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     mask bigint := 0;
-    batches pgslo_catalog.measured[];
-    error_code text;
-    error_message text;
+    batches pgslo_catalog.measured[];  error_code text;  error_message text;
     unmeasured_by text;
     counted_rows refcursor;
 BEGIN
@@ -190,8 +177,7 @@ BEGIN
             GROUP BY 1
         ) AS b;
         EXCEPTION WHEN OTHERS THEN
-            error_code := SQLSTATE;
-            error_message := SQLERRM;
+            error_code := SQLSTATE;  error_message := SQLERRM;
             BEGIN
                 BEGIN
                     EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, columns, sums, sample) INTO batches USING mask;
@@ -222,10 +208,7 @@ BEGIN
             OPEN counted_rows FOR SELECT r.* FROM pgslo_old AS r;
                     -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
             DECLARE
-                r record;
-                sums numeric[];
-                batch_name text;
-                batch_place numeric;
+                r record;  sums numeric[];  batch_name text;  batch_place numeric;
                 most integer := 1000;
             BEGIN
                 LOOP
@@ -259,15 +242,12 @@ BEGIN
                 END;
             EXCEPTION WHEN OTHERS THEN
                 -- Rows that were not measured leave their batch as little known as rows that came.
-                columns := '{}';
-                tallies := ARRAY['unmeasured rows'];
+                columns := '{}';  tallies := ARRAY['unmeasured rows'];
                 unmeasured_by := SQLSTATE;
                 BEGIN
                     EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
                 EXCEPTION WHEN OTHERS THEN
-                    IF pgslo_catalog.is_transient(SQLSTATE) THEN
-                        RAISE;
-                    END IF;
+                    IF pgslo_catalog.is_transient(SQLSTATE) THEN RAISE; END IF;
                     -- As where they were written: the batch of one of them raises an error.
                     unmeasured_by := NULL;  -- It was there before, and may go.
                     PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
@@ -283,8 +263,7 @@ BEGIN
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
+        WHEN OTHERS THEN PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
     -- After an UPDATE, what it wrote is still to be counted.
     IF TG_OP = 'DELETE' THEN
@@ -293,7 +272,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo 7eae6a260149ea13 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo d28f62cb0bb74990 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
@@ -312,9 +291,7 @@ DECLARE
     sums text[] := ARRAY[$sql$sum(CASE WHEN (r.plan = 'pro') THEN 1 END)$sql$]::text[];
     batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    batches pgslo_catalog.measured[];
-    samples pgslo_catalog.measured[];
-    mask bigint;
+    batches pgslo_catalog.measured[];  samples pgslo_catalog.measured[];  mask bigint;
     unmeasured_by text;
     counted_rows refcursor;
 BEGIN
@@ -335,11 +312,8 @@ BEGIN
             FROM pgslo_new AS r
             GROUP BY 1
         ) AS b;
-        IF batches IS NULL THEN
-            RETURN NULL;  -- A statement may write no row.
-        END IF;
-    EXCEPTION WHEN OTHERS THEN
-        batches := NULL;
+        IF batches IS NULL THEN RETURN NULL; END IF;  -- A statement may write no row.
+    EXCEPTION WHEN OTHERS THEN batches := NULL;
     END;
     IF batches IS NULL THEN
         -- A row raises an error, or a rule does not fit the table: first what the rows come to without rules.
@@ -368,10 +342,7 @@ BEGIN
             OPEN counted_rows FOR SELECT r.* FROM pgslo_new AS r;
                 -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
             DECLARE
-                r record;
-                sums numeric[];
-                batch_name text;
-                batch_place numeric;
+                r record;  sums numeric[];  batch_name text;  batch_place numeric;
                 most integer := 1000;
             BEGIN
                 LOOP
@@ -405,8 +376,7 @@ BEGIN
             END;
         EXCEPTION WHEN OTHERS THEN
             -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
-            columns := '{}';
-            tallies := ARRAY['unmeasured rows'];
+            columns := '{}';  tallies := ARRAY['unmeasured rows'];
             unmeasured_by := SQLSTATE;
             PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
             BEGIN
@@ -460,7 +430,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo f20e69d640cd3447 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 93189e07908c9fc7 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 
@@ -474,15 +444,14 @@ BEGIN
     PERFORM pgslo_catalog.record_truncate('features.user_stats', TG_RELID::regclass);
     RETURN NULL;
 EXCEPTION
-    WHEN serialization_failure THEN
-        RAISE;
+    WHEN serialization_failure THEN RAISE;
     WHEN OTHERS THEN
         -- An observer: whatever happens in it, the statement lives.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 0908fb99758ceff0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 4c66baa2088181f3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
 
 -- create function features__user_stats__rule_table_is_filled: measures rule "table_is_filled" when a batch is closed.
@@ -500,20 +469,12 @@ BEGIN
     SELECT count(*) INTO rows FROM features.user_stats AS r WHERE TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo e8e9fe9732c66d7e features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo f2a2e3a45f089bc5 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text)
-    SET timezone = 'UTC'
-    SET timezone_abbreviations = 'Default'
-    SET datestyle = 'ISO, YMD'
-    SET intervalstyle = 'postgres';
+    SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text)
-    SET extra_float_digits = 1
-    SET bytea_output = 'hex'
-    SET lc_numeric = 'C'
-    SET lc_monetary = 'C'
-    SET lc_time = 'C'
-    SET transform_null_equals = off
-    SET array_nulls = on;
+    SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_numeric = 'C' SET lc_monetary = 'C' SET lc_time = 'C'
+    SET transform_null_equals = off SET array_nulls = on;
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) FROM PUBLIC;
 
@@ -600,21 +561,8 @@ COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo f
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -623,28 +571,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 5d3c60d36ef44592 features.user_stats';
+pgslo 28f10f12a6db3391 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.planned('features.user_stats')))
     AND CASE WHEN pgslo.planned_fine('features.user_stats', ARRAY['*']) THEN true
@@ -652,28 +587,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 53509945083ce221 features.user_stats';
+pgslo 8867be04bf2dab83 features.user_stats';
 
 -- create view guarded.user_stats_status: says what is wrong in a column of its own, for clients that drop warnings.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
 -- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
     , (SELECT pgslo.status_of('features.user_stats')) AS _slo_status
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.planned('features.user_stats')))
@@ -682,28 +604,15 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo a27725d84e86fe36 features.user_stats';
+pgslo 7ae325537223c561 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
 -- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
-    r.user_id
-    , r.feature_date
-    , r.age
-    , r.clicks
-    , r.score
-    , r.spend
-    , r.country
-    , r.plan
-    , r.email
-    , r.phone
-    , r.shop
-    , r.sku
-    , r.campaign
-    , r.signed_up_at
-    , r.last_seen_at
+    r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
+    , r.campaign, r.signed_up_at, r.last_seen_at
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', pgslo.planned('features.user_stats'), NULL::date))
     AND (pgslo.planned_fine('features.user_stats', NULL::text[])
@@ -715,6 +624,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         ELSE true
     END IS NOT NULL;
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 8ca433240299f083 features.user_stats';
+pgslo 00021de69fc86a2f features.user_stats';
 
 COMMIT;

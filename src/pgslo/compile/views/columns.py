@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pgslo import sql
@@ -20,6 +22,9 @@ WHOLE_TABLE = "*"
 NO_WINDOW = Sql("")
 
 _NONE = Sql("")
+
+#: Columns of fewer characters share a line of a view.
+_SHORT = 60
 
 #: Names that need no quotes inside the text of an array.
 _BARE = re.compile(r"(?!null\Z)(?:[a-z_][a-z0-9_]*|\*)\Z")
@@ -210,6 +215,19 @@ def _batch(batching: Batching, subject: Subject) -> Column | None:
         return None
     column = subject.column(by.columns[0], by.location)
     return column if column.type_schema == "pg_catalog" and column.base_type in _KEYS else None
+
+
+def laid_out(columns: Sequence[Sql]) -> tuple[Sql, ...]:
+    """The columns line by line: a guard stands by itself, columns without one stand side by side."""
+    lines: list[Sql] = []
+    for is_short, group in itertools.groupby(columns, key=_is_short):
+        some = tuple(group)
+        lines += sql.lines(some) if is_short else some
+    return tuple(lines)
+
+
+def _is_short(column: Sql) -> bool:
+    return len(column.text) < _SHORT and "\n" not in column.text
 
 
 def array(names: tuple[str, ...]) -> Sql:

@@ -13,7 +13,7 @@ from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table.batching import Batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.views import comments
-from pgslo.compile.views.columns import NO_WINDOW, Columns, array
+from pgslo.compile.views.columns import NO_WINDOW, Columns, array, laid_out
 from pgslo.definition import names, wording
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
@@ -197,7 +197,7 @@ class _ViewCompiler:
         reason: str,
         task: str = "",
     ) -> Artifact:
-        columns = tuple(self.columns.plain(one) for one in names)
+        columns = laid_out([self.columns.plain(one) for one in names])
         context = _Healthy(
             source=self.source,
             view=sql.identifier(*name),
@@ -293,13 +293,14 @@ class _ViewCompiler:
         """A guarded view of columns of the table, and of its own."""
         wide = sum(self.columns.is_guarded(one) for one in columns) >= _WIDE
         whole = self.columns.guard(self.columns.whole, on_read, within, wide=wide)
-        first, *others = (self.columns.guarded(one, on_read, within, wide=wide) for one in columns)
+        guarded = (self.columns.guarded(one, on_read, within, wide=wide) for one in columns)
+        first, *others = laid_out([*guarded, *own.values()])
         context = _View(
             source=self.source,
             view=sql.identifier(*name),
             options=self.options,
             first=first,
-            others=(*others, *own.values()),
+            others=tuple(others),
             table=self.table,
             definition=whole.definition,
             columns=whole.columns,

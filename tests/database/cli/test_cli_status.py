@@ -277,3 +277,30 @@ def test_readers_may_see_status_and_nobody_else_rows(
     refused = run("status", "--dsn", reader)
     assert refused.exit_code == root.ERROR
     assert "GRANT USAGE ON SCHEMA pgslo" in refused.stderr
+
+
+def test_incidents_of_one_page_are_one_block(run: Run, connection: psycopg.Connection[Any]) -> None:
+    path = Path("slos/stats.yml")
+    path.write_text(path.read_text(encoding="utf-8").replace("quarantine", "warn"), encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute(
+        "INSERT INTO features.stats VALUES (1, -3, 'xx', 5, '2026-01-01'), (7, 3, 'us', 5, '2026-01-01')"
+    )
+    pages = connection.execute(
+        "SELECT page, array_agg(incident_id ORDER BY incident_id) FROM pgslo.incident WHERE state = 'open' GROUP BY page"
+    ).fetchall()
+    ((page, incidents),) = pages
+    assert len(incidents) == 2
+    shown = run("status").stdout
+    assert shown.count(f"page {page}: features.stats misses {len(incidents)} rules, columns ") == 1
+    for incident in incidents:
+        assert shown.count(f"  incident {incident}: rule ") == 1
+    for said_once in ("since:", "read by:", "owner:", "to do:"):
+        assert len(re.findall(rf"^  {said_once}", shown, re.MULTILINE)) == 1, said_once
+    run("incidents", "resolve", incidents[0], "--as", "real")
+    shown = run("status").stdout
+    assert (
+        f"  incident {incidents[0]}: rule age_range\n    state:      over, 1 missed batch with 2 rows is still stored\n"
+        in shown
+    )
+    assert shown.endswith(f"more: pgslo incidents show {incidents[1]}\n"), "what is open comes first"

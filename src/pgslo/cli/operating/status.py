@@ -10,7 +10,7 @@ import click
 from pgslo import database
 from pgslo.cli import output, project
 from pgslo.cli.exit_codes import BREACH, OK
-from pgslo.cli.operating import ticking
+from pgslo.cli.operating import pages, ticking
 from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import Row, check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection, catalog_reader, operations
@@ -70,8 +70,8 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
         _show_tables(shown, budgets)
         if show_rules:
             _show_rules(standings)
-        for row in incidents:
-            _show_incident(row, budgets)
+        for page in pages.of(incidents):
+            pages.show(page, budgets)
         _show_budgets(budgets, incidents)
         _show_muted(muted)
         _show_other(shown, broken, idle, unguarded, stray)
@@ -141,38 +141,6 @@ def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
     return [name for name in installed if name not in held]
 
 
-def _budget(budgets: Sequence[Row], definition: str, rule: str | None) -> Row | None:
-    return next((row for row in budgets if (row["definition"], row["rule"]) == (definition, rule)), None)
-
-
-def budget_left(row: Row | None) -> str:
-    """How much of an error budget is left, in a cell; empty without one."""
-    if row is None:
-        return ""
-    if row["state"] == "unknown":
-        return "unknown"
-    return f"{row['left_fraction'] * 100:.0f} %"
-
-
-def budget_said(row: Row) -> str:
-    """An error budget in a sentence."""
-    goal = f"{row['target'] * 100:.10g} % in {_span(row['window_seconds'])}"
-    if row["state"] == "unknown":
-        return f"unknown: nothing was judged; the objective is {goal}"
-    unit = "batches"
-    judged, missed, left = row["judged"], row["missed"], row["left_over"]
-    if row["budgeting"] == "time_slices":
-        unit, judged, missed, left = "hours", judged / 3600, missed / 3600, left / 3600
-    pace = row["burn_rate_lately"]
-    lately = f", burning {pace:.3g} times as fast as allowed lately" if pace else ""
-    return f"{missed:.10g} of {judged:.4g} {unit} missed, {left:.3g} left ({budget_left(row)}){lately}; the objective is {goal}"
-
-
-def _span(seconds: int) -> str:
-    days, rest = divmod(seconds, 86_400)
-    return output.counted(seconds // 3600, "hour") if rest else output.counted(days, "day")
-
-
 def _show_budgets(budgets: Sequence[Row], incidents: Sequence[Row]) -> None:
     """Budgets that are used up, of rules that no open incident is shown for."""
     shown = {(row["definition"], row["rule"]) for row in incidents}
@@ -184,7 +152,7 @@ def _show_budgets(budgets: Sequence[Row], incidents: Sequence[Row]) -> None:
                 fg="yellow",
                 bold=True,
             )
-            _fact("budget", budget_said(row))
+            pages.fact("budget", pages.budget_said(row))
 
 
 def suspects_said(number: int) -> str:
@@ -207,7 +175,7 @@ def _show_tables(rows: Sequence[Row], budgets: Sequence[Row]) -> None:
                 f"{row['over_incidents']:,}",
                 f"{row['broken_rules']:,}",
                 f"{row['quarantined_rows']:,}",
-                budget_left(_budget(budgets, row["definition"], None)),
+                pages.budget_left(pages.budget(budgets, row["definition"], None)),
                 moment(row["last_recorded_at"]),
             )
             for row in rows
@@ -237,65 +205,15 @@ def _show_rules(standings: Sequence[standing.Standing]) -> None:
     )
 
 
-def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
-    """An incident that is open or over: what, since when, who reads it, what to do."""
-    facts = row["facts"]
-    columns = f", column {', '.join(row['columns'])}" if row["columns"] else ""
-    is_open, is_suspect = row["state"] == "open", row["tier"] == "suspect"
-    verb = (
-        ("is suspect by" if is_open else "was suspect by")
-        if is_suspect
-        else "misses"
-        if is_open
-        else "missed"
-    )
-    output.say()
-    output.say(
-        f"incident {row['incident_id']}: {row['definition']} {verb} rule {row['rule']}{columns}",
-        fg="red" if is_open and not is_suspect else "yellow",
-        bold=True,
-    )
-    if row["state"] == "over":
-        _fact("state", f"over, {row['stored'] or 'no missed batch is stored'}")
-        _fact("batches", facts.get("missed batches"))
-    _fact("promised", row["promise"])
-    _fact("since", f"{moment(row['opened_at'])}, batch {row['opened_batch']}")
-    _fact("newest", facts.get("newest missed batch"))
-    _fact("written by", facts.get("written by"))
-    _fact("together", facts.get("broke together"))
-    _fact("read by", facts.get("tasks that read it") or "no task that a definition names")
-    _fact("views", facts.get("views that read it"))
-    _fact("owner", row["owner"] or "unknown")
-    budget = _budget(budgets, row["definition"], row["rule"])
-    _fact("budget", budget_said(budget) if budget else None)
-    _fact("known to", facts.get("acknowledged"))
-    _fact("muted", f"until {facts['muted until']}" if "muted until" in facts else None)
-    _fact("note", row["note"])
-    _fact("to do", _to_do(row))
-
-
-def _to_do(row: Row) -> str:
-    number = row["incident_id"]
-    more = f"more: {again(f'incidents show {number}')}"
-    if row["state"] == "open":
-        return f"it is over when a later batch satisfies the rule; {more}"
-    return f"correct or remove the batches, or: {again(f'incidents accept {number}')} --reason …; {more}"
-
-
-def _fact(word: str, text: str | None) -> None:
-    if text:
-        output.say(f"  {word + ':':12}{one_line(text)}")
-
-
 def _show_muted(rows: Sequence[Row]) -> None:
     """Muted rules: of their incidents no message is sent."""
     for row in rows:
         output.say()
         output.say(f"{row['definition']}: rule {row['rule']} is muted", fg="yellow", bold=True)
-        _fact("muted", f"until {moment(row['muted_until'])}")
-        _fact("by", f"{row['muted_by'] or 'unknown'}, {moment(row['muted_at'])}")
+        pages.fact("muted", f"until {moment(row['muted_until'])}")
+        pages.fact("by", f"{row['muted_by'] or 'unknown'}, {moment(row['muted_at'])}")
         rule = f"{row['definition']}.{row['rule']}"
-        _fact("to do", f"to be notified again: {again(f'incidents mute --rule {rule}')}")
+        pages.fact("to do", f"to be notified again: {again(f'incidents mute --rule {rule}')}")
 
 
 def _show_room(row: Row) -> None:
@@ -308,9 +226,9 @@ def _show_room(row: Row) -> None:
         bold=True,
     )
     held, bound = (output.size(row[key]) for key in ("quarantine_bytes", "quarantine_max_bytes"))
-    _fact("size", f"{held} of at most {bound} ({row['quarantine_fraction'] * 100:.0f} %)")
-    _fact("effect", "once it is full, rows that would be quarantined are rejected")
-    _fact(
+    pages.fact("size", f"{held} of at most {bound} ({row['quarantine_fraction'] * 100:.0f} %)")
+    pages.fact("effect", "once it is full, rows that would be quarantined are rejected")
+    pages.fact(
         "to do",
         f"{again('quarantine list --table ' + row['definition'])}, then release or drop; or raise max_bytes",
     )
@@ -327,26 +245,26 @@ def _show_other(
         if row["schema_difference"]:
             output.say()
             output.say(f"{row['definition']}: the columns differ from what is promised", fg="red", bold=True)
-            _fact("difference", row["schema_difference"])
-            _fact("to do", f"change the table or the definition, then {again('apply')}")
+            pages.fact("difference", row["schema_difference"])
+            pages.fact("to do", f"change the table or the definition, then {again('apply')}")
     for row in broken:
         output.say()
         output.say(f"{row['definition']}: rule {row['rule']} can no longer be judged", fg="red", bold=True)
-        _fact("error", row["error"])
-        _fact("owner", row["owner"])
-        _fact("to do", f"{again('plan')} shows what changed; writes go on unjudged until then")
+        pages.fact("error", row["error"])
+        pages.fact("owner", row["owner"])
+        pages.fact("to do", f"{again('plan')} shows what changed; writes go on unjudged until then")
     for row in idle:
         output.say()
         output.say(f"{row['definition']}: {row['object']} is switched off", fg="red", bold=True)
-        _fact(
+        pages.fact(
             "to do",
             f"{again('resume')}, or {again('apply')}, switches it on again; rows written meanwhile were not judged",
         )
     for row in unguarded:
         output.say()
         output.say(f"{row['definition']}: {row['what']}: {row['thing']}", fg="red", bold=True)
-        _fact("found", row["said"])
-        _fact("to do", row["to_do"])
+        pages.fact("found", row["said"])
+        pages.fact("to do", row["to_do"])
     for row in rows:
         if row["quarantine_fraction"] >= _NEARLY_FULL:
             _show_room(row)

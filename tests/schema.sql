@@ -4612,10 +4612,13 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
             WHERE cardinality(w.prefix) < 256 OR m.hash <= w.prefix[256]
         ) r
         WHERE cardinality(w.prefix) > 0
+    ), best AS MATERIALIZED (
+        -- Once: the planner, which expects one row of profile, would compare all columns again for each.
+        SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name
     )
     UPDATE pgslo_catalog.profile p
     SET summary[49] = coalesce(e.share, 0)
-    FROM (SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name) e
+    FROM best e
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $$;
 
@@ -5225,17 +5228,41 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
-        SELECT c.col, c.value, c.n, v.number,
-               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN pgslo_catalog.number_of(c.value) END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
-               length(c.value) AS length, length(c.value) - length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) AS upper,
-               length(c.value) - length(translate(c.value, '0123456789', '')) AS digit, length(c.value) - length(replace(c.value, ' ', '')) AS space,
-               length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ', '')) AS punctuation,
-               CASE WHEN c.value !~ '[eE]' THEN length(split_part(c.value, '.', 2)) ELSE 0 END AS decimals,
-               regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
-        FROM counted c
-        JOIN watched w USING (col)
-        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number) n
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN pgslo_catalog.number_of(c.value) END AS number, n.is_number) v
+        -- Numbers like 12, -12, 1.5 and -1.5 are told without a regular expression. OFFSET 0: each step runs once.
+        SELECT r.col, r.value, r.n, r.number,
+               CASE
+                   WHEN r.number IS NOT NULL THEN NULL
+                   WHEN r.kind = 'time' THEN CASE WHEN r.is_number THEN pgslo_catalog.number_of(r.value) END
+                   -- As all times in ISO form begin.
+                   WHEN left(r.value, 1) IN ('1', '2') THEN pgslo_catalog.seconds_of(r.value)
+               END AS seconds,
+               r.length, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(translate(r.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) END AS upper,
+               r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
+               CASE WHEN r.is_plain THEN length(r.rest)
+                    ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
+               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0 WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain AND r.length <= 24 THEN
+                        CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
+                             WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
+                             WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
+                             ELSE left(r.rest, -1) || '9.9' END
+                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') END AS shape
+        FROM (
+            SELECT n.*, CASE WHEN n.kind IS DISTINCT FROM 'time' THEN
+                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8 WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
+            FROM (
+                SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
+                FROM (
+                    SELECT l.*, CASE WHEN l.rest IN ('', '.') THEN l.length > length(l.rest)
+                                     WHEN l.rest IN ('-', '-.') THEN l.length > length(l.rest) AND left(l.value, 1) = '-'
+                                     ELSE false END AS is_plain
+                    FROM (
+                        SELECT c.col, c.value, c.n, w.kind, length(c.value) AS length, translate(c.value, '0123456789', '') AS rest
+                        FROM counted c JOIN watched w USING (col) OFFSET 0
+                    ) l OFFSET 0
+                ) p OFFSET 0
+            ) n OFFSET 0
+        ) r
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
                coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
@@ -5267,7 +5294,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
+        FROM (SELECT u.col, u.is_number, u.x, u.near, u.seconds, u.decimals, generate_series(1, u.n) FROM valued u) v CROSS JOIN span s
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
@@ -6038,10 +6065,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                    ELSE (t.x - t.prediction) / t.spread
                END AS surprise
         FROM told t
-    )
-    UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
-    FROM (
+    ), noted AS MATERIALIZED (
         SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
                array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
@@ -6049,7 +6073,10 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
-    ) a
+    )
+    UPDATE pgslo_catalog.profile p
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
+    FROM noted a
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $$;
 
@@ -10869,18 +10896,19 @@ DECLARE
     mine text := (note_ages.batch).name;
     now_age integer := pgslo_catalog.age_of(note_ages.definition, (note_ages.batch).place);
 BEGIN
-    UPDATE pgslo_catalog.profile p
-    SET content = c.content,
-        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
-        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
-        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
-    FROM (
+    WITH told AS MATERIALIZED (
         SELECT q.column_name, note_ages.former -> q.column_name AS former,
                -- No sums in all their digits: those depend on the order of the rows.
                hash_record_extended(ROW(q.rows, q.present, q.sampled, q.common, q.shapes, q.grid, q.summary[3]::float4, q.summary[6]::float4,
                    q.summary[7]::float4, q.summary[11]::float4, q.summary[12]::float4, q.summary[14]::float4, q.summary[39]::float4), 0) AS content
         FROM pgslo_catalog.profile q WHERE q.definition_id = id AND q.batch = mine
-    ) AS c
+    )
+    UPDATE pgslo_catalog.profile p
+    SET content = c.content,
+        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
+        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
+        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
+    FROM told AS c
     WHERE p.definition_id = id AND p.batch = mine AND p.column_name = c.column_name;
     IF note_ages.former IS NOT NULL THEN
         DELETE FROM pgslo_catalog.first_profile f
@@ -10894,9 +10922,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pgslo_catalog.first_profile f WHERE f.definition_id = id) THEN
         RETURN;
     END IF;
-    UPDATE pgslo_catalog.profile p
-    SET stage = s.stage, seen = s.seen
-    FROM (
+    WITH young AS MATERIALIZED (
         SELECT m.column_name, h.seen,
                CASE
                    -- A column that was repaired now and then does not mature: half of its batches do, at least.
@@ -10924,7 +10950,10 @@ BEGIN
             GROUP BY u.usual_age
         ) AS h
         WHERE m.definition_id = id AND m.batch = mine
-    ) AS s
+    )
+    UPDATE pgslo_catalog.profile p
+    SET stage = s.stage, seen = s.seen
+    FROM young AS s
     WHERE p.definition_id = id AND p.batch = mine AND p.column_name = s.column_name AND s.stage > 0;
 END
 $$;

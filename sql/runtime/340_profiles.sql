@@ -21,17 +21,41 @@ AS $pgslo$
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
-        SELECT c.col, c.value, c.n, v.number,
-               CASE WHEN v.number IS NULL THEN CASE WHEN w.kind = 'time' THEN CASE WHEN v.is_number THEN pgslo_catalog.number_of(c.value) END ELSE pgslo_catalog.seconds_of(c.value) END END AS seconds,
-               length(c.value) AS length, length(c.value) - length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) AS upper,
-               length(c.value) - length(translate(c.value, '0123456789', '')) AS digit, length(c.value) - length(replace(c.value, ' ', '')) AS space,
-               length(translate(c.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ', '')) AS punctuation,
-               CASE WHEN c.value !~ '[eE]' THEN length(split_part(c.value, '.', 2)) ELSE 0 END AS decimals,
-               regexp_replace(regexp_replace(regexp_replace(left(c.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') AS shape
-        FROM counted c
-        JOIN watched w USING (col)
-        CROSS JOIN LATERAL (SELECT c.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number) n
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.is_number AND w.kind IS DISTINCT FROM 'time' THEN pgslo_catalog.number_of(c.value) END AS number, n.is_number) v
+        -- Numbers like 12, -12, 1.5 and -1.5 are told without a regular expression. OFFSET 0: each step runs once.
+        SELECT r.col, r.value, r.n, r.number,
+               CASE
+                   WHEN r.number IS NOT NULL THEN NULL
+                   WHEN r.kind = 'time' THEN CASE WHEN r.is_number THEN pgslo_catalog.number_of(r.value) END
+                   -- As all times in ISO form begin.
+                   WHEN left(r.value, 1) IN ('1', '2') THEN pgslo_catalog.seconds_of(r.value)
+               END AS seconds,
+               r.length, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(translate(r.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) END AS upper,
+               r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
+               CASE WHEN r.is_plain THEN length(r.rest)
+                    ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
+               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0 WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain AND r.length <= 24 THEN
+                        CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
+                             WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
+                             WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
+                             ELSE left(r.rest, -1) || '9.9' END
+                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') END AS shape
+        FROM (
+            SELECT n.*, CASE WHEN n.kind IS DISTINCT FROM 'time' THEN
+                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8 WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
+            FROM (
+                SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
+                FROM (
+                    SELECT l.*, CASE WHEN l.rest IN ('', '.') THEN l.length > length(l.rest)
+                                     WHEN l.rest IN ('-', '-.') THEN l.length > length(l.rest) AND left(l.value, 1) = '-'
+                                     ELSE false END AS is_plain
+                    FROM (
+                        SELECT c.col, c.value, c.n, w.kind, length(c.value) AS length, translate(c.value, '0123456789', '') AS rest
+                        FROM counted c JOIN watched w USING (col) OFFSET 0
+                    ) l OFFSET 0
+                ) p OFFSET 0
+            ) n OFFSET 0
+        ) r
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
                coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
@@ -63,7 +87,7 @@ AS $pgslo$
                avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
                avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
-        FROM valued v CROSS JOIN span s CROSS JOIN generate_series(1, v.n)
+        FROM (SELECT u.col, u.is_number, u.x, u.near, u.seconds, u.decimals, generate_series(1, u.n) FROM valued u) v CROSS JOIN span s
         GROUP BY v.col
     ), edge_of AS (
         SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum

@@ -66,18 +66,19 @@ DECLARE
     mine text := (note_ages.batch).name;
     now_age integer := pgslo_catalog.age_of(note_ages.definition, (note_ages.batch).place);
 BEGIN
-    UPDATE pgslo_catalog.profile p
-    SET content = c.content,
-        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
-        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
-        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
-    FROM (
+    WITH told AS MATERIALIZED (
         SELECT q.column_name, note_ages.former -> q.column_name AS former,
                -- No sums in all their digits: those depend on the order of the rows.
                hash_record_extended(ROW(q.rows, q.present, q.sampled, q.common, q.shapes, q.grid, q.summary[3]::float4, q.summary[6]::float4,
                    q.summary[7]::float4, q.summary[11]::float4, q.summary[12]::float4, q.summary[14]::float4, q.summary[39]::float4), 0) AS content
         FROM pgslo_catalog.profile q WHERE q.definition_id = id AND q.batch = mine
-    ) AS c
+    )
+    UPDATE pgslo_catalog.profile p
+    SET content = c.content,
+        closing = CASE WHEN c.former IS NULL THEN 1 ELSE greatest((c.former ->> 'closing')::integer, 1) + 1 END,
+        first_age = CASE WHEN c.former IS NULL THEN now_age ELSE (c.former ->> 'first_age')::integer END,
+        age = CASE WHEN (c.former ->> 'content')::bigint = c.content THEN (c.former ->> 'age')::integer ELSE now_age END
+    FROM told AS c
     WHERE p.definition_id = id AND p.batch = mine AND p.column_name = c.column_name;
     IF note_ages.former IS NOT NULL THEN
         DELETE FROM pgslo_catalog.first_profile f
@@ -91,9 +92,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pgslo_catalog.first_profile f WHERE f.definition_id = id) THEN
         RETURN;
     END IF;
-    UPDATE pgslo_catalog.profile p
-    SET stage = s.stage, seen = s.seen
-    FROM (
+    WITH young AS MATERIALIZED (
         SELECT m.column_name, h.seen,
                CASE
                    -- A column that was repaired now and then does not mature: half of its batches do, at least.
@@ -121,7 +120,10 @@ BEGIN
             GROUP BY u.usual_age
         ) AS h
         WHERE m.definition_id = id AND m.batch = mine
-    ) AS s
+    )
+    UPDATE pgslo_catalog.profile p
+    SET stage = s.stage, seen = s.seen
+    FROM young AS s
     WHERE p.definition_id = id AND p.batch = mine AND p.column_name = s.column_name AND s.stage > 0;
 END
 $pgslo$;

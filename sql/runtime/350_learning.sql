@@ -239,10 +239,13 @@ AS $pgslo$
             WHERE cardinality(w.prefix) < 256 OR m.hash <= w.prefix[256]
         ) r
         WHERE cardinality(w.prefix) > 0
+    ), best AS MATERIALIZED (
+        -- Once: the planner, which expects one row of profile, would compare all columns again for each.
+        SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name
     )
     UPDATE pgslo_catalog.profile p
     SET summary[49] = coalesce(e.share, 0)
-    FROM (SELECT q.column_name, max(q.share) FILTER (WHERE q.compared >= 8) AS share FROM equal q GROUP BY q.column_name) e
+    FROM best e
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS

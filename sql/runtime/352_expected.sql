@@ -173,10 +173,7 @@ AS $pgslo$
                    ELSE (t.x - t.prediction) / t.spread
                END AS surprise
         FROM told t
-    )
-    UPDATE pgslo_catalog.profile p
-    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
-    FROM (
+    ), noted AS MATERIALIZED (
         SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
                array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
@@ -184,7 +181,10 @@ AS $pgslo$
         LEFT JOIN change c ON c.column_name = m.column_name AND c.i = k.ordinal
         LEFT JOIN surprised s ON s.column_name = m.column_name AND s.ordinal = k.ordinal
         GROUP BY m.column_name
-    ) a
+    )
+    UPDATE pgslo_catalog.profile p
+    SET expected = a.expected, spread = a.spread, surprise = a.surprise, maturing = CASE WHEN p.stage > 0 THEN a.maturing END
+    FROM noted a
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.expect(bigint, text, numeric, numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';

@@ -1,5 +1,6 @@
-"""The report: what the views say, as one HTML file without scripts that needs nothing but itself."""
+"""The report: what the views say, as one HTML file or a folder of them, without scripts, that needs nothing but itself."""
 
-from pgslo.report.page import Facts, render
+from pgslo.report.facts import Facts
+from pgslo.report.page import pages, render
 
-__all__ = ["Facts", "render"]
+__all__ = ["Facts", "pages", "render"]

@@ -9,67 +9,9 @@ from html import escape
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 140, 30
 _LANE = 16
 #: Share of a budget below which it is drawn as running low.
 _LOW = 0.25
-
-
-@dataclass(frozen=True)
-class Point:
-    """One batch of a sparkline; ``value`` is ``None`` where there is none."""
-
-    batch: str
-    value: float | None
-    is_missed: bool = False
-
-
-def sparkline(
-    points: Sequence[Point], *, low: float, high: float, label: str, line: float | None = None
-) -> Markup:
-    """A line over batches, with a dot where one missed.
-
-    Args:
-        points: Oldest first.
-        low: Value at the bottom.
-        high: Value at the top.
-        label: What it shows, for those who cannot see it.
-        line: Where to draw a bound.
-    """
-    known = [(n, point) for n, point in enumerate(points) if point.value is not None]
-    if not known:
-        return Markup()
-    step = (WIDTH - 8) / max(len(points) - 1, 1)
-
-    def x(n: int) -> float:
-        return round(4 + n * step, 1)
-
-    def y(value: float) -> float:
-        share = (min(max(value, low), high) - low) / ((high - low) or 1)
-        return round(HEIGHT - 4 - share * (HEIGHT - 8), 1)
-
-    parts = [
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
-        f"<title>{escape(label)}</title>",
-    ]
-    if line is not None and low <= line <= high:
-        parts.append(f'<line class="bound" x1="0" x2="{WIDTH}" y1="{y(line)}" y2="{y(line)}"/>')
-    runs: list[list[str]] = [[]]
-    for n, point in enumerate(points):
-        if point.value is None:
-            runs.append([])
-        else:
-            runs[-1].append(f"{x(n)},{y(point.value)}")
-    parts += [f'<polyline points="{" ".join(run)}"/>' for run in runs if len(run) > 1]
-    last = known[-1][0]
-    for n, point in known:
-        if point.is_missed or n == last or len(known) == 1:
-            kind = "bad" if point.is_missed else "dot"
-            parts.append(
-                f'<circle class="{kind}" cx="{x(n)}" cy="{y(point.value or 0)}" r="2.5">'
-                f"<title>{escape(point.batch)}</title></circle>"
-            )
-    return _drawn(*parts, "</svg>")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""What the report says, worked out of rows before the template prints it."""
+"""What the report says, worked out of rows before the templates print it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,43 @@ import jinja2
 from markupsafe import Markup
 
 from pgslo.display import printable
-from pgslo.report.drawing import Bar, Point, gauge, sparkline, timeline
-
-Row = Mapping[str, Any]
-_WHOLE = "*"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Rows of the queries of the same name in ``sql/catalog``.
-
-    Attributes:
-        database: Its name.
-        now: The database's clock.
-        days: How far the timeline goes back.
-    """
-
-    database: str
-    now: dt.datetime
-    status: Sequence[Row]
-    incidents: Sequence[Row]
-    budgets: Sequence[Row]
-    readers: Sequence[Row]
-    promises: Sequence[Row]
-    column_history: Sequence[Row]
-    days: int = 30
+from pgslo.report.columns import column_of, volume_of
+from pgslo.report.drawing import Bar, gauge, timeline
+from pgslo.report.facts import WHOLE, Facts, Row
+from pgslo.report.places import incident_file, table_file
 
 
 def render(facts: Facts) -> str:
-    """The report as HTML."""
+    """The report as one HTML file."""
+    tables = [_table(row, facts) for row in facts.status]
+    return _page(
+        facts, facts.database, tables=tables, wrong=_wrong(tables), figures=_figures(facts), is_whole=True
+    )
+
+
+def pages(facts: Facts) -> dict[str, str]:
+    """The report as files of a folder: each table and each incident has an address that stays.
+
+    Returns:
+        The files' texts by their paths; ``index.html``, which links to the others, comes last.
+    """
+    tables = [_table(row, facts) for row in facts.status]
+    files: dict[str, str] = {}
+    for table in tables:
+        for one in table["incidents"]:
+            files[incident_file(one["number"])] = _page(
+                facts, f"Incident {one['number']}", up="../", alone=table | {"wrong": [one]}
+            )
+        files[table_file(table["name"])] = _page(
+            facts, table["name"], up="../", tables=[table], wrong=_wrong([table]), is_whole=True
+        )
+    files["index.html"] = _page(
+        facts, facts.database, up="./", tables=tables, wrong=_wrong(tables), figures=_figures(facts)
+    )
+    return files
+
+
+def _page(facts: Facts, title: str, **more: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -48,30 +55,38 @@ def render(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tables = [_table(row, facts) for row in facts.status]
+    environment.globals |= {"table_file": table_file, "incident_file": incident_file}
+    # What a page has not is empty; "up" is where its links begin, and where it is alone it has none.
+    given = {"tables": [], "wrong": [], "figures": (), "alone": None, "up": "", "is_whole": False} | more
+    page = environment.get_template("page.html.j2").render(
+        title=title, database=facts.database, made_at=_moment(facts.now), days=facts.days, **given
+    )
+    return printable(page)
+
+
+def _wrong(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is not resolved, the worst first: open, suspect, over; of these the newest."""
+    still = [one for table in tables for one in table["incidents"] if one["rank"] is not None]
+    return sorted(still, key=lambda one: (one["rank"], -one["number"]))
+
+
+def _figures(facts: Facts) -> tuple[tuple[str, int, str], ...]:
     still = sum(row["state"] == "open" for row in facts.incidents)
     suspect = sum(row["state"] == "open" and row["tier"] == "suspect" for row in facts.incidents)
     over = sum(row["state"] == "over" for row in facts.incidents)
-    page = environment.get_template("page.html.j2").render(
-        database=facts.database,
-        made_at=_moment(facts.now),
-        tables=tables,
-        days=facts.days,
-        figures=(
-            ("tables", len(tables), ""),
-            ("open incidents", still, "bad" if still > suspect else "low"),
-            *((("suspect among them", suspect, "low"),) if suspect else ()),
-            ("over, missed batches still stored", over, "low"),
-            ("rules that cannot be judged", sum(row["broken_rules"] for row in facts.status), "low"),
-            (
-                "error budgets used up",
-                sum(row["state"] == "missed" for row in facts.budgets if row["rule"] is not None),
-                "low",
-            ),
-            ("rows in quarantine", sum(row["quarantined_rows"] for row in facts.status), ""),
+    return (
+        ("open incidents", still, "bad" if still > suspect else "low"),
+        *((("suspect among them", suspect, "low"),) if suspect else ()),
+        ("over, missed batches still stored", over, "low"),
+        ("rules that cannot be judged", sum(row["broken_rules"] for row in facts.status), "low"),
+        (
+            "error budgets used up",
+            sum(row["state"] == "missed" for row in facts.budgets if row["rule"] is not None),
+            "low",
         ),
+        ("rows in quarantine", sum(row["quarantined_rows"] for row in facts.status), ""),
+        ("tables", len(facts.status), ""),
     )
-    return printable(page)
 
 
 def _table(status: Row, facts: Facts) -> dict[str, Any]:
@@ -82,12 +97,31 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
 
     incidents = mine(facts.incidents)
     promises = mine(facts.promises)
+    rules = mine(facts.verdicts)
     history: dict[str, list[Row]] = {}
     for row in mine(facts.column_history):
         history.setdefault(row["column_name"], []).append(row)
-    columns = dict.fromkeys(column for row in promises for column in row["columns"])
-    columns |= dict.fromkeys(column for column in history if column != _WHOLE)
+    names = dict.fromkeys(column for row in promises for column in row["columns"])
+    names |= dict.fromkeys(column for column in history if column != WHOLE)
     still = [row for row in incidents if row["resolved_at"] is None]
+    order = {row["batch"]: n for n, row in enumerate(history.get(WHOLE, ()))}
+    key = f"t{facts.status.index(status)}"
+    columns = [
+        column_of(
+            column,
+            f"{key}-{n}",
+            history.get(column, ()),
+            promises,
+            incidents,
+            [row for row in rules if column in row["columns"]],
+            order,
+        )
+        for n, column in enumerate(names)
+    ]
+    volume = volume_of(
+        f"{key}-v", history.get(WHOLE, ()), incidents, [row for row in rules if not row["columns"]], order
+    )
+    readers = mine(facts.readers)
     return {
         "name": name,
         "owner": status["owner"] or "unknown",
@@ -96,93 +130,73 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
         "quarantined": status["quarantined_rows"],
         "difference": status["schema_difference"],
         "is_bad": bool(still or status["schema_difference"]),
-        "volume": _volume(history.get(_WHOLE, ())),
-        "columns": [_column(column, history.get(column, ()), promises, still) for column in columns],
-        "open": [_open(row) for row in still],
+        "volume": volume,
+        "bad_columns": [column for column in columns if column["state"] in ("missed", "suspect")],
+        "columns": [column for column in columns if column["state"] not in ("missed", "suspect")],
+        "incidents": [_incident(row, columns, volume, readers) for row in incidents],
         "timeline": _timeline(incidents, facts),
         "lanes": list(dict.fromkeys(row["rule"] for row in _shown(incidents, facts))),
-        "past": sum(row["resolved_at"] is not None for row in incidents),
         "budgets": [
             _budget(row)
             for row in mine(facts.budgets)
             # Of rules that nobody wrote, those that have cost something.
             if row["missed"] or not (row["rule"] or "").endswith("_learned")
         ],
-        "readers": [
-            {
-                "kind": row["kind"],
-                "name": row["name"],
-                "contact": row["contact"] or "",
-                "columns": ", ".join(row["columns"]) or "rows alone",
-                "broken": ", ".join(
-                    dict.fromkeys(
-                        column for one in still for column in one["columns"] if column in row["columns"]
-                    )
-                ),
-            }
-            for row in mine(facts.readers)
-        ],
+        "readers": [_reader(row, still) for row in readers],
     }
 
 
-def _volume(history: Sequence[Row]) -> Markup:
-    points = [Point(row["batch"], float(row["rows"]), row["is_missed"]) for row in history]
-    top = max((point.value or 0 for point in points), default=0) or 1
-    return sparkline(points, low=0, high=top, label="rows by batch")
-
-
-def _column(
-    name: str, history: Sequence[Row], promises: Sequence[Row], still: Sequence[Row]
-) -> dict[str, Any]:
-    shares = [
-        Point(row["batch"], row["present"] / row["rows"] if row["rows"] > 0 else None, row["is_missed"])
-        for row in history
-    ]
-    scores = [Point(row["batch"], row["score"], row["is_missed"]) for row in history]
-    known = [point.value for point in shares if point.value is not None]
-    bad = [row for row in still if name in row["columns"]]
-    last_score = next((point.value for point in reversed(scores) if point.value is not None), None)
+def _reader(row: Row, still: Sequence[Row]) -> dict[str, Any]:
+    broken = dict.fromkeys(column for one in still for column in one["columns"] if column in row["columns"])
     return {
-        "name": name,
-        "promises": [
-            row["promise"] for row in promises if name in row["columns"] and row["kind"] != "learned"
-        ],
-        "state": _column_state(bad) or ("met" if history or promises else ""),
-        "completeness": sparkline(
-            shares, low=min([0.5, *known]), high=1, label=f"{name}: share not null by batch"
-        ),
-        "last_share": f"{known[-1] * 100:.1f} %" if known else "",
-        "drift": sparkline(
-            scores, low=0, high=2, line=1, label=f"{name}: drift score by batch; 1 is the bound"
-        ),
-        "last_score": f"{last_score:.2f}" if last_score is not None else "",
+        "kind": row["kind"],
+        "name": row["name"],
+        "contact": row["contact"] or "",
+        "columns": ", ".join(row["columns"]) or "rows alone",
+        "broken": ", ".join(broken),
     }
 
 
-def _column_state(bad: Sequence[Row]) -> str:
-    """What the open incidents of a column come to."""
-    if not bad:
-        return ""
-    return "suspect" if all(row["tier"] == "suspect" for row in bad) else "missed"
-
-
-def _open(row: Row) -> dict[str, Any]:
+def _incident(
+    row: Row, columns: Sequence[dict[str, Any]], volume: dict[str, Any], readers: Sequence[Row]
+) -> dict[str, Any]:
     facts = row["facts"] or {}
+    mine = [column for column in columns if column["name"] in row["columns"]]
+    rank = {"open": 1 if row["tier"] == "suspect" else 0, "over": 2}.get(row["state"])
     return {
         "number": row["incident_id"],
+        "rank": rank,
+        "table": row["definition"],
         "rule": row["rule"],
         "columns": ", ".join(row["columns"]),
         "promise": row["promise"],
         "since": f"{_moment(row['opened_at'])}, batch {row['opened_batch']}",
         "newest": facts.get("newest missed batch", ""),
+        "before": facts.get("profile before", ""),
+        "then": facts.get("profile then", ""),
         "writer": facts.get("written by", ""),
-        "readers": facts.get("tasks that read it", "no task that a definition names"),
+        "readers": [
+            one["name"] + (f" ({one['contact']})" if one["contact"] else "")
+            for one in readers
+            if not row["columns"] or set(one["columns"]) & set(row["columns"])
+        ],
+        "batches": row["missed"] or [],
         "state": _state(row),
+        "history": facts.get("history", ""),
         "note": row["note"] or "",
+        # Of a rule about several columns the first says it; the others are in the table's section.
+        "charts": [
+            {"title": best.title, "said": best.sentence(), "svg": best.drawn(f"i{row['incident_id']}")}
+            for best in (mine[0] if mine else volume)["best"]
+        ],
     }
 
 
 def _state(row: Row) -> str:
+    if row["state"] == "resolved":
+        return (
+            f"resolved {_moment(row['resolved_at'])}{', ' + row['resolution'] if row['resolution'] else ''}"
+        )
     if row["state"] == "over":
         return f"over, {row['stored'] or 'no missed batch is stored'}"
     if row["acknowledged_at"]:

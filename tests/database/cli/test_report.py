@@ -117,7 +117,9 @@ def test_it_tells_what_is_broken_for_whom_and_what_is_left(report):
     assert "<b>1</b>open incidents" in text or "open incidents" in text
     assert "country_accepted_values, column country" in text
     assert "acknowledged by postgres" in text
-    assert text.count('<svg class="spark"') >= 3
+    assert text.count('<svg class="chart"') >= 3
+    assert text.index('class="incident') < text.index("<section")
+    assert "2 missed" in text
     assert text.count('class="time"') == 1
     assert "the table as a whole" in text
     assert "90 % in 28 days" in text
@@ -127,6 +129,28 @@ def test_it_tells_what_is_broken_for_whom_and_what_is_left(report):
     other = re.search(r'<td class="name">spend</td>.*?</tr>', text)
     assert other
     assert "country" not in other[0]
+
+
+@pytest.mark.slow
+def test_a_folder_has_a_page_for_each_table_and_incident(report, dsn):
+    folder = report.parent / "site"
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["report", "--dsn", dsn, "--out", str(folder)])
+        assert result.exit_code == 0, result.output
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
+        "incidents/1.html",
+        "incidents/2.html",
+        "incidents/3.html",
+        "index.html",
+        "tables/features.stats.html",
+    ]
+    assert result.stderr.endswith("index.html written: 5 pages\n")
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert 'href="./tables/features.stats.html"' in index
+    assert EVIL not in index
+    now = (folder / "incidents" / "2.html").read_text(encoding="utf-8")
+    assert "2026-11-23, 2026-11-24" in now
+    assert '<svg class="chart"' in now
 
 
 def test_nothing_is_defined(connection, dsn):

@@ -1,4 +1,4 @@
-"""``pgslo report``: how the defined tables are and were, as one HTML file."""
+"""``pgslo report``: how the defined tables are and were, as one HTML file or a folder of pages."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ from pgslo.cli.tables import check_sight, matching, read_incidents, rights_on
     help="Where it goes; - is stdout.",
 )
 @click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for a page of each table and incident, in place of one file.",
+)
+@click.option(
     "--days",
     type=click.IntRange(1, 3650),
     default=30,
@@ -35,14 +41,16 @@ from pgslo.cli.tables import check_sight, matching, read_incidents, rights_on
     type=click.IntRange(2, 500),
     default=60,
     show_default=True,
-    help="Batches in a small drawing.",
+    help="Batches in a chart.",
 )
 @session_options
 @pass_session
-def report(session: Session, tables: tuple[str, ...], path: Path, *, days: int, batches: int) -> None:
+def report(
+    session: Session, tables: tuple[str, ...], path: Path, *, folder: Path | None, days: int, batches: int
+) -> None:
     """Write an HTML report of how the tables are and were.
 
-    One file without scripts, to be read anywhere and sent to anybody. It holds no values of rows: tables, columns from batch to batch, incidents, error budgets and who reads what, of TABLES or of all.
+    One file without scripts, or a folder of pages with --out, to be read anywhere and sent to anybody. It holds no values of rows: tables, columns from batch to batch, incidents, error budgets and who reads what, of TABLES or of all.
     """
     from pgslo import report as reporting  # its template engine takes a while to load
 
@@ -61,11 +69,26 @@ def report(session: Session, tables: tuple[str, ...], path: Path, *, days: int, 
             readers=database.fetch(conn, "readers"),
             promises=database.fetch(conn, "promises"),
             column_history=database.fetch(conn, "column_history", {"batches": batches}),
+            verdicts=database.fetch(conn, "verdict_history", {"batches": batches}),
             days=days,
         )
+    if folder is not None:
+        files = reporting.pages(facts)
+        for name, page in files.items():
+            _replace(folder / name, page)
+        output.message(f"{folder / 'index.html'} written: {output.counted(len(files), 'page')}")
+        return
     text = reporting.render(facts)
     if str(path) == "-":
         click.echo(text)
         return
     path.write_text(text, encoding="utf-8")
     output.message(f"{path} written: {output.counted(len(shown), 'table')}, {len(text) // 1024:,} kB")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that who reads it meanwhile gets the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name[:100]}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)

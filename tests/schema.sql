@@ -16922,6 +16922,7 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
            FROM pgslo_catalog.readable_rule k
         ), newest AS MATERIALIZED (
          SELECT k.definition_id,
+            k.relation,
             k.name AS definition,
             b.batch,
             b.place,
@@ -16983,7 +16984,7 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
             ((p.present)::double precision / (p.rows)::double precision)
            FROM (newest n
              JOIN pgslo_catalog.profile p ON (((p.definition_id = n.definition_id) AND (p.batch = n.batch))))
-          WHERE ((p.column_name <> '*'::text) AND (p.rows > 0))
+          WHERE ((p.column_name <> '*'::text) AND (p.rows > 0) AND pgslo_catalog.may_see_figures((n.relation)::oid, ARRAY[p.column_name], NULL::jsonb, CURRENT_USER))
         UNION ALL
          SELECT 'pgslo_drift_score'::text,
             jsonb_build_object('table', n.definition, 'column', c.name) AS jsonb_build_object,

@@ -8,7 +8,7 @@ WITH known AS MATERIALIZED (
 ), readable AS MATERIALIZED (
     SELECT k.rule_id FROM pgslo_catalog.readable_rule k
 ), newest AS MATERIALIZED (
-    SELECT k.definition_id, k.name AS definition, b.*
+    SELECT k.definition_id, k.relation, k.name AS definition, b.*
     FROM known k CROSS JOIN LATERAL (
         SELECT c.name AS batch, c.place, c.rows FROM pgslo_catalog.batch c
         -- A date far ahead would stay the newest.
@@ -41,7 +41,8 @@ FROM (
     UNION ALL
     SELECT 'pgslo_column_not_null_ratio', jsonb_build_object('table', n.definition, 'column', p.column_name), p.present::float8 / p.rows
     FROM newest n JOIN pgslo_catalog.profile p ON p.definition_id = n.definition_id AND p.batch = n.batch
-    WHERE p.column_name <> '*' AND p.rows > 0
+    -- A share of a column is a figure of it, as a verdict is.
+    WHERE p.column_name <> '*' AND p.rows > 0 AND pgslo_catalog.may_see_figures(n.relation, ARRAY[p.column_name], NULL, current_user)
     UNION ALL
     SELECT 'pgslo_drift_score', jsonb_build_object('table', n.definition, 'column', c.name), max(v.score)
     FROM newest n

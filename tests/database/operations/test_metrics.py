@@ -145,14 +145,18 @@ def test_each_role_sees_the_tables_that_it_may_read(
     assert {dict(labels).get("table") for _, labels in seen} == {"features.plain", None}
     # How many messages failed is for those who may know of every table.
     assert {name for name, labels in seen if not labels} == {"pgslo_last_tick_timestamp_seconds"}
-    # A score is told to those who may read the column, as in pgslo.verdict.
+    # Figures of a column are for those who may read it, as in pgslo.verdict.
     whole = set(of_view(stats))
-    scores = {key for key in whole if key[0] == "pgslo_drift_score"}
+    scores = {key for key in whole if key[0] in {"pgslo_drift_score", "pgslo_column_not_null_ratio"}}
+    assert {key[0] for key in scores if ("column", "age") in key[1]} == {key[0] for key in scores}
     columns = {key for key in scores if ("column", "*") not in key[1]}
     assert columns
     assert set(of_view(connect(auditor))) == whole - columns
     shown = of_view(connect(half))
-    assert {key for key in columns if key in shown} == {key for key in columns if ("column", "id") in key[1]}
+    readable = ({("column", "id")}, {("column", "day")})
+    assert {key for key in columns if key in shown} == {
+        key for key in columns if any(one <= key[1] for one in readable)
+    }
 
 
 def test_openmetrics_says_what_the_view_says(stats: Connection) -> None:

@@ -5265,10 +5265,13 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         ) r
     ), text_of AS MATERIALIZED (
         SELECT k.col, sum(k.n)::float8 AS present, count(*)::float8 AS distinct, max(k.n)::float8 AS top, count(*) FILTER (WHERE k.n = 1)::float8 AS single,
-               coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters, sum(k.n * k.length * k.length)::float8 AS length2,
-               min(k.length)::float8 AS length_min, max(k.length)::float8 AS length_max, sum(k.n * k.upper)::float8 AS upper, sum(k.n * k.digit)::float8 AS digit,
+               coalesce(sum(k.n) FILTER (WHERE k.value = ''), 0)::float8 AS empty, sum(k.n * k.length)::float8 AS characters,
+               sum(k.n * k.length * k.length)::float8 AS length2,
+               min(k.length)::float8 AS length_min, max(k.length)::float8 AS length_max, sum(k.n * k.upper)::float8 AS upper,
+               sum(k.n * k.digit)::float8 AS digit,
                sum(k.n * k.space)::float8 AS space, sum(k.n * k.punctuation)::float8 AS punctuation,
-               coalesce(sum(k.n) FILTER (WHERE k.number IS NOT NULL), 0)::float8 AS numbers, coalesce(sum(k.n) FILTER (WHERE k.seconds IS NOT NULL), 0)::float8 AS times
+               coalesce(sum(k.n) FILTER (WHERE k.number IS NOT NULL), 0)::float8 AS numbers,
+               coalesce(sum(k.n) FILTER (WHERE k.seconds IS NOT NULL), 0)::float8 AS times
         FROM known k GROUP BY k.col
     ), valued AS MATERIALIZED (
         SELECT k.col, k.n, k.decimals, t.numbers >= t.times AS is_number, round(k.seconds) AS seconds, v.x,
@@ -5287,13 +5290,17 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
                percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
                                      .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
-               avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation, count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
+               avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation,
+               count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
-               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after, avg((v.x = round(v.x))::integer)::float8 AS whole,
+               avg((v.x = 0)::integer)::float8 AS zero, avg((v.x < 0)::integer)::float8 AS negative, avg((v.x >= s.hours)::integer)::float8 AS after,
+               avg((v.x = round(v.x))::integer)::float8 AS whole,
                avg((v.x / 10 = round(v.x / 10))::integer)::float8 AS tens, avg((v.x / 100 = round(v.x / 100))::integer)::float8 AS hundreds,
-               avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight, avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
+               avg((v.seconds / 86400 = floor(v.seconds / 86400))::integer)::float8 AS midnight,
+               avg((v.seconds / 3600 = floor(v.seconds / 3600))::integer)::float8 AS on_hour,
                avg((v.seconds / 60 = floor(v.seconds / 60))::integer)::float8 AS on_minute,
-               avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour, stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
+               avg((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour,
+               stddev_pop((v.seconds - 86400 * floor(v.seconds / 86400)) / 3600) AS hour_deviation
         FROM (SELECT u.col, u.is_number, u.x, u.near, u.seconds, u.decimals, generate_series(1, u.n) FROM valued u) v CROSS JOIN span s
         GROUP BY v.col
     ), edge_of AS (

@@ -19,7 +19,8 @@ WITH known AS MATERIALIZED (
 ), budgets AS MATERIALIZED (
     SELECT b.definition, coalesce(b.rule, '') AS rule, b.left_fraction, b.burn_rate, b.burn_rate_lately FROM pgslo.budget b
 ), states AS MATERIALIZED (
-    SELECT s.definition, s.broken_rules, s.quarantined_rows, s.last_recorded_at, s.waiting_batches, s.paused_at, s.missed_batches FROM pgslo.status s
+    SELECT s.definition, s.broken_rules, s.quarantined_rows, s.last_recorded_at, s.waiting_batches, s.paused_at, s.missed_batches
+    FROM pgslo.status s
 )
 SELECT m.name, m.labels, m.value
 FROM (

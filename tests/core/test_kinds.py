@@ -24,6 +24,9 @@ REGISTRIES = {
     "compile/rows/kinds/__init__.py",
     "compile/batches/kinds/__init__.py",
     "compile/assertions/kinds/__init__.py",
+    # Which words another tool has for a kind.
+    "exporting/dbt.py",
+    "exporting/odcs.py",
 }
 #: Other modules that name a kind, and why they have to.
 EXCEPTIONS = {

@@ -33,7 +33,7 @@ LINES_OF_FLIGHTS = 800
 #: As measured: by how many lines the longest functions on writes of a golden exceed the goal, and so on.
 TODAY_ABOVE = 310
 TODAY_OF_FLIGHTS = 1280
-TODAY_TOO_WIDE = {"tests/golden": 241, "sql/templates": 35, "sql/runtime": 212}
+TODAY_TOO_WIDE = {"tests/golden": 241, "sql/templates": 35, "sql/runtime": 206}
 TODAY_CATCHING_TWICE = 89
 
 

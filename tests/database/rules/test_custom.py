@@ -14,7 +14,7 @@ def test_values_and_null_pass(golden):
 def test_rejects(golden):
     error = golden.refused(golden.row(sku="'IT60X0542811101000000123456'"))
     assert (error.sqlstate, error.column, error.rule) == ("23514", "sku", "sku_iban")
-    assert "sku = IT60X0542811101000000123456; the rule wants:" in error.detail
+    assert "sku = IT60X0542811101000000123456; expected:" in error.detail
 
 
 def test_quarantines(golden):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgslo.cli import main
+from pgslo.importing.report import json_schema
 from pgslo.importing.writing.merge import merge, units
 
 KINDS = ("not_null", "unique", "not_blank", "length: [1, 9]", "range: [0, 9]", "pattern: a", "expression: b")
@@ -133,6 +134,12 @@ def test_again(folder: Path) -> None:
         in (result.stderr)
     )
     text = made.read_text(encoding="utf-8")
+    said = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    (stays,) = said["kept_by_hand"]
+    assert (stays["file"], stays["line"]) == ("slos/app.a.yml", 10)
+    assert stays["wanted"].startswith("- accepted_values: [p]")
+    assert "[p, q, r]" in text.split("\n")[stays["line"] - 1]
+    pytest.importorskip("jsonschema").validate(said, json_schema())
     assert "owner: me" in text
     assert "[p, q, r]" in text
     assert "  x:\n    - not_null" in text
@@ -157,6 +164,32 @@ def test_an_edited_rule_that_is_gone_in_the_source_stays(folder: Path) -> None:
     result = run()
     assert "the source has no such check any more" in result.stderr
     assert "[p, q, r]" in made.read_text(encoding="utf-8")
+    (stays,) = json.loads((folder / "r.json").read_text(encoding="utf-8"))["kept_by_hand"]
+    assert stays["wanted"] is None
+    assert "[p, q, r]" in made.read_text(encoding="utf-8").split("\n")[stays["line"] - 1]
+
+
+def test_what_stays_is_in_sarif_at_its_place_in_the_definition(folder: Path) -> None:
+    made = folder / "slos" / "app.a.yml"
+    edit(made, ("[p, q]", "[p, q, r]"))
+    edit(folder / "a.yml", (", {accepted_values: {values: [p, q]}}", ""))
+    run("--report-format", "sarif")
+    (results,) = (one["results"] for one in json.loads((folder / "r.json").read_text("utf-8"))["runs"])
+    (found,) = (one for one in results if one["ruleId"] == "kept_by_hand")
+    place = found["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "slos/app.a.yml"
+    assert "[p, q, r]" in made.read_text(encoding="utf-8").split("\n")[place["region"]["startLine"] - 1]
+    assert "has no such check any more" in found["message"]["text"]
+
+
+def test_a_whole_file_that_stays_is_in_the_report(folder: Path) -> None:
+    edit(folder / "slos" / "app.a.yml", ("\nenforce: false", "\nenforce: [broken"))
+    edit(folder / "a.yml", ("[p, q]", "[p]"))
+    result = run()
+    assert result.exit_code == 3, (result.output, result.exception)
+    (stays,) = json.loads((folder / "r.json").read_text(encoding="utf-8"))["kept_by_hand"]
+    assert (stays["file"], stays["line"], stays["wanted"]) == ("slos/app.a.yml", None, None)
+    assert "does not go together" in stays["message"]
 
 
 def test_the_state_of_an_older_version_knows_files_that_nobody_edited(folder: Path) -> None:

@@ -12,7 +12,7 @@ REASONS = {
     "fail_calc": "the source computes the number of failures in its own way",
     "format_differs": "the named format accepts other texts here than there",
     "judged_at_tick": "a query is evaluated when a batch is closed and at each tick",
-    "judged_on_read": "the age is judged at each read, and a table without data is unknown",
+    "judged_on_read": "the age is judged at each read, and unknown without data or with a time in the future",
     "judged_on_write": "the condition depends on the clock, and a row is judged when it is written",
     "mapped_in_part": "a part of the check has no counterpart",
     "key_has_no_null": "a key column has no NULL, although the source does not require a value",

@@ -15,6 +15,23 @@ from pgslo.importing.source import UnreadableError, decode
 from pgslo.importing.writing.definition import Draft, file_name, write
 
 
+@dataclass(frozen=True)
+class KeptByHand:
+    """What stays in a definition as a person wrote it.
+
+    Attributes:
+        path: The definition's file.
+        line: The rule's line in it; ``None``: the whole file stays.
+        wanted: What the source says now of the rule; ``None``: it does not have it any more, or the whole file stays.
+        why: Why it stays, and what the source says.
+    """
+
+    path: str
+    line: int | None
+    wanted: str | None
+    why: str
+
+
 @dataclass
 class Imported:
     """What became of files.
@@ -26,6 +43,7 @@ class Imported:
         failures: Files that could not be read.
         recognised: The format of each file, with the reason.
         ignored: What is no check of data.
+        kept: What stays as a person wrote it; known once the definitions are compared with those that are there.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -34,6 +52,7 @@ class Imported:
     failures: list[Failure] = field(default_factory=list)
     recognised: list[Recognised] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    kept: list[KeptByHand] = field(default_factory=list)
 
 
 def convert(files: Mapping[str, bytes], options: Options, *, given: frozenset[str] = frozenset()) -> Imported:

@@ -19,7 +19,7 @@ from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.definition import CustomKind, load
 from pgslo.display import json_text, printable
 from pgslo.errors import DefinitionErrors, PgsloError
-from pgslo.importing import Imported, Options, TableMap, convert
+from pgslo.importing import Imported, KeptByHand, Options, TableMap, convert
 from pgslo.importing.formats.registry import FORMATS
 from pgslo.importing.report import json_schema, last_line, lines, report, sarif
 from pgslo.importing.source import MAX_BYTES, UnreadableError, plain, read
@@ -245,6 +245,7 @@ def _write(
             changed = changed or there is None
         elif base is None:
             kept[shown] = "was edited by hand, so it stays as it is"
+            done.kept.append(KeptByHand(shown, None, None, kept[shown]))
         elif others:
             kept[shown] = (
                 f"has checks of {others[0]} as well, so it stays as it is: import all sources of a table together"
@@ -255,10 +256,13 @@ def _write(
                 kept[shown] = (
                     "was edited by hand so that it does not go together with the source, so it stays as it is"
                 )
+                done.kept.append(KeptByHand(shown, None, None, kept[shown]))
                 continue
             for one in merged.kept:
                 now = "has no such check any more" if one.wanted is None else f"says now {one.wanted}"
-                kept[f"{shown}:{one.line}"] = f"was edited by hand, so it stays as it is; the source {now}"
+                why = f"was edited by hand, so it stays as it is; the source {now}"
+                kept[f"{shown}:{one.line}"] = why
+                done.kept.append(KeptByHand(shown, one.line, one.wanted, why))
             for entry in done.entries:
                 if entry.path == shown and entry.line is not None:
                     entry.line = merged.lines.get(entry.line)

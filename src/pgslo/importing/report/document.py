@@ -26,6 +26,10 @@ def report(done: Imported) -> dict[str, Any]:
             {"file": one.path, "line": one.line, "column": one.column, "message": one.message}
             for one in done.failures
         ],
+        "kept_by_hand": [
+            {"file": one.path, "line": one.line, "wanted": one.wanted, "message": one.why}
+            for one in done.kept
+        ],
         "ignored": list(done.ignored),
     }
 
@@ -78,6 +82,7 @@ def json_schema() -> dict[str, Any]:
     )
     file = _object(file=text, format={"enum": list(FORMATS)}, reason=text)
     failure = _object(file=text, line=line, column=line, message=text)
+    stays = _object(file=text, line={"type": ["integer", "null"], "minimum": 1}, wanted=maybe, message=text)
     whole = _object(
         version={"const": VERSION},
         format=text,
@@ -86,6 +91,7 @@ def json_schema() -> dict[str, Any]:
         counts=_object(**{str(status): number for status in STATUSES}),
         checks={"type": "array", "items": check},
         failures={"type": "array", "items": failure},
+        kept_by_hand={"type": "array", "items": stays},
         ignored={"type": "array", "items": text},
     )
     return {

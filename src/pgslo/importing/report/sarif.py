@@ -1,4 +1,4 @@
-"""The report as SARIF 2.1.0: what is not as it was, at its place in the source."""
+"""The report as SARIF 2.1.0: what is not as it was, at its place in the source, and what stays, in its definition."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pgslo.importing.run import Imported
 
 _LEVELS = {"changed": "note", "not_mapped": "warning"}
 _UNREADABLE = "unreadable"
+_KEPT = "kept_by_hand"
 
 
 def sarif(done: Imported) -> dict[str, Any]:
-    """Return the report of checks that are changed or not mapped, and of files that were not read."""
+    """Return the report of checks that are changed or not mapped, of files that were not read, and of rules that stay."""
     results = [
         _result(
             entry.outcome.remarks[0].reason,
@@ -28,8 +29,12 @@ def sarif(done: Imported) -> dict[str, Any]:
     results += [
         _result(_UNREADABLE, "error", one.message, (one.path, one.line, one.column)) for one in done.failures
     ]
+    results += [_result(_KEPT, "note", one.why, (one.path, one.line or 1, 1)) for one in done.kept]
     used = dict.fromkeys(one["ruleId"] for one in results)
-    said = REASONS | {_UNREADABLE: "the file could not be read"}
+    said = REASONS | {
+        _UNREADABLE: "the file could not be read",
+        _KEPT: "a person edited it, so it stays as it is",
+    }
     rules = [{"id": reason, "shortDescription": {"text": said[reason]}} for reason in used]
     driver = {"name": "pgslo import", "version": metadata.version("pgslo"), "rules": rules}
     return {

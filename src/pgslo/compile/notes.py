@@ -68,8 +68,8 @@ def _passed_by_merge(table: TableContext, choices: tuple[Choice, ...]) -> Iterat
         if len(passed) > _NAMED_RULES:
             named += f" and {len(passed) - _NAMED_RULES} more"
         yield (
-            "a MERGE that moves rows to another partition, and that may not insert or delete, shows them to no trigger on"
-            f" statements, and so not to {named}; rules about single rows see them with writes: stream or on_breach: quarantine"
+            "a MERGE without INSERT and DELETE actions passes no rows that it moves to another partition to statement triggers:"
+            f" {named} cannot see them; writes: stream or on_breach: quarantine makes rules about single rows see them"
         )
 
 

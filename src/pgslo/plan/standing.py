@@ -13,7 +13,7 @@ from pgslo.plan.observation import unseen
 
 InForce = Literal["yes", "no", "unknown"]
 
-MOVED_BY_MERGE = "a MERGE that moves rows to another partition, and that may not insert or delete"
+MOVED_BY_MERGE = "a MERGE without INSERT and DELETE actions that moves rows to another partition"
 
 #: Which triggers, by the number in their names, carry the rules of a mechanism.
 _ORDERS: Mapping[str, tuple[int, ...]] = {

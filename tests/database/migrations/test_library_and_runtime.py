@@ -148,9 +148,15 @@ def test_today_s_library_and_a_database_of_a_later_one(
         assert today(command)[0] == code, (command, today(command))
     assert everything(empty_connection) == before
     told = {command.split()[0] for command in (*OF_THE_LIBRARY, *OF_THE_RUNTIME)}
-    assert set(root._VERBS) - told == {"lint", "schema", "local", "extension", "explain", "import"}, (
-        "a command is not tried here"
-    )
+    assert set(root._VERBS) - told == {
+        "lint",
+        "schema",
+        "local",
+        "extension",
+        "explain",
+        "import",
+        "export",
+    }, "a command is not tried here"
 
 
 def test_a_runtime_whose_functions_alone_are_of_a_later_library_is_left_to_it(

@@ -96,7 +96,8 @@ def test_review_and_apply(write: Callable[..., None], connection: Connection) ->
     )
     assert Path("review/pgslo.down.sql").exists()
     write()
-    run("pgslo plan", ["nothing to do: the database is as the definitions say"])
+    # A note says what passes the rules of the partitioned table, on servers where something does.
+    run("pgslo plan", ["nothing to do: the database is as the definitions say", "…"])
 
 
 def test_rename(write: Callable[..., None], connection: Connection) -> None:

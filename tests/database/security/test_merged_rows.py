@@ -101,7 +101,7 @@ def test_plan_and_status_say_which_rules_it_passes(world, text, passed):
     )
     notes = [note for note in plan.notes if "MERGE" in note]
     assert len(notes) == bool(passed)
-    assert all(f"not to {name};" in notes[0] for name in passed)
+    assert all(f" {name} cannot see them;" in notes[0] for name in passed)
     _, standings = operations.examine(world.admin)
     assert {one.rule for one in standings if one.passed_by} == passed
     assert {one.in_force for one in standings} == {"yes"}

@@ -130,5 +130,5 @@ def parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise click.UsageError(f'--metrics wants HOST:PORT, for example 127.0.0.1:9187, not "{text}".')
+        raise click.UsageError(f'--metrics requires HOST:PORT, for example 127.0.0.1:9187, not "{text}".')
     return host, int(port)

@@ -58,10 +58,12 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
         names = conn.execute(database.query("relation_of"), definition).fetchone()
     assert names is not None, "a table that has a name is there"
     table, reader = names
-    question = sql.render("newest_batch", _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(table)))
+    newest = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(table))
+    question = sql.render("newest_batch", newest)
     try:
         with probing.asking(conn):
             if reader is None:
+                conn.execute(sql.render("hold_to_read", newest).text.encode())
                 place = _asked(conn, question, {**definition, "table": table})
             else:
                 conn.execute(database.query("pin_table"), definition)
@@ -76,8 +78,7 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
 
 
 def _asked(conn: database.Connection, question: Sql, names: dict[str, str]) -> Any:
-    """Ask a question about a table with the rights of the current role, if no other role's code can run."""
-    conn.execute(f"LOCK TABLE {names['table']} IN ACCESS SHARE MODE".encode())
+    """Ask a question about a table, which is locked, with the rights of the current role, if no other role's code can run."""
     allowed = conn.execute(database.query("read_directly"), names).fetchone()
     return conn.execute(question.text.encode()).fetchone() if allowed and allowed[0] else None
 

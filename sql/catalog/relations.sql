@@ -71,6 +71,31 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
           FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
           JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum ORDER BY 1) AS partition_key,
+    -- PostgreSQL simplifies the expressions of a partition key with the rights of the role that makes or drops a trigger.
+    (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.pg_describe_object(k.classid, k.objid, 0), r.rolname)), '[]')
+     FROM (SELECT t.relid FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
+           UNION SELECT t.relid FROM pg_catalog.pg_partition_ancestors(CASE WHEN w.relispartition THEN w.oid END) t) AS part
+     JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = part.relid
+     JOIN pg_catalog.pg_class c ON c.oid = part.relid
+     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = part.relid AND d.objsubid = 0
+     CROSS JOIN LATERAL (
+         SELECT f.tableoid, f.oid, f.proowner FROM pg_catalog.pg_proc f
+         WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
+         UNION ALL
+         SELECT o.tableoid, o.oid, n.owner
+         FROM pg_catalog.pg_operator o LEFT JOIN pg_catalog.pg_proc f ON f.oid = o.oprcode
+         CROSS JOIN LATERAL (VALUES (o.oprowner), (f.proowner)) AS n (owner)
+         WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
+         UNION ALL
+         SELECT o.tableoid, o.oid, o.opcowner FROM pg_catalog.pg_opclass o
+         WHERE d.refclassid = 'pg_catalog.pg_opclass'::regclass AND o.oid = d.refobjid
+         UNION ALL
+         SELECT t.tableoid, t.oid, t.typowner FROM pg_catalog.pg_type t
+         WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid AND t.oid <> c.reloftype
+     ) AS k (classid, objid, owner)
+     JOIN pg_catalog.pg_roles r ON r.oid = k.owner
+     WHERE NOT r.rolsuper AND r.rolname <> current_user
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = r.oid)) AS key_code,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname, 'nulls_same', x.nulls_same) ORDER BY x.indexrelid), '[]')
      FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole, m.amname,
                   -- PostgreSQL 15 and later.

@@ -79,6 +79,8 @@ class Relation:
         kind: ``pg_class.relkind``.
         rows: The planner's estimate; negative when the table was never analysed.
         before_row_triggers: Names of other people's BEFORE ROW triggers for INSERT or UPDATE.
+        key_code: What partition keys of it, of its partitions and of tables that it is a partition of call, with the role
+            that owns it: neither a superuser nor the owner of pgslo, nor the role that asks.
         partitions: Every partition below a partitioned table.
         parents: Tables it inherits from or is a partition of.
         children: Inheritance children that are not partitions.
@@ -99,6 +101,7 @@ class Relation:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     partition_key: tuple[str, ...] = ()
+    key_code: tuple[tuple[str, str], ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     before_row_triggers: tuple[str, ...] = ()

@@ -191,6 +191,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         columns=tuple(Column(**column) for column in row["columns"]),
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
+        key_code=tuple((code, role) for code, role in row["key_code"]),
         indexes=tuple(
             Index(
                 tuple(index["columns"]), index["unique"], index["whole"], index["method"], index["nulls_same"]

@@ -53,8 +53,11 @@ def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:
     relation = catalog.relations.get(own)
     if relation is not None:
         yield from _foreign_parts(relation, definition, relation.owner, definition.place("table"))
+        yield from _key_code(relation, definition.place("table"))
     for one in reads(definition):
         other = catalog.relations.get(one.name)
+        if other is not None:
+            yield from _key_code(other, one.location)
         if relation is not None and other is not None and not one.by_key:
             yield from _foreign_parts(other, definition, relation.owner, one.location)
         schema, name = one.name
@@ -86,6 +89,17 @@ def _foreign_parts(
                 hint=f"ALTER TABLE {sql.identifier(*part_name)} OWNER TO {sql.identifier(relation.owner)}",
                 location=location,
             )
+
+
+def _key_code(relation: Relation, location: Location) -> Iterator[CatalogError]:
+    """Yield an error for code of an untrusted role in a partition key: whoever makes a trigger or a foreign key runs it."""
+    for code, role in relation.key_code:
+        yield CatalogError(
+            f"a partition key of {relation.schema}.{relation.name} calls {code}, which belongs to role {role}",
+            detail="PostgreSQL runs it with the rights of the role that applies the definition.",
+            hint=f"have it belong to pgslo's owner or to a superuser, or apply the definition as {role}",
+            location=location,
+        )
 
 
 def reads_others(definition: Definition, relation: Relation, catalog: Catalog) -> bool:

@@ -94,7 +94,7 @@ def commands(group: click.Group, name: str = "") -> Iterator[tuple[str, click.Co
 
 def test_the_reference_has_every_command_with_every_option_and_no_other() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
-    everywhere = {"--dsn", "--config", "--verbose", "--version", "--help"}
+    everywhere = {"--dsn", "--config", "--runtime-owner", "--verbose", "--version", "--help"}
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert sections.keys() == {"Everywhere", *root._VERBS}
     assert everywhere == set(re.findall(r"`(--[a-z-]+)", sections["Everywhere"].split("###")[0])) - {"--json"}

@@ -56,7 +56,7 @@ class Attack:
         return None
 
     @contextlib.contextmanager
-    def connect(self, dsn: str | None) -> Iterator[psycopg.Connection[Any]]:
+    def connect(self, dsn: str | None, **_trusted: Any) -> Iterator[psycopg.Connection[Any]]:
         """Take the place of database.connect(): the installer's session, which keeps its traces."""
         del dsn
         with database.errors():

@@ -28,11 +28,13 @@ class Session:
     Attributes:
         dsn: From ``--dsn`` or ``PGSLO_DSN``; may hold a password, so it is never printed.
         config: From ``--config``.
+        runtime_owner: From ``--runtime-owner`` or ``PGSLO_RUNTIME_OWNER``; never from a file that authors of definitions write.
         verbose: Whether errors come with a traceback.
     """
 
     dsn: str | None = None
     config: Path | None = None
+    runtime_owner: str | None = None
     verbose: bool = False
 
     @cached_property
@@ -58,7 +60,13 @@ class Session:
         """
         from pgslo import database  # the driver takes a while to load
 
-        with database.connect(self.dsn or self.configuration.dsn) as conn:
+        dsn, trusted = self.dsn or self.configuration.dsn, self.runtime_owner
+        with database.connect(dsn, runtime_owner=trusted) as conn:
+            if (role := database.strange_owner(conn, trusted)) is not None:
+                output.warning(
+                    f"pgslo in this database belongs to role {role}: its functions run with your rights",
+                    hint=f"if you trust that role: --runtime-owner {role}, or PGSLO_RUNTIME_OWNER={role}",
+                )
             if writes:
                 database.check_writable(conn, reason=reason)
             conn.add_notice_handler(output.notice)
@@ -89,15 +97,15 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 def session_options(function: _Function) -> _Function:
     """The options that may stand after a verb as well as before it; after it they win."""
-    return _options(function, dsn_from=None)
+    return _options(function, is_root=False)
 
 
 def root_options(function: _Function) -> _Function:
     """The same before a verb, where the environment is looked at: once, or it would win over ``pgslo --dsn … verb``."""
-    return _options(function, dsn_from="PGSLO_DSN")
+    return _options(function, is_root=True)
 
 
-def _options(function: _Function, *, dsn_from: str | None) -> _Function:
+def _options(function: _Function, *, is_root: bool) -> _Function:
     for decorate in (
         click.option(
             "--verbose",
@@ -114,8 +122,16 @@ def _options(function: _Function, *, dsn_from: str | None) -> _Function:
             help="The configuration, instead of pgslo.toml here or in a folder above.",
         ),
         click.option(
+            "--runtime-owner",
+            envvar="PGSLO_RUNTIME_OWNER" if is_root else None,
+            expose_value=False,
+            callback=_set("runtime_owner"),
+            metavar="ROLE",
+            help="Trust this role as the owner of pgslo, though it is no superuser; else PGSLO_RUNTIME_OWNER.",
+        ),
+        click.option(
             "--dsn",
-            envvar=dsn_from,
+            envvar="PGSLO_DSN" if is_root else None,
             expose_value=False,
             callback=_set("dsn"),
             metavar="DSN",

@@ -14,7 +14,7 @@ from psycopg.abc import Buffer
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 
-from pgslo import assets
+from pgslo import assets, sql
 from pgslo.catalog import Citus, Engine, Name, Placement
 from pgslo.compile import placement
 from pgslo.database import runtime
@@ -43,14 +43,15 @@ _MAKE_WRITABLE = (
 
 
 @contextlib.contextmanager
-def connect(dsn: str | None) -> Iterator[Connection]:
+def connect(dsn: str | None, *, runtime_owner: str | None = None) -> Iterator[Connection]:
     """Open a connection, or say in our words why there is none.
 
     Args:
         dsn: A connection string; ``None`` or empty: libpq's own variables and files decide.
+        runtime_owner: A role that is trusted though it is no superuser, if pgslo belongs to it.
 
     Raises:
-        DatabaseError: No server answered, it refused, or it is too old.
+        DatabaseError: No server answered, it refused, or it is too old; or as :func:`strange_owner`.
         RuntimeMismatch: Something is missing because library and runtime do not fit.
     """
     try:
@@ -80,6 +81,8 @@ def connect(dsn: str | None) -> Iterator[Connection]:
             # The driver reads no other, and a role may prefer one.
             conn.execute("SET datestyle = 'ISO'")
             conn.adapters.register_loader("timestamptz", _MomentLoader)
+            # Before anything of pgslo's is read: whoever may create schemas may have made these.
+            strange_owner(conn, runtime_owner)
             with _telling_versions_apart(conn):
                 yield conn
 
@@ -110,6 +113,28 @@ def _check_version(conn: Connection) -> None:
         (version,) = conn.execute("SELECT pg_catalog.version()").fetchone() or ("",)
     if (refused := placement.refused_version(version)) is not None:
         raise refused
+
+
+def strange_owner(conn: Connection, trusted: str | None) -> str | None:
+    """Return a role whose functions pgslo's commands would run with the rights of the current role, or ``None``.
+
+    Args:
+        conn: A connection on which nothing of pgslo's was read yet.
+        trusted: A role that may own pgslo though it is no superuser.
+
+    Raises:
+        DatabaseError: The current role is a superuser, whose rights such a role would have.
+    """
+    found = [row for row in fetch(conn, "runtime_owners") if row["role"] != trusted]
+    for row in found:
+        if row["is_superuser"]:
+            role = sql.identifier(row["role"]).text
+            raise DatabaseError(
+                f"pgslo in this database belongs to role {role}, who is no superuser",
+                detail=f"The command would run functions of that role with the rights of superuser {row['user']}.",
+                hint=f"connect as {role}; or, if you trust that role: --runtime-owner {role}, or PGSLO_RUNTIME_OWNER={role}",
+            )
+    return found[0]["role"] if found else None
 
 
 def check_node(conn: Connection) -> Engine:

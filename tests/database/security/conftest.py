@@ -124,10 +124,13 @@ def world_dsn(
     _admin: Connection,
     make_database: Callable[..., AbstractContextManager[str]],
     role: object,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     """A connection string, as a superuser, for the database of ``world``."""
     del role  # asked for only to be dropped later
     template, names = _world_template
+    # Else the command line of a superuser refuses a runtime of the installer's.
+    monkeypatch.setenv("PGSLO_RUNTIME_OWNER", names["installer"])
     with make_database(template=template) as dsn:
         # A copy of a database has none of its privileges on the database itself.
         name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]

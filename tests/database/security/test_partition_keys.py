@@ -124,10 +124,12 @@ def test_a_part_that_came_later_runs_nothing_as_who_operates(
     # Of a streamed table, whoever makes a partition needs EXECUTE on the function of the trigger.
     spied.run("superuser", f"CREATE TABLE evil.p2 PARTITION OF evil.tab DEFAULT PARTITION BY {KEY}")
     spied.run("superuser", "ALTER TABLE evil.p2 OWNER TO $mallory")
-    (tmp_path / "tab.yml").write_text(DEFINITION.format(writes=writes))
-    (tmp_path / "pgslo.toml").write_text('definitions = ["tab.yml"]\n')
+    (tmp_path / "slos").mkdir()
+    (tmp_path / "slos" / "tab.yml").write_text(DEFINITION.format(writes=writes))
+    (tmp_path / "pgslo.toml").write_text('definitions = "slos"\n')
     monkeypatch.chdir(tmp_path)
     for command in COMMANDS:
         forget(spied)
         result = CliRunner().invoke(main, ["--dsn", world_dsn, *command])
         assert not as_other(spied), f"{command}: {result.output}"
+        assert result.exit_code != 2, result.output

@@ -55,7 +55,7 @@ def trapped(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
     @contextlib.contextmanager
-    def connect(dsn: str | None) -> Any:
+    def connect(dsn: str | None, **_trusted: Any) -> Any:
         del dsn
         with database.errors(), world.session("installer") as session:
             yield session

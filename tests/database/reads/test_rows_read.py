@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from nightly import NIGHTLY
+from random_reads import PARALLEL as PARALLEL_SETTINGS
 
 pytestmark = pytest.mark.slow
-
-EXAMPLES = int(os.environ.get("PGSLO_READ_EXAMPLES", "300" if NIGHTLY else "60"))
 
 DEFINITION = """
 table: features.example
@@ -203,15 +199,7 @@ def generic(session, query):
 
 
 def parallel(session, query):
-    for name, value in (
-        ("parallel_setup_cost", "0"),
-        ("parallel_tuple_cost", "0"),
-        ("min_parallel_table_scan_size", "0"),
-        ("max_parallel_workers_per_gather", "2"),
-        ("enable_indexscan", "off"),
-        ("enable_bitmapscan", "off"),
-        ("enable_indexonlyscan", "off"),
-    ):
+    for name, value in PARALLEL_SETTINGS.items():
         session.run(f"SET LOCAL {name} = '{value}'")
     # Each process that reaches such a row says it.
     return sorted(set(read(session, query)))
@@ -370,137 +358,6 @@ def test_types_keep_their_modifiers(session):
     expected = session.values(types.format("features.example"))
     for suffix in ("", "_strict", "_status", "_healthy"):
         assert session.values(types.format(f"guarded.example{suffix}")) == expected, suffix
-
-
-# Random reads against an oracle that counts, in the bare table, the rows of missed batches that a query needs.
-
-DAYS = 12
-COLUMNS = ("a", "b", "c")
-
-
-@st.composite
-def reads(draw):
-    """What is missed, and a query: its columns, filter, days, joins and form."""
-    missed = draw(st.sets(st.tuples(st.sampled_from("ab"), st.integers(0, DAYS - 1)), max_size=6))
-    later = draw(st.sets(st.tuples(st.sampled_from("ab"), st.integers(0, DAYS - 1)), max_size=2))
-    return {
-        "missed": missed,
-        "later": later,
-        "columns": draw(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True)),
-        "filter": draw(st.sampled_from([None, None, ("a", 30), ("b", 3), ("c", 1)])),
-        "days": tuple(sorted(draw(st.tuples(st.integers(0, DAYS - 1), st.integers(0, DAYS - 1))))),
-        "join": draw(st.sampled_from(["", "", "inner", "left", "nullable"])),
-        "form": draw(st.sampled_from(["rows", "aggregate", "group", "sort", "window", "subquery"])),
-        "way": draw(st.sampled_from(["once", "prepared", "parallel", "cursor"])),
-    }
-
-
-def _query(case, view, value):
-    first, last = case["days"]
-    source = {
-        "": f"{view} x",
-        "inner": f"{view} x JOIN features.other o USING (id)",
-        "left": f"{view} x LEFT JOIN features.other o USING (id)",
-        "nullable": f"features.other o LEFT JOIN {view} x USING (id)",
-    }[case["join"]]
-    where = f"x.k BETWEEN '2026-11-01'::date + {first} AND '2026-11-01'::date + {last}"
-    if case["filter"]:
-        where += " AND x.{} >= {}".format(*case["filter"])
-    listed = ", ".join(f"x.{name}" for name in case["columns"])
-    sums = ", ".join(f"sum(x.{name})" for name in case["columns"])
-    return (
-        {
-            "rows": f"SELECT {listed} FROM {source} WHERE {where}",
-            "aggregate": f"SELECT {sums} FROM {source} WHERE {where}",
-            "group": f"SELECT x.k, {sums} FROM {source} WHERE {where} GROUP BY x.k",
-            "sort": f"SELECT {listed} FROM {source} WHERE {where} ORDER BY {listed} LIMIT 5",
-            "window": f"SELECT sum(x.id) OVER (ORDER BY {listed}) FROM {source} WHERE {where}",
-            "subquery": f"SELECT (SELECT count(*) FROM (SELECT {listed} FROM {source} WHERE {where} OFFSET 0) q WHERE ({listed.replace('x.', 'q.')}) IS NOT NULL)",
-        }[case["form"]]
-        if value is None
-        else f"SELECT {value} FROM {source} WHERE {where}"
-    )
-
-
-def _expected(session, case, missed):
-    """Columns whose missed rows the answer needs, and those of which a missed row may have been computed and dropped."""
-    needed, computed = set(), set()
-    first, last = case["days"]
-    for name in {*case["columns"], *([case["filter"][0]] if case["filter"] else [])}:
-        bad = [day for column, day in missed if column == name and first <= day <= last]
-        if not bad:
-            continue
-        computed.add(name)
-        keys = ", ".join(f"'2026-11-01'::date + {day}" for day in bad)
-        whole = dict(case, filter=None) if case["filter"] and case["filter"][0] == name else case
-        if session.values(_query(whole, "features.example", f"count(*) FILTER (WHERE x.k IN ({keys}))")) != [
-            0
-        ]:
-            needed.add(name)
-    return needed, computed
-
-
-def _run(session, case):
-    query = _query(case, "guarded.example", None)
-    if case["way"] == "parallel":
-        return parallel(session, query)
-    if case["way"] == "cursor":
-        session.run(f"DECLARE reading CURSOR FOR {query}")
-        said = [*read(session, "FETCH 3 FROM reading"), *read(session, "FETCH ALL FROM reading")]
-        session.run("CLOSE reading")
-        return said
-    return read(session, query)
-
-
-def test_no_read_of_a_missed_row_is_silent(session):
-    days(session, missed=(), rows=30, number=DAYS)
-    session.run("CREATE TABLE features.other AS SELECT n AS id FROM generate_series(0, 400, 3) AS n")
-    session.run("CREATE INDEX ON features.example (k); ANALYZE features.other")
-    rules = dict(session.run("SELECT name, rule_id FROM pgslo_catalog.rule").rows)
-    over = [0, 0]
-
-    def record(cells):
-        for column, day in cells:
-            session.run(
-                f"""INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, definition, about, batch, place)
-                    SELECT r.definition_id, r.rule_id, 'features.example', '{{{column}}}',
-                           ('2026-11-01'::date + {day})::text, extract(epoch FROM '2026-11-01'::date + {day})
-                    FROM pgslo_catalog.rule r WHERE r.rule_id = {rules[f"{column}_range"]}"""
-            )
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-    @given(reads())
-    def check(case):
-        with session.connection.transaction(force_rollback=True):
-            record(case["missed"])
-            if case["way"] == "prepared":
-                session.run("SET LOCAL plan_cache_mode = force_generic_plan")
-                session.run(f"PREPARE q AS {_query(case, 'guarded.example', None)}")
-                try:
-                    session.run("EXECUTE q")
-                    record(case["later"] - case["missed"])
-                    needed, computed = _expected(session, case, case["missed"] | case["later"])
-                    said = {name.removesuffix("_range") for name in read(session, "EXECUTE q")}
-                finally:
-                    session.run("DEALLOCATE q")
-                # A plan that is older than a miss says so, without the column.
-                assert "" in said or needed <= said
-                assert said - {""} <= computed
-                return
-            needed, computed = _expected(session, case, case["missed"])
-            said = {name.removesuffix("_range") for name in _run(session, case)}
-            assert needed <= said, "silent"
-            assert said <= computed, "warned without a row"
-            over[0] += said != needed
-            over[1] += 1
-
-    check()
-    # A row that was computed and dropped by a join or a filter: rare.
-    assert over[0] <= 0.05 * over[1] + 1
 
 
 # Tables of a hundred columns and more

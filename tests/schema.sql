@@ -51,6 +51,46 @@ CREATE TYPE pgslo_catalog.pair_image AS (
 
 COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
 
+CREATE TYPE pgslo_catalog.statement AS (
+	definition text,
+	rows text,
+	event text,
+	operation text,
+	rules text[],
+	rejecting integer,
+	refusing integer,
+	passes text[],
+	failure text,
+	columns text[],
+	tallies text[],
+	sums text[],
+	sums_of text,
+	sample text,
+	batch_of text[],
+	is_sampled boolean,
+	refuses_batches boolean,
+	step text,
+	rule integer,
+	query text,
+	counted pgslo_catalog.measured[],
+	shown text[],
+	error_code text,
+	error_message text,
+	batches pgslo_catalog.measured[],
+	samples pgslo_catalog.measured[],
+	mask bigint,
+	failed bigint[],
+	missed text[],
+	unjudged text[],
+	unjudged_code text,
+	unjudged_message text,
+	unmeasured_by text,
+	first_code text,
+	first_message text
+);
+
+COMMENT ON TYPE pgslo_catalog.statement IS 'A statement that wrote to a table, for its trigger function: what to judge and count, what to run next, and what came of it so far.';
+
 CREATE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2551,6 +2591,118 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) IS 'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
 
+CREATE FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- An observer: whatever happens in it, the write lives.
+    BEGIN
+        IF state.step = 'count' THEN
+            state.first_code := state.error_code;
+            state.first_message := state.error_message;
+        END IF;
+        IF state.error_code IS NOT NULL AND (state.step = 'unknown' OR state.step = 'rows' AND pgslo_catalog.is_transient(state.error_code)) THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', state.error_code, state.error_message);
+        ELSIF state.error_code IS NOT NULL OR state.step = 'check' THEN
+            state := pgslo_catalog.count_again(state);
+            RETURN;
+        ELSE
+            IF state.step <> 'count' THEN
+                state.batches := state.counted;
+                state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
+                -- It is not known which of them failed.
+                PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
+                    pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
+            END IF;
+            PERFORM pgslo_catalog.record_measured(state.definition, 'delete', -1, state.columns, state.tallies, state.rules,
+                state.batches, state.mask);
+        END IF;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
+    END;
+    -- After an UPDATE, what it wrote is still to be counted.
+    IF state.refuses_batches AND state.event = 'DELETE' THEN
+        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
+    END IF;
+    state.step := NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) IS 'Record what a query over the rows that a statement removed returned or raised, and name the next one; NULL where there is none.';
+
+CREATE FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF state.step = 'count' AND state.error_code IS NULL THEN
+        IF state.batches IS NULL THEN
+            state.step := NULL;  -- A statement may write no row.
+            RETURN;
+        END IF;
+        state.failed := coalesce(pgslo_catalog.failed(state.batches), '{}');
+    ELSIF state.failed IS NULL THEN
+        IF state.rule = 0 THEN
+            IF state.error_code IS NOT NULL OR state.step = 'check' THEN
+                state := pgslo_catalog.count_again(state);
+                RETURN;
+            END IF;
+            state.batches := state.counted;
+            state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
+        END IF;
+        state := pgslo_catalog.judge_singly(state);
+        IF state.failed IS NULL THEN
+            RETURN;
+        END IF;
+    ELSIF state.step = 'show' THEN
+        PERFORM pgslo_catalog.reject(state.definition, ARRAY[state.rules[state.rule]], state.failed[state.rule],
+            CASE WHEN state.error_code IS NULL THEN state.shown[1] END, CASE WHEN state.error_code IS NULL THEN state.shown[2] END);
+    ELSIF state.step = 'example' AND state.error_code IS NOT NULL THEN
+        -- It is recorded that rows failed; which ones is not.
+        PERFORM pgslo_catalog.warn_unsampled(state.definition, state.rules[state.rule], state.error_code);
+    END IF;
+
+    IF state.step <> 'example' THEN
+        FOR n IN state.rule + 1 .. state.rejecting LOOP
+            IF state.failed[n] > 0 THEN
+                state.step := 'show';
+                state.rule := n;
+                state.query := pgslo_catalog.showing(state.failure, state.rules[n], state.event, state.passes[n]);
+                RETURN;
+            END IF;
+        END LOOP;
+        IF state.is_sampled AND state.step <> 'sample' THEN
+            state.step := 'sample';
+            RETURN;
+        END IF;
+        state := pgslo_catalog.record_written(state);
+        state.step := 'example';
+        state.rule := state.rejecting;
+    END IF;
+    FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
+        IF state.failed[n] > 0 THEN
+            state.rule := n;
+            state.query := pgslo_catalog.sampling(state.definition, state.failure, state.rules[n], state.event, state.passes[n],
+                state.batch_of, state.failed[n]);
+            RETURN;
+        END IF;
+    END LOOP;
+    IF state.missed <> '{}' THEN
+        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
+        PERFORM pgslo_catalog.warn_writer(state.definition, ARRAY(
+            SELECT w.name FROM unnest(state.rules, state.failed) AS w (name, failed)
+            WHERE w.failed > 0 AND w.name = ANY (state.missed)));
+    END IF;
+    state.step := NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) IS 'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one; NULL where there is none.';
+
 CREATE TABLE pgslo_catalog.definition (
     definition_id bigint NOT NULL,
     name text NOT NULL,
@@ -4937,6 +5089,56 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
 
+CREATE FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    rows text := format('%I AS r', state.rows);
+    is_new boolean := state.rows = 'pgslo_new';
+    number text[] := ARRAY[CASE WHEN is_new THEN 'count(*)' ELSE '-count(*)' END];
+    -- Rows that come are sampled later, once it is known how many there are.
+    sample text := CASE WHEN is_new THEN 'NULL' ELSE state.sample END;
+BEGIN
+    IF state.step = 'check' AND state.error_code IS NULL THEN
+        state.step := 'apart';
+        state.query := pgslo_catalog.counting(
+            format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, NOT is_new),
+            state.batch_of, state.columns,
+            -- Twice as many: the sums, and the rows for which each of them raises an error.
+            ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n),
+            sample);
+    ELSIF state.step = 'count' THEN
+        state.step := 'plain';
+        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.sums, sample);
+    ELSIF state.step = 'plain' AND state.sums_of IS NOT NULL THEN
+        -- Over no row, it is an error of the table, not of a row.
+        state.step := 'check';
+        state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[]
+            FROM (SELECT ARRAY[%s]::numeric[] FROM %s WHERE FALSE) AS s', array_to_string(state.sums, ', '), rows);
+    ELSE
+        -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
+        state.columns := '{}';
+        state.tallies := ARRAY['unmeasured rows'];
+        IF state.step = 'rows' THEN
+            -- The batch of one of them raises an error. Where they go, it was there before, and may go.
+            state.step := 'unknown';
+            state.batch_of := pgslo_catalog.unknown_batch();
+            state.unmeasured_by := CASE WHEN is_new THEN state.error_code END;
+            PERFORM pgslo_catalog.record_unmeasured(state.definition, NULL, state.error_code, state.error_message);
+        ELSE
+            state.step := 'rows';
+            state.unmeasured_by := state.error_code;
+            PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message)
+            WHERE is_new;
+        END IF;
+        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', number);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) IS 'Have the rows of a statement counted in another way, as one raised an error: without rules, sum by sum, rows alone.';
+
 CREATE FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5095,11 +5297,11 @@ CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured)
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured), NULL::text[]
         FROM (
             SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
                    (%s)::text[] AS sample
-            FROM %I AS r
+            FROM %s
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
@@ -5111,18 +5313,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
-CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
+CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of($1, $2, b.failed), NULL)::pgslo_catalog.measured)
+    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of(%s, %s, b.failed), NULL)::pgslo_catalog.measured),
+            NULL::text[]
         FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
-        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.batch_of[1], counting_failures.passes);
+        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.ordinal, counting_failures.rules,
+        counting_failures.batch_of[1], counting_failures.passes);
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) IS 'Return the query for the rows that do not pass, by batch, as those of rule $1 of $2 rules.';
+COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) IS 'Return the query for the rows that do not pass, by batch, as those of one of so many rules.';
 
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
@@ -8601,6 +8805,52 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
 
+CREATE FUNCTION pgslo_catalog.judge_singly(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF state.rule > 0 THEN
+        IF state.error_code IS NULL AND state.step = 'fit' THEN
+            -- A row for which the condition raises an error fails: row by row, which takes longer.
+            state.step := 'singly';
+            state.passes[state.rule] := pgslo_catalog.passing_singly(state.failure, state.rules[state.rule], state.event);
+            state.query := pgslo_catalog.counting_failures(
+                state.passes[state.rule], state.batch_of, state.rule, cardinality(state.rules));
+            RETURN;
+        ELSIF state.error_code IS NULL THEN
+            state.batches := state.batches || state.counted;
+        ELSIF state.step = 'rule' AND pgslo_catalog.is_of_value(state.error_code) THEN
+            -- Over no row, it is an error of the table, not of a row.
+            state.step := 'fit';
+            state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[] FROM pgslo_new AS r WHERE FALSE AND %s',
+                state.passes[state.rule]);
+            RETURN;
+        ELSIF pgslo_catalog.is_transient(state.error_code) THEN
+            state.unjudged := state.unjudged || state.rules[state.rule];
+            state.unjudged_code := state.error_code;
+            state.unjudged_message := state.error_message;
+        ELSE
+            PERFORM pgslo_catalog.record_break(state.definition, state.rules[state.rule], state.error_code, state.error_message);
+        END IF;
+    END IF;
+    IF state.rule < cardinality(state.rules) THEN
+        state.step := 'rule';
+        state.rule := state.rule + 1;
+        state.query := pgslo_catalog.counting_failures(
+            state.passes[state.rule], state.batch_of, state.rule, cardinality(state.rules));
+    ELSE
+        state.step := 'counted';
+        state.rule := 0;
+        state.batches := CASE WHEN state.rules = '{}' THEN state.batches
+            ELSE pgslo_catalog.merged(state.batches, cardinality(state.rules)) END;
+        state.failed := coalesce(pgslo_catalog.failed(state.batches), '{}');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_singly(INOUT state pgslo_catalog.statement) IS 'Have rules evaluated one by one, so that one that cannot be evaluated does not prevent the others from being so.';
+
 CREATE FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10422,6 +10672,30 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) IS 'Whether the writer gets an error because a rule, one that refuses rows or not, could not be judged.';
+
+CREATE FUNCTION pgslo_catalog.must_stop(state pgslo_catalog.statement, error_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    CASE state.step
+        WHEN 'rule' THEN
+            RETURN NOT pgslo_catalog.is_of_value(must_stop.error_code)
+                AND pgslo_catalog.must_raise(must_stop.error_code, state.rule <= state.refusing);
+        WHEN 'fit', 'singly' THEN
+            RETURN pgslo_catalog.must_raise(must_stop.error_code, state.rule <= state.refusing);
+        WHEN 'rows' THEN
+            RETURN must_stop.error_code = '40001' AND state.rows = 'pgslo_old';
+        WHEN 'unknown' THEN
+            -- Rows that go are an observer's. Rows that come and cannot even be counted are not stored.
+            RETURN must_stop.error_code = '40001' OR state.rows = 'pgslo_new';
+        ELSE
+            RETURN false;
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.must_stop(state pgslo_catalog.statement, error_code text) IS 'Return whether the writer gets the error that a query raised, so that the statement is undone.';
 
 CREATE FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -12969,6 +13243,42 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) IS 'Record that a batch has no profile because of an error, and that rules which read it cannot be evaluated.';
 
+CREATE FUNCTION pgslo_catalog.record_written(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- From here on an observer: whatever happens, the write lives.
+    BEGIN
+        IF state.step = 'sample' AND state.error_code IS NOT NULL THEN
+            -- What the batches look like is then known of their other rows alone, which is as good as nothing.
+            state.samples := NULL;
+            state.tallies := state.tallies || 'unsampled rows'::text;
+            state.batches := pgslo_catalog.unsampled(state.batches);
+            PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message);
+        END IF;
+        state.missed := pgslo_catalog.record_statement(state.definition, state.operation, state.rules, state.columns,
+            state.tallies, state.batches, state.samples, state.mask);
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, state.rules[state.rejecting + 1:],
+                pgslo_catalog.names_of(state.batches), pgslo_catalog.places_of(state.batches), SQLSTATE, SQLERRM);
+    END;
+    IF state.unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged(state.definition, state.unjudged,
+            pgslo_catalog.names_of(state.batches), pgslo_catalog.places_of(state.batches),
+            state.unjudged_code, state.unjudged_message);
+    END IF;
+    IF state.refuses_batches THEN
+        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_written(INOUT state pgslo_catalog.statement) IS 'Record what a statement wrote, and refuse it where a rule refuses its batches.';
+
 CREATE FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13946,6 +14256,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
 
+CREATE FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
+    RETURN pgslo_catalog.sample_mask((
+        SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b
+        WHERE cardinality(sample_mask.batches) <= pgslo_catalog.batches_at_once())::bigint);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) IS 'Which rows of a statement that wrote to these batches are sampled.';
+
 CREATE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13964,25 +14288,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
 
-CREATE FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) RETURNS text
+CREATE FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 BEGIN
-    RETURN format('SELECT pgslo_catalog.record_sample(%L, $1, %s, b.row_key, b.shown)
+    RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[count(pgslo_catalog.record_sample(%L, %L, %s, b.row_key, b.shown))::text]
         FROM (
             SELECT %s AS raw, f.row_key, f.shown
-            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f
+            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
-        sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
+        sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
+        sampling.operation, sampling.passes,
         -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
          WHERE d.name = sampling.definition AND r.name = sampling.rule));
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) IS 'Return the statement that keeps some of the rows that violate rule $1 in operation $2, each with its batch.';
+COMMENT ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) IS 'Return the statement that keeps some of the rows that violate a rule in an operation, each with its batch.';
 
 CREATE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -14458,17 +14783,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
 
-CREATE FUNCTION pgslo_catalog.showing(failure text, passes text) RETURNS text
+CREATE FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 BEGIN
-    RETURN format('SELECT f.shown, f.row_key FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f WHERE NOT %s LIMIT 1',
-        showing.failure, showing.passes);
+    RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[f.shown, f.row_key]
+        FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
+        showing.failure, showing.rule, showing.operation, showing.passes);
 END
-$_$;
+$$;
 
-COMMENT ON FUNCTION pgslo_catalog.showing(failure text, passes text) IS 'Return the query for one row that violates rule $1 in operation $2: the values to show, and its key.';
+COMMENT ON FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) IS 'Return the query for one row that violates a rule in an operation: the values to show, and its key.';
 
 CREATE FUNCTION pgslo_catalog.shown(value numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -18809,6 +19135,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) FROM PUBLIC;
@@ -18939,6 +19269,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot,
 
 REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
@@ -18949,7 +19281,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.defi
 
 REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
@@ -19175,6 +19507,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_singly(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC;
@@ -19284,6 +19618,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) FROM PUB
 REVOKE ALL ON FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.must_raise(error_code text, refuses boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.must_stop(state pgslo_catalog.statement, error_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) FROM PUBLIC;
 
@@ -19443,6 +19779,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_unmeasured(definition text, rule tex
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_unprofiled(batch pgslo_catalog.batch, error_code text, error_message text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.record_written(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) FROM PUBLIC;
@@ -19497,9 +19835,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.salt(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, passes text, batch_of text[], failed bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) FROM PUBLIC;
 
@@ -19535,7 +19875,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FR
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.showing(failure text, passes text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shown(value numeric) FROM PUBLIC;
 

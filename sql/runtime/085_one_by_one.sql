@@ -12,6 +12,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by which every row is of the batch "unknown".';
 
+-- Each query returns what it counts, and texts.
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting(
     rows text, batch_of text[], columns text[], sums text[], sample text DEFAULT 'NULL'
 ) RETURNS text
@@ -19,11 +20,11 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured)
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured), NULL::text[]
         FROM (
             SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
                    (%s)::text[] AS sample
-            FROM %I AS r
+            FROM %s
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
@@ -35,18 +36,20 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text) IS
     'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[]) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of($1, $2, b.failed), NULL)::pgslo_catalog.measured)
+    RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of(%s, %s, b.failed), NULL)::pgslo_catalog.measured),
+            NULL::text[]
         FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
-        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.batch_of[1], counting_failures.passes);
+        counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.ordinal, counting_failures.rules,
+        counting_failures.batch_of[1], counting_failures.passes);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.counting_failures(text, text[]) IS
-    'Return the query for the rows that do not pass, by batch, as those of rule $1 of $2 rules.';
+COMMENT ON FUNCTION pgslo_catalog.counting_failures(text, text[], integer, integer) IS
+    'Return the query for the rows that do not pass, by batch, as those of one of so many rules.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -59,39 +62,41 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.passing_singly(text, text, text) IS
     'Return the condition under which a row passes by a call of its own, so that a row that raises an error fails.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.showing(failure text, passes text) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN format('SELECT f.shown, f.row_key FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f WHERE NOT %s LIMIT 1',
-        showing.failure, showing.passes);
+    RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[f.shown, f.row_key]
+        FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
+        showing.failure, showing.rule, showing.operation, showing.passes);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.showing(text, text) IS
-    'Return the query for one row that violates rule $1 in operation $2: the values to show, and its key.';
+COMMENT ON FUNCTION pgslo_catalog.showing(text, text, text, text) IS
+    'Return the query for one row that violates a rule in an operation: the values to show, and its key.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sampling(
-    definition text, failure text, rule text, passes text, batch_of text[], failed bigint
+    definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint
 ) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN format('SELECT pgslo_catalog.record_sample(%L, $1, %s, b.row_key, b.shown)
+    RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[count(pgslo_catalog.record_sample(%L, %L, %s, b.row_key, b.shown))::text]
         FROM (
             SELECT %s AS raw, f.row_key, f.shown
-            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, $1, $2) AS f
+            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
-        sampling.definition, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.passes,
+        sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
+        sampling.operation, sampling.passes,
         -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
          WHERE d.name = sampling.definition AND r.name = sampling.rule));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.sampling(text, text, text, text, text[], bigint) IS
-    'Return the statement that keeps some of the rows that violate rule $1 in operation $2, each with its batch.';
+COMMENT ON FUNCTION pgslo_catalog.sampling(text, text, text, text, text, text[], bigint) IS
+    'Return the statement that keeps some of the rows that violate a rule in an operation, each with its batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE

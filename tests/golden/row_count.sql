@@ -29,27 +29,23 @@ DECLARE
 BEGIN
     BEGIN
         SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
+                        b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+                    INTO batches
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
+                        count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
+                        count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                        ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
+                        ARRAY[]::bigint[] AS failed,
+                        array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
                            r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text])
                        FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-            FROM features.user_stats AS r
+                        FROM features.user_stats AS r
             WHERE first IS NULL
-                OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date
-            GROUP BY 1
-        ) AS b;
+                OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date GROUP BY 1) AS b;
     EXCEPTION WHEN OTHERS THEN
         -- It raises an error if the table does not fit.
             PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END
@@ -57,27 +53,23 @@ BEGIN
             WHERE first IS NULL
                 OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date LIMIT 0;
             SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
+                        b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+                    INTO batches
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
+                        count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
+                        count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                        ARRAY[]::numeric[] AS tallies,
+                        ARRAY[]::bigint[] AS failed,
+                        array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
                            r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text])
                        FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-            FROM features.user_stats AS r
+                        FROM features.user_stats AS r
             WHERE first IS NULL
-                OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date
-            GROUP BY 1
-        ) AS b;
+                OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date GROUP BY 1) AS b;
             OPEN counted_rows FOR SELECT r.* FROM features.user_stats AS r
             WHERE first IS NULL
                 OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date;
@@ -114,7 +106,7 @@ BEGIN
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 73f2731a3bac3b3b features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo d79df73b450d4ae9 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
@@ -123,314 +115,165 @@ ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
--- create function features__user_stats__removed: what a statement takes away is taken from its batches.
+-- create function features__user_stats__sums: computes sums for one row; no cursor is open meanwhile.
 -- Generated by pgslo from the definition of features.user_stats.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__removed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $pgslo$
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__sums(r record, is_removed boolean, OUT sums numeric[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    rules text[] := ARRAY[]::text[];
-    columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign',
+    ordinal integer := 0;
+BEGIN
+    -- All at once. If that raises an error for the row, one by one: the other sums are known, and for which there is none.
+    WHILE ordinal <= 1 LOOP
+        BEGIN
+            CASE ordinal
+                WHEN 0 THEN sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];  RETURN;
+                WHEN 1 THEN
+                    sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
+            END CASE;
+        EXCEPTION WHEN OTHERS THEN
+            IF ordinal > 0 THEN
+                sums[1 + ordinal] := CASE WHEN is_removed AND NOT pgslo_catalog.is_of_row(SQLSTATE) THEN -1 ELSE 1 END;
+            ELSIF SQLSTATE = '42804' THEN
+                PERFORM pgslo_catalog.forget_plans(FALSE);  -- A column was changed since this session planned it.
+            END IF;
+        END;
+        ordinal := ordinal + 1;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__sums(record, boolean) IS 'pgslo 40cad2ec596fc6ec features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__sums(record, boolean) FROM PUBLIC;
+
+-- create function features__user_stats__statement: what is judged and counted of a statement.
+-- Generated by pgslo from the definition of features.user_stats.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__statement(rows text, event text, operation text, OUT state pgslo_catalog.statement)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $pgslo$
+BEGIN
+    state.definition := 'features.user_stats';
+    state.rows := rows;  state.event := event;  state.operation := operation;  state.step := 'count';  state.rule := 0;
+    state.rules := ARRAY[]::text[];
+    state.rejecting := 0;  -- The first so many refuse the statement for a row that fails.
+    state.refusing := 0;  -- The first so many refuse it for a row, or for the batch that it makes.
+    state.columns := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign',
         'signed_up_at', 'last_seen_at']::text[];
-    tallies text[] := ARRAY['rows where 25ecb8d5']::text[];
-    -- Run as text where the one pass raises an error.
-    sums text[] := ARRAY[$sql$sum(CASE WHEN (r.plan = 'pro') THEN 1 END)$sql$]::text[];
-    sample text := $sql$array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
+    state.tallies := ARRAY['rows where 25ecb8d5']::text[];
+    state.sums := ARRAY[$sql$sum(CASE WHEN (r.plan = 'pro') THEN 1 END)$sql$]::text[];
+    state.sums_of := 'pgslo_gen.features__user_stats__sums';  -- Where one of the sums raises an error for a row.
+    state.batch_of := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
+        $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
+    state.mask := 0;  state.is_sampled := TRUE;  state.refuses_batches := TRUE;
+    state.sample := $sql$array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
                            r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text])
                        FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & $1 = 0)$sql$;
-    batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
-        $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    mask bigint := 0;
-    batches pgslo_catalog.measured[];  error_code text;  error_message text;
-    unmeasured_by text;
-    counted_rows refcursor;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) IS 'pgslo 79f95007dfd033cd features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) FROM PUBLIC;
+
+-- create function features__user_stats__removed: what a statement takes away is taken from its batches.
+-- Generated by pgslo from the definition of features.user_stats.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__removed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
+#variable_conflict use_variable
+DECLARE
+    state pgslo_catalog.statement := pgslo_gen.features__user_stats__statement('pgslo_old', TG_OP, 'delete');
 BEGIN
-    -- An observer: whatever happens in it, the write lives.
-    BEGIN
+    WHILE state.step IS NOT NULL LOOP
         BEGIN
-            mask := pgslo_catalog.sample_mask((
-                SELECT greatest(max(b.rows), sum(b.rows) / 100)
-                FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
+            CASE state.step
+                WHEN 'count' THEN
+                    state.mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100)
+                        FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
+                        b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+                    INTO state.batches
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
+                        count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
+                        count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                        ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
+                        ARRAY[]::bigint[] AS failed,
+                        array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
                            r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text])
-                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-            FROM pgslo_old AS r
-            GROUP BY 1
-        ) AS b;
+                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & state.mask = 0) AS sample
+                        FROM pgslo_old AS r GROUP BY 1) AS b;
+                ELSE
+                    EXECUTE state.query INTO state.counted, state.shown USING state.mask;
+            END CASE;
+            state.error_code := NULL;
         EXCEPTION WHEN OTHERS THEN
-            error_code := SQLSTATE;  error_message := SQLERRM;
-            BEGIN
-                BEGIN
-                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, columns, sums, sample) INTO batches USING mask;
-                EXCEPTION WHEN OTHERS THEN
-                    -- It raises an error if the table does not fit.
-            PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END
-            FROM pgslo_old AS r LIMIT 0;
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
-                           r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
-                           left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
-                           left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
-                           extract(epoch FROM r.last_seen_at)::text])
-                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-            FROM pgslo_old AS r
-            GROUP BY 1
-        ) AS b;
-            OPEN counted_rows FOR SELECT r.* FROM pgslo_old AS r;
-                    -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
-            DECLARE
-                r record;  sums numeric[];  batch_name text;  batch_place numeric;
-                most integer := 1000;
-            BEGIN
-                LOOP
-                    FETCH counted_rows INTO r;
-                    EXIT WHEN NOT FOUND;
-                    BEGIN
-                        sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];
-                    EXCEPTION WHEN OTHERS THEN
-                        IF SQLSTATE = '42804' THEN
-                            PERFORM pgslo_catalog.forget_plans(FALSE);  -- A column was changed since this session planned it.
-                        END IF;
-                        sums := ARRAY[NULL]::numeric[];
-                        BEGIN
-                            sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
-                        EXCEPTION WHEN OTHERS THEN
-                            sums[2] := CASE WHEN pgslo_catalog.is_of_row(SQLSTATE) THEN 1 ELSE -1 END;
-                        END;
-                    END;
-                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')
-                    INTO batch_name, batch_place FROM (SELECT (r.feature_date) AS raw) AS b;
-                    batches := batches || ROW(batch_name, batch_place, 0, '{}', sums, '{}', NULL)::pgslo_catalog.measured;
-                    IF cardinality(batches) > most THEN
-                        batches := pgslo_catalog.summed(batches, 2);
-                        most := 1000 + 2 * cardinality(batches);
-                    END IF;
-                END LOOP;
-                batches := pgslo_catalog.summed(batches, 2);
-            END;
-            CLOSE counted_rows;
-            tallies := pgslo_catalog.tally_slots(tallies);
-                END;
-            EXCEPTION WHEN OTHERS THEN
-                -- Rows that were not measured leave their batch as little known as rows that came.
-                columns := '{}';  tallies := ARRAY['unmeasured rows'];
-                unmeasured_by := SQLSTATE;
-                BEGIN
-                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
-                EXCEPTION WHEN OTHERS THEN
-                    IF pgslo_catalog.is_transient(SQLSTATE) THEN RAISE; END IF;
-                    -- As where they were written: the batch of one of them raises an error.
-                    unmeasured_by := NULL;  -- It was there before, and may go.
-                    PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
-                    batch_of := pgslo_catalog.unknown_batch();
-                    EXECUTE pgslo_catalog.counting('pgslo_old', batch_of, '{}', ARRAY['-count(*)']) INTO batches;
-                END;
-            END;
-            -- It is not known which of them failed.
-            PERFORM pgslo_catalog.mark_taken('features.user_stats', rules,
-                pgslo_catalog.names_of(batches), pgslo_catalog.places_of(batches), error_code, error_message);
+            IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
+            state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
-        PERFORM pgslo_catalog.record_measured('features.user_stats', 'delete', -1, columns, tallies, rules, batches, mask);
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
-    END;
-    -- After an UPDATE, what it wrote is still to be counted.
-    IF TG_OP = 'DELETE' THEN
-        PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches), unmeasured_by);
-    END IF;
+        state := pgslo_catalog.after_removed(state);
+    END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo d28f62cb0bb74990 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo b68dd2bc62886b8c features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__removed() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
 
 -- create function features__user_stats__written: one pass over all rows of a statement judges every rule and measures its batches.
 -- Generated by pgslo from the definition of features.user_stats.
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $pgslo$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    rules text[] := ARRAY[]::text[];
-    columns text[] := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign',
-        'signed_up_at', 'last_seen_at']::text[];
-    tallies text[] := ARRAY['rows where 25ecb8d5']::text[];
-    sums text[] := ARRAY[$sql$sum(CASE WHEN (r.plan = 'pro') THEN 1 END)$sql$]::text[];
-    batch_of text[] := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
-        $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
-    batches pgslo_catalog.measured[];  samples pgslo_catalog.measured[];  mask bigint;
-    unmeasured_by text;
-    counted_rows refcursor;
+    state pgslo_catalog.statement := pgslo_gen.features__user_stats__statement('pgslo_new', TG_OP, lower(TG_OP COLLATE "C"));
 BEGIN
-    -- One pass over what the statement wrote.
-    BEGIN
-        SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   NULL::text[] AS sample
-            FROM pgslo_new AS r
-            GROUP BY 1
-        ) AS b;
-        IF batches IS NULL THEN RETURN NULL; END IF;  -- A statement may write no row.
-    EXCEPTION WHEN OTHERS THEN batches := NULL;
-    END;
-    IF batches IS NULL THEN
-        -- A row raises an error, or a rule does not fit the table: first what the rows come to without rules.
+    WHILE state.step IS NOT NULL LOOP
         BEGIN
-            BEGIN
-                EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, columns, sums) INTO batches;
-            EXCEPTION WHEN OTHERS THEN
-                -- It raises an error if the table does not fit.
-            PERFORM CASE WHEN (r.plan = 'pro') THEN 1 END
-            FROM pgslo_new AS r LIMIT 0;
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-        INTO batches
-        FROM (
-            SELECT (r.feature_date) AS raw,
-                   count(*) AS rows,
-                   ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
-                       count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
-                       count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
-                   ARRAY[]::numeric[] AS tallies,
-                   ARRAY[]::bigint[] AS failed,
-                   NULL::text[] AS sample
-            FROM pgslo_new AS r
-            GROUP BY 1
-        ) AS b;
-            OPEN counted_rows FOR SELECT r.* FROM pgslo_new AS r;
-                -- Row by row: if a sum raises an error for a row, the other sums and the other rows are known.
-            DECLARE
-                r record;  sums numeric[];  batch_name text;  batch_place numeric;
-                most integer := 1000;
-            BEGIN
-                LOOP
-                    FETCH counted_rows INTO r;
-                    EXIT WHEN NOT FOUND;
-                    BEGIN
-                        sums := ARRAY[CASE WHEN (r.plan = 'pro') THEN 1 END]::numeric[];
-                    EXCEPTION WHEN OTHERS THEN
-                        IF SQLSTATE = '42804' THEN
-                            PERFORM pgslo_catalog.forget_plans(FALSE);  -- A column was changed since this session planned it.
-                        END IF;
-                        sums := ARRAY[NULL]::numeric[];
-                        BEGIN
-                            sums[1] := CASE WHEN (r.plan = 'pro') THEN 1 END;
-                        EXCEPTION WHEN OTHERS THEN
-                            sums[2] := 1;
-                        END;
-                    END;
-                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')
-                    INTO batch_name, batch_place FROM (SELECT (r.feature_date) AS raw) AS b;
-                    batches := batches || ROW(batch_name, batch_place, 0, '{}', sums, '{}', NULL)::pgslo_catalog.measured;
-                    IF cardinality(batches) > most THEN
-                        batches := pgslo_catalog.summed(batches, 2);
-                        most := 1000 + 2 * cardinality(batches);
-                    END IF;
-                END LOOP;
-                batches := pgslo_catalog.summed(batches, 2);
-            END;
-            CLOSE counted_rows;
-            tallies := pgslo_catalog.tally_slots(tallies);
-            END;
-        EXCEPTION WHEN OTHERS THEN
-            -- What cannot be counted by column can still be counted; the batch is known not to have been measured whole.
-            columns := '{}';  tallies := ARRAY['unmeasured rows'];
-            unmeasured_by := SQLSTATE;
-            PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
-            BEGIN
-                EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
-            EXCEPTION WHEN OTHERS THEN
-                unmeasured_by := SQLSTATE;
-                PERFORM pgslo_catalog.record_unmeasured('features.user_stats', NULL, SQLSTATE, SQLERRM);
-                batch_of := pgslo_catalog.unknown_batch();
-                EXECUTE pgslo_catalog.counting('pgslo_new', batch_of, '{}', ARRAY['count(*)']) INTO batches;
-            END;
-        END;
-    END IF;
-
-    -- From here on an observer: whatever happens, the write lives.
-    BEGIN
-        BEGIN
-            -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
-            mask := pgslo_catalog.sample_mask((
-                SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(batches) AS b
-                WHERE cardinality(batches) <= pgslo_catalog.batches_at_once()
-            )::bigint);
-            SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
-            INTO samples
-            FROM (
-                SELECT (r.feature_date) AS raw,
-                       array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
+            CASE state.step
+                WHEN 'count' THEN  -- One pass over what the statement wrote.
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
+                        b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
+                    INTO state.batches
+                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
+                        count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
+                        count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
+                        ARRAY[sum(CASE WHEN (r.plan = 'pro') THEN 1 END)]::numeric[] AS tallies,
+                        ARRAY[]::bigint[] AS failed,
+                        NULL::text[] AS sample
+                        FROM pgslo_new AS r GROUP BY 1) AS b;
+                WHEN 'sample' THEN
+                    state.mask := pgslo_catalog.sample_mask(state.batches);
+                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
+                    INTO state.samples
+                    FROM (
+                        SELECT (r.feature_date) AS raw,
+                               array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
                            r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text]) AS sample
-                FROM pgslo_new AS r
-                WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0 AND cardinality(batches) <= pgslo_catalog.batches_at_once()
-                GROUP BY 1
-            ) AS b;
+                        FROM pgslo_new AS r
+                        WHERE hashint8extended(r.user_id::bigint, 0) & state.mask = 0
+                            AND cardinality(state.batches) <= pgslo_catalog.batches_at_once()
+                        GROUP BY 1
+                    ) AS b;
+                ELSE  -- A row that fails is shown; or a row raises an error, or a rule does not fit the table.
+                    EXECUTE state.query INTO state.counted, state.shown USING state.mask;
+            END CASE;
+            state.error_code := NULL;
         EXCEPTION WHEN OTHERS THEN
-            -- What the batches look like is then known of their other rows alone, which is as good as nothing.
-            samples := NULL;
-            tallies := tallies || 'unsampled rows'::text;
-            batches := pgslo_catalog.unsampled(batches);
-            PERFORM pgslo_catalog.record_unmeasured('features.user_stats', 'learned', SQLSTATE, SQLERRM);
+            IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
+            state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
-        PERFORM pgslo_catalog.record_statement('features.user_stats', lower(TG_OP COLLATE "C"), rules, columns, tallies, batches, samples, mask);
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost('features.user_stats', '{}',
-                pgslo_catalog.names_of(batches), pgslo_catalog.places_of(batches), SQLSTATE, SQLERRM);
-    END;
-    PERFORM pgslo_catalog.refuse_batch('features.user_stats', pgslo_catalog.names_of(batches), unmeasured_by);
+        state := pgslo_catalog.after_written(state);
+    END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 93189e07908c9fc7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo ff68418b6c2bffe2 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__written() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 

@@ -23,7 +23,7 @@ GOLDEN = ROOT / "tests" / "golden"
 GOLDENS = sorted(path.with_suffix(".sql") for path in GOLDEN.rglob("*.yml"))
 #: The functions that triggers on a table's writes call, and those that these call.
 ON_WRITES = re.compile(
-    r"__(quarantine|repair|written|row_written|removed|truncated|failure|judge_row|passes)\("
+    r"__(quarantine|repair|written|row_written|removed|truncated|failure|statement|sums|judge_row)\("
 )
 WIDEST = 160
 
@@ -31,10 +31,10 @@ LINES_OF_A_TABLE = 130
 LINES_OF_A_RULE = 4
 LINES_OF_FLIGHTS = 800
 #: As measured: by how many lines the longest functions on writes of a golden exceed the goal, and so on.
-TODAY_ABOVE = 310
+TODAY_ABOVE = 210
 TODAY_OF_FLIGHTS = 1280
 TODAY_TOO_WIDE = {"tests/golden": 241, "sql/templates": 35, "sql/runtime": 206}
-TODAY_CATCHING_TWICE = 89
+TODAY_CATCHING_TWICE = 33
 
 
 def _functions(text: str) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgslo import sql
+from pgslo import naming, sql
+from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches.profiles import Watched
 from pgslo.compile.part import Tally
 from pgslo.compile.rows.passing import passes
@@ -14,6 +15,7 @@ from pgslo.definition import rules
 from pgslo.sql import Sql
 
 _NOTHING = Sql("")
+_BATCHES = Sql("batches")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class _Count:
     #: Numbers the batches where only the first are named; empty elsewhere.
     ordinal: Sql
     source: Sql
+    #: The variable that it is counted into.
+    into: Sql
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,18 @@ class _Raising:
 
 
 @dataclass(frozen=True)
-class _Recorded:
-    """Stands for what triggers do alone: they record sums by name, and run in sessions that keep plans."""
+class _Summed:
+    ordinal: Sql
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Sums:
+    source: Sql
+    function: Sql
+    number: Sql
+    values: Sql
+    summed: tuple[_Summed, ...]
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,6 @@ class _CountApart:
     plain: Sql
     raising: tuple[_Raising, ...]
     slots: Sql
-    raised: Sql
-    recorded: tuple[_Recorded, ...]
     batch_raw: Sql
     batch_name: Sql
     batch_place: Sql
@@ -100,6 +112,7 @@ def count(
     judged: tuple[rules.Rule, ...],
     *,
     sample: Sql,
+    into: Sql = _BATCHES,
     names_first: bool = False,
 ) -> Sql:
     """Return the query that counts rows by their batch.
@@ -111,6 +124,7 @@ def count(
         source: The rows, in the words of a FROM clause.
         judged: Rules whose failing rows are counted.
         sample: What is sampled of them.
+        into: The variable that it is counted into.
         names_first: Whether only the first of very many batches are named by a hash.
     """
     # Hashing the names of very many batches takes as long as counting their rows, and only so many are recorded.
@@ -132,8 +146,34 @@ def count(
         sample=sample,
         ordinal=sql.render("count_ordinal", Nothing()) if is_limited else _NOTHING,
         source=source,
+        into=into,
     )
     return sql.render("count_batches", context)
+
+
+def sums(table: TableContext, name: str, tallies: tuple[Tally, ...]) -> Artifact:
+    """The function that gives what one row adds to each sum, whatever error one of them raises.
+
+    Args:
+        table: The definition and its table.
+        name: Its name, without the schema.
+        tallies: Sums over the rows.
+    """
+    context = _Sums(
+        source=table.source(),
+        function=sql.identifier(naming.GENERATED_SCHEMA, name),
+        number=sql.literal(len(tallies)),
+        values=sql.listed((one.value for one in tallies), _INDENT),
+        summed=tuple(
+            _Summed(sql.literal(ordinal), one.value) for ordinal, one in enumerate(tallies, start=1)
+        ),
+    )
+    return table.function(
+        name,
+        sql.render("sums", context),
+        "computes sums for one row; no cursor is open meanwhile",
+        arguments=Sql("record, boolean"),
+    )
 
 
 def total(tally: Tally) -> Sql:
@@ -153,7 +193,6 @@ def apart(
     rows: Sql,
     *,
     sample: Sql,
-    raised: Sql | None = None,
 ) -> tuple[CountedApart, ...]:
     """What counts batches where a sum raises an error for a row; nothing if no sum can.
 
@@ -163,7 +202,6 @@ def apart(
         tallies: Sums over the rows.
         rows: The rows, in the words of a FROM clause.
         sample: What is sampled of them.
-        raised: In a trigger, what a row adds to the rows for which a sum raises an error.
     """
     if not any(one.reads for one in tallies):
         return ()
@@ -178,8 +216,6 @@ def apart(
             if one.reads
         ),
         slots=sql.literal(2 * len(tallies)),
-        raised=raised or one(),
-        recorded=(_Recorded(),) if raised else (),
         batch_raw=table.batching.raw_row,
         batch_name=table.batching.name,
         batch_place=table.batching.place,
@@ -188,12 +224,7 @@ def apart(
     return (CountedApart(opened, sql.render("count_apart", context)),)
 
 
-def one() -> Sql:
-    """Return what counts a row once."""
-    return sql.render("tally_one", Nothing())
-
-
 #: Where further lines of a list of the query begin.
-_INDENT = 23
+_INDENT = 24
 #: Rules stand one below the other, as their author wrote them.
 _NEXT_LINE = ",\n" + " " * _INDENT

@@ -23,48 +23,63 @@ from pgslo.sql import Sql
 
 
 @dataclass(frozen=True)
-class _Refusing:
-    """Stands for the step that refuses batches."""
+class _Tallied:
+    """Sums over the rows: what they are recorded as, and texts of what adds them up."""
+
+    names: Sql
+    sums: Sql
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """The name of the function that gives the sums for one row."""
+
+    function: Sql
+
+
+@dataclass(frozen=True)
+class _Sample:
+    sample: Sql
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """What both the rows that come and those that go are judged and counted by.
+
+    Attributes:
+        rejecting: How many of the rules reject a row; they come first.
+        refusing: How many of them refuse a row or a statement.
+        failure: The name of the function that says what of a row violates a rule.
+        apart: Nothing where no sum can raise an error for a row.
+    """
+
+    source: Sql
+    function: Sql
+    definition: Sql
+    rules: tuple[Described, ...]
+    rule_names: Sql
+    rejecting: Sql
+    refusing: Sql
+    failure: Sql
+    column_names: Sql
+    tallied: tuple[_Tallied, ...]
+    apart: tuple[_Apart, ...]
+    batch_of: Sql
+    is_sampled: Sql
+    refuses_batches: Sql
+    sampled: tuple[_Sample, ...]
 
 
 @dataclass(frozen=True)
 class _Counted(Header):
-    """What both the rows that come and those that go are counted by."""
-
-    rule_names: Sql
-    column_names: Sql
-    tally_names: Sql
-    sums: Sql
-    batch_of: Sql
-    cursors: tuple[Sql, ...]
+    statement: Sql
     count: Sql
-    apart: tuple[counting.CountedApart, ...]
-    refusing_batches: tuple[_Refusing, ...]
 
 
 @dataclass(frozen=True)
 class _Written(_Counted):
-    """What a statement adds.
-
-    Attributes:
-        table_rule: The name of the rule about the table as a whole.
-        rejecting: How many of the rules reject a row; they come first.
-        refusing: How many of them refuse a row or a statement.
-        failure: The name of the function that says what of a row violates a rule.
-    """
-
-    table_rule: Sql
     operation: Sql
     sampling: tuple[profiles.Sampled, ...]
-    rules: tuple[Described, ...]
-    rejecting: Sql
-    refusing: Sql
-    failure: Sql
-
-
-@dataclass(frozen=True)
-class _Removed(_Counted):
-    sample: Sql
 
 
 def statements(table: TableContext, so_far: Part) -> Part:
@@ -85,12 +100,14 @@ def statements(table: TableContext, so_far: Part) -> Part:
     triggers = _Triggers(table, columns, judged, so_far.tallies, profiled=profiled, refuses=refuses)
     if mode == "bulk":
         if profiled or judged:
+            made += triggers.statement()
             if of_row:
                 made += triggers.removed()
             made += [*triggers.written(updates=of_row or bool(judged)), *triggers.emptied()]
     elif judged:
         # What a stream comes to is counted from the table when a batch closes: a statement has one row.
-        made += replace(triggers, columns=(), tallies=(), profiled=False).written(updates=True)
+        triggers = replace(triggers, columns=(), tallies=(), profiled=False)
+        made += [*triggers.statement(), *triggers.written(updates=True)]
     # Whether batches are measured: triggers count them, or the table can be asked.
     is_measured = mode == "bulk" or recounted is not None
     learns = definition.watch and is_measured
@@ -119,88 +136,105 @@ class _Triggers:
     profiled: bool
     refuses: bool
 
-    def written(self, *, updates: bool) -> list[Artifact]:
-        """What a statement adds: one pass judges every rule and measures the batches."""
-        table = self.table
-        function, failing = table.function_name("written"), table.function_name("failure")
-        # Those that reject a row first, then those that refuse what the batch comes to.
-        judged = tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
+    @property
+    def _ordered(self) -> tuple[rules.Rule, ...]:
+        """Rules that reject a row first, then those that refuse what the batch comes to."""
+        return tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
+
+    def statement(self) -> list[Artifact]:
+        """What the functions on statements judge and count, and the functions that do so for one row."""
+        table, judged = self.table, self._ordered
+        function, failing = table.function_name("statement"), table.function_name("failure")
+        summing = table.function_name("sums")
         of_rows = described(table, judged, ROW)
-        context = _Written(
-            **header(table, function, ROW, judged),
-            **self._counted("pgslo_new", judged, sample=_NO_SAMPLE, raised=counting.one(), names_first=True),
-            rule_names=names(of_rows),
-            table_rule=sql.literal(profiles.TABLE_RULE),
-            operation=Sql('lower(TG_OP COLLATE "C")' if table.writes.mode == "bulk" else "'judged'"),
-            sampling=(profiles.sampled(table, self.columns),) if self.profiled else (),
+        batch = (table.batching.raw_row, table.batching.name, table.batching.place)
+        sample = profiles.sample(table, self.columns, mask=_FIRST) if self.profiled else _NO_SAMPLE
+        is_apart = any(one.reads for one in self.tallies)
+        context = _Statement(
+            source=table.source(judged),
+            function=_generated(function),
+            definition=sql.literal(table.definition.name),
             rules=of_rows,
+            rule_names=names(of_rows),
             rejecting=sql.literal(sum(rule.on_breach == "reject" for rule in judged)),
             refusing=sql.literal(sum(refuses(rule) for rule in judged)),
-            failure=sql.literal(str(sql.identifier(naming.GENERATED_SCHEMA, failing))),
+            failure=sql.literal(str(_generated(failing))),
+            column_names=_texts(one.column.name for one in self.columns),
+            tallied=(self._tallied,) if self.tallies else (),
+            apart=(_Apart(sql.literal(str(_generated(summing)))),) if is_apart else (),
+            batch_of=sql.listed((sql.quoted(one) for one in batch), _INDENT),
+            is_sampled=sql.literal(self.profiled),
+            refuses_batches=sql.literal(self.refuses),
+            sampled=(_Sample(sql.quoted(sample)),),
+        )
+        return [
+            *((failure(table, failing, judged),) if judged else ()),
+            *((counting.sums(table, summing, self.tallies),) if is_apart else ()),
+            table.function(
+                function,
+                sql.render("statement", context),
+                "what is judged and counted of a statement",
+                arguments=Sql("text, text, text"),
+            ),
+        ]
+
+    @property
+    def _tallied(self) -> _Tallied:
+        return _Tallied(
+            _texts(one.name for one in self.tallies),
+            sql.listed((sql.quoted(counting.total(one)) for one in self.tallies), _INDENT),
+        )
+
+    def written(self, *, updates: bool) -> list[Artifact]:
+        """What a statement adds: one pass judges every rule and measures the batches."""
+        table, function = self.table, self.table.function_name("written")
+        sampled = profiles.sampled(table, self.columns, mask=_STATE_MASK)
+        context = _Written(
+            **self._counted(function, "pgslo_new", sample=_NO_SAMPLE, names_first=True),
+            operation=Sql('lower(TG_OP COLLATE "C")' if table.writes.mode == "bulk" else "'judged'"),
+            sampling=(sampled,) if self.profiled else (),
         )
         reason = "one pass over all rows of a statement judges every rule and measures its batches"
         if not self.profiled:
             reason = "one pass over all rows of a statement counts every rule"
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
         return [
-            *((failure(table, failing, judged),) if judged else ()),
-            table.function(
-                function,
-                sql.render("written", context),
-                reason,
-                settings=self._settings(),
-            ),
+            table.function(function, sql.render("written", context), reason, settings=self._settings()),
             *self._attached(function, "trigger_statement", events if updates else events[:1]),
         ]
 
     def removed(self) -> list[Artifact]:
         """What a statement takes away, with the rules that the rows failed."""
-        table = self.table
-        function = table.function_name("removed")
-        sample = profiles.sample(table, self.columns) if self.profiled else _NO_SAMPLE
-        later = profiles.sample(table, self.columns, mask=_FIRST) if self.profiled else _NO_SAMPLE
-        raised = sql.render("taken_raised", counting.Nothing())
-        context = _Removed(
-            **header(table, function, ROW, self.judged),
-            **self._counted("pgslo_old", self.judged, sample=sample, raised=raised),
-            rule_names=_texts(rule.name for rule in self.judged),
-            sample=sql.quoted(later),
-        )
+        table, function = self.table, self.table.function_name("removed")
+        sample = profiles.sample(table, self.columns, mask=_STATE_MASK) if self.profiled else _NO_SAMPLE
         # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
         events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
         return [
             table.function(
                 function,
-                sql.render("removed", context),
+                sql.render("removed", _Counted(**self._counted(function, "pgslo_old", sample=sample))),
                 "what a statement takes away is taken from its batches",
                 settings=self._settings(),
             ),
             *self._attached(function, "trigger_taken", events),
         ]
 
-    def _counted(
-        self,
-        rows: str,
-        judged: tuple[rules.Rule, ...],
-        *,
-        sample: Sql,
-        raised: Sql,
-        names_first: bool = False,
-    ) -> dict[str, Any]:
+    def _counted(self, function: str, rows: str, *, sample: Sql, names_first: bool = False) -> dict[str, Any]:
         """The fields of :class:`_Counted` about these rows."""
-        table, source = self.table, Sql(f"{rows} AS r")
-        batch = (table.batching.raw_row, table.batching.name, table.batching.place)
+        table = self.table
         return {
-            "column_names": _texts(one.column.name for one in self.columns),
-            "tally_names": _texts(one.name for one in self.tallies),
-            "sums": sql.listed((sql.quoted(counting.total(one)) for one in self.tallies), _INDENT),
-            "batch_of": sql.listed((sql.quoted(one) for one in batch), _INDENT),
-            "cursors": counting.cursors(self.tallies),
+            **header(table, function, ROW, self._ordered),
+            "statement": _generated(table.function_name("statement")),
             "count": counting.count(
-                table, self.columns, self.tallies, source, judged, sample=sample, names_first=names_first
+                table,
+                self.columns,
+                self.tallies,
+                Sql(f"{rows} AS r"),
+                self._ordered,
+                sample=sample,
+                into=_STATE_BATCHES,
+                names_first=names_first,
             ),
-            "apart": counting.apart(table, self.columns, self.tallies, source, sample=sample, raised=raised),
-            "refusing_batches": (_Refusing(),) if self.refuses else (),
         }
 
     def _settings(self) -> frozenset[Settings]:
@@ -242,8 +276,8 @@ class _Triggers:
 _NO_SAMPLE = Sql("NULL::text[]")
 #: Where further lines of a list of constants begin.
 _INDENT = 8
-#: The mask of a sample, as the parameter of a query.
-_FIRST = Sql("$1")
+#: The mask of a sample, as the parameter of a query and as what the triggers know of the statement.
+_FIRST, _STATE_MASK, _STATE_BATCHES = Sql("$1"), Sql("state.mask"), Sql("state.batches")
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
@@ -251,6 +285,10 @@ _WHY = {
     "trigger_taken": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
     "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
 }
+
+
+def _generated(function: str) -> Sql:
+    return sql.identifier(naming.GENERATED_SCHEMA, function)
 
 
 def _texts(values: Iterable[str]) -> Sql:

@@ -1,5 +1,7 @@
 """freshness: the newest data is not too old, and a column's values do not repeat themselves for ever."""
 
+import pytest
+
 KIND = "freshness"
 
 LOADED = """
@@ -114,3 +116,45 @@ def test_refused(session):
     }.items():
         (found,) = session.errors(f"table: features.user_stats\n{text}")
         assert error in found
+
+
+def test_a_table_without_data_misses_a_rule_that_says_so(session):
+    session.run("CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, day date, seen timestamptz)")
+    session.run("CREATE INDEX ON features.user_stats (seen)")
+    rule = "freshness: {max_age: 26 hours, of: seen, no_data: missed}"
+    session.guard(f"table: features.user_stats\nbatch: {{by: day}}\nwatch: false\n{rule}")
+    (notice,) = session.run("SELECT user_id FROM guarded.user_stats").notices
+    assert (notice.sqlstate, notice.message) == ("01SL1", 'features.user_stats misses rule "freshness"')
+    assert notice.detail == "There is no data; the objective is an age of at most 26 hours."
+    session.run("INSERT INTO features.user_stats VALUES (1, '2026-11-22', now())")
+    assert warned(session) == []
+    assert session.close()["freshness"][0] == "met"
+    session.run("DELETE FROM features.user_stats")
+    session.run("SELECT pgslo.tick()")
+    assert session.incidents() == {"freshness"}
+
+
+@pytest.mark.parametrize("column", ["timestamptz", "timestamp", "date"])
+@pytest.mark.parametrize(
+    ("future", "alone", "with_old", "with_new"),
+    [
+        ("unknown", "01SL2", "01SL2", "01SL2"),
+        ("ignored", "01SL2", "01SL1", None),
+        ("fresh", None, None, None),
+    ],
+)
+def test_times_to_come_tell_what_the_rule_says(session, column, future, alone, with_old, with_new):
+    session.run(f"CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, day date, seen {column})")
+    session.run("CREATE INDEX ON features.user_stats (seen)")
+    rule = f"freshness: {{max_age: 3 days, of: seen, future: {future}}}"
+    session.guard(f"table: features.user_stats\nbatch: {{by: day}}\nwatch: false\n{rule}")
+
+    def told():
+        return next((code for code, _ in warned(session)), None)
+
+    session.run("INSERT INTO features.user_stats VALUES (1, '2026-11-22', now() + interval '4 days')")
+    assert told() == alone
+    session.run("INSERT INTO features.user_stats VALUES (2, '2026-11-22', now() - interval '5 days')")
+    assert told() == with_old
+    session.run("INSERT INTO features.user_stats VALUES (3, '2026-11-22', now() - interval '1 day')")
+    assert told() == with_new

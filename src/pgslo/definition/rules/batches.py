@@ -26,6 +26,8 @@ StatisticName = TalliedName | SampledName
 _OF_STATISTIC = OneOf("statistic", (*get_args(TalliedName), *get_args(SampledName)))
 _BOUNDED = Unfit(NOT_BOUNDED, "it has bounds for one value of a batch")
 _OF = OneOf("object", ("batch", "table"))
+_NO_DATA = OneOf("verdict", ("unknown", "missed"))
+_FUTURE = OneOf("meaning", ("unknown", "ignored", "fresh"))
 _ROW_COUNT = Syntax(
     "row_count: {min: 1000}",
     parameters={
@@ -126,6 +128,9 @@ class Freshness(BatchRule):
     Attributes:
         max_age: How old the newest data may be.
         of: The time column that tells; ``None``: when the table was last written to.
+        no_data: The verdict on a table without data.
+        future: What a newest time ahead of the clock tells: no age (``unknown``), nothing, so that the newest time before it
+            counts (``ignored``), or that the data is new (``fresh``).
         max_unchanged: How many batches in a row may repeat a column's values.
     """
 
@@ -138,7 +143,7 @@ class Freshness(BatchRule):
         ),
         file=Syntax(
             "freshness: {max_age: 26 hours}",
-            parameters={"max_age": Duration(), "of": Name()},
+            parameters={"max_age": Duration(), "of": Name(), "no_data": _NO_DATA, "future": _FUTURE},
             required=("max_age",),
             shorthand=Duration(),
             stands_for=("max_age",),
@@ -147,7 +152,19 @@ class Freshness(BatchRule):
     unfit = Unfit((*NOT_COUNTING, "at_most", "where"), "it has a bound of its own and is about all rows")
     max_age: timedelta | None = None
     of: str | None = None
+    no_data: Literal["unknown", "missed"] = "unknown"
+    future: Literal["unknown", "ignored", "fresh"] = "unknown"
     max_unchanged: int | None = None
+
+    def check(self) -> Iterator[DefinitionError]:
+        """Yield an error for what is said of the times of a column, without a column."""
+        for key in ("no_data", "future"):
+            if self.of is None and getattr(self, key) != "unknown":
+                yield DefinitionError(
+                    f'"{key}" is about the times of a column, and no column is named',
+                    hint=f"freshness: {{max_age: …, of: …, {key}: {getattr(self, key)}}}",
+                    location=self.place(key),
+                )
 
     def expected(self) -> str:
         """Return the expected state in words."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgslo import naming, sql
+from pgslo.catalog import Column
 from pgslo.compile.batches.kinds.base import BY_PROFILE, BatchKind, Parts, of_row
 from pgslo.compile.batches.kinds.functions import source
 from pgslo.compile.snippets import literals
@@ -25,12 +26,23 @@ class _Column:
 
 
 @dataclass(frozen=True)
+class _Value:
+    value: Sql
+
+
+@dataclass(frozen=True)
+class _Newest:
+    newest: Sql
+    table: Sql
+    column: Sql
+    passed: tuple[_Column, ...]
+
+
+@dataclass(frozen=True)
 class _Freshness:
     source: Sql
     function: Sql
-    table: Sql
-    column: Sql
-    newest: Sql
+    asked: Sql
     undoing: tuple[Undoing, ...]
     direct: tuple[_Direct, ...]
 
@@ -96,11 +108,7 @@ class Freshness(BatchKind[rules.Freshness]):
         context = _Freshness(
             source=source(table),
             function=sql.identifier(naming.GENERATED_SCHEMA, function),
-            table=table.qualified,
-            column=sql.identifier(column.name),
-            newest=of_row(column)
-            if column.base_type == "timestamp with time zone"
-            else sql.render("newest", _Column(sql.identifier(column.name))),
+            asked=self._asked(column),
             undoing=table.quickly_undoing,
             direct=() if table.quickly_undoing else (_Direct(),),
         )
@@ -115,3 +123,16 @@ class Freshness(BatchKind[rules.Freshness]):
             "looked up at each guarded read, and when batches are closed",
             artifacts=(made,),
         )
+
+    def _asked(self, column: Column) -> Sql:
+        """The newest time of a column, with what the rule says of times to come and of a table without data."""
+        name = sql.identifier(column.name)
+        time = (
+            of_row(column)
+            if column.base_type == "timestamp with time zone"
+            else sql.render("newest", _Column(name))
+        )
+        newest = sql.render("time_not_ahead", _Value(time)) if self.rule.future == "fresh" else time
+        passed = (_Column(time),) if self.rule.future == "ignored" else ()
+        asked = sql.render("newest_time", _Newest(newest, self.table.qualified, name, passed))
+        return sql.render("time_or_never", _Value(asked)) if self.rule.no_data == "missed" else asked

@@ -188,11 +188,13 @@ class _Collector:
         for family in (*known, *strange):
             metric = GaugeMetricFamily(family.name, family.said, labels=family.labels)
             for sample in by_name[family.name]:
-                # Authors name tables, rules and columns, with characters that a terminal or a page obeys.
-                metric.add_metric(
-                    [printable(sample.labels.get(one, "")) for one in family.labels], sample.value
-                )
+                metric.add_metric([_label(sample.labels.get(one, "")) for one in family.labels], sample.value)
             yield metric
+
+
+def _label(text: str) -> str:
+    r"""A name without characters that a terminal or a page obeys; an author's own ``\x1b`` is another name."""
+    return printable(text.replace("\\", "\\\\"))
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Sample]:

@@ -247,6 +247,7 @@ def test_nothing_in_a_definition_is_run_by_dbt() -> None:
         - accepted_values: {values: ["{# x #}"], description: "{{ y }}"}
         - not_null: {tags: ["{{ z }}"]}
       "{{ c }}": [not_null]
+    freshness: {max_age: 1 day, of: "{{ run_query('x') }}"}
     """
     (written,) = export(
         {"a.yml": "\n".join(line[4:] for line in text.split("\n"))}, "dbt", "o", kinds={}

@@ -174,3 +174,15 @@ def test_a_secret_of_the_environment_is_not_read(run: Run, monkeypatch: pytest.M
     assert result.exit_code == 1
     assert "its Jinja calls env_var, which is not run here" in result.stderr
     assert "hunter2" not in result.stderr + Path("r.json").read_text(encoding="utf-8")
+
+
+def test_a_link_of_the_repository_is_not_written_through(run: Run, tmp_path: Path) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    (tmp_path / "models.yml").write_text("models: [{name: t, columns: [{name: a, tests: [not_null]}]}]")
+    folder = tmp_path / "slos"
+    folder.mkdir()
+    for name in (".app.t.yml.new", "app.t.yml", ".pgslo-import.json", "..pgslo-import.json.new"):
+        (folder / name).symlink_to(victim)
+    result = run("models.yml", "--schema", "app", "-o", "slos")
+    assert victim.read_text() == "mine", result.output

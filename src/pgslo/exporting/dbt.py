@@ -135,7 +135,7 @@ def _test(whole: Whole, statement: Statement) -> tuple[_Test | dict[str, Any], s
         raise NotExpressibleError("of_batches")
     made = make(whole, rule)
     if isinstance(made, dict):
-        return made, "judged_when_run"
+        return _safe(made), "judged_when_run"
     _safe([made.arguments, made.column or ""])
     reason = made.reason or ("table_not_batch" if rule.at_most else None)
     return made, reason
@@ -244,6 +244,8 @@ def _row_count(whole: Whole, rule: Any) -> _Test:
 def _freshness(whole: Whole, rule: Any) -> dict[str, Any]:
     del whole
     if rule.max_age is None or rule.of is None:
+        raise NotExpressibleError("no_word")
+    if rule.future == "ignored":
         raise NotExpressibleError("no_word")
     count, period = _span(rule.max_age)
     error = rule.on_breach == "reject"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pgslo.cli import output
+from pgslo.cli.files import put
 from pgslo.database import extension as files
 from pgslo.errors import PgsloError
 
@@ -40,7 +41,7 @@ def extension(folder: Path, older: tuple[str, ...]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.files(older=older).items():
-            (folder / name).write_text(text, encoding="utf-8")
+            put(folder / name, text)
             output.say(str(output.shown_path(folder / name)))
     except OSError as exc:
         raise PgsloError(f"cannot write to {output.shown_path(folder)}: {exc.strerror}") from exc

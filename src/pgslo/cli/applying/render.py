@@ -13,6 +13,7 @@ from pgslo import naming
 from pgslo.cli import output, project, show
 from pgslo.cli.applying import revision
 from pgslo.cli.exit_codes import CHANGES, OK
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, installation, planning, runtime
 from pgslo.display import one_line
@@ -118,7 +119,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
             )
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        put(folder / name, text)
         output.say(str(output.shown_path(folder / name)))
 
 

@@ -10,6 +10,7 @@ import click
 
 from pgslo.cli import output, project
 from pgslo.cli.exit_codes import CHANGES, OK
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.display import json_text, printable
 from pgslo.errors import PgsloError
@@ -68,7 +69,7 @@ def export(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     if not (given["strict"] and code == CHANGES):
         changed = _write(done, folder, dry=given["check"])
     if given["report_path"] is not None and not given["check"]:
-        _put(given["report_path"], account)
+        put(given["report_path"], account)
     if given["as_json"]:
         output.script(account)
     see = given["report_path"] or folder
@@ -97,13 +98,5 @@ def _write(done: Exported, folder: Path, *, dry: bool) -> bool:
         if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
             changed = True
             if not dry:
-                _put(path, text)
+                put(path, text)
     return changed
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -14,6 +14,7 @@ import click
 
 from pgslo.cli import output
 from pgslo.cli.exit_codes import CHANGES, ERROR, OK
+from pgslo.cli.files import put
 from pgslo.cli.project import load_own_kinds
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.definition import CustomKind, load
@@ -325,11 +326,9 @@ def _state(folder: Path) -> dict[str, _Known]:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all; one that has the text already is not touched."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and not path.is_symlink() and path.read_text(encoding="utf-8") == text:
         return
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    put(path, text)
 
 
 def _digest(text: str) -> str:

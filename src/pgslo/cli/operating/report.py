@@ -8,6 +8,7 @@ import click
 
 from pgslo import database
 from pgslo.cli import output
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import check_sight, matching, read_incidents, rights_on
 
@@ -75,7 +76,7 @@ def report(
     if folder is not None:
         files = reporting.pages(facts)
         for name, page in files.items():
-            _replace(folder / name, page)
+            put(folder / name, page)
         output.message(f"{folder / 'index.html'} written: {output.counted(len(files), 'page')}")
         return
     text = reporting.render(facts)
@@ -84,11 +85,3 @@ def report(
         return
     path.write_text(text, encoding="utf-8")
     output.message(f"{path} written: {output.counted(len(shown), 'table')}, {len(text) // 1024:,} kB")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that who reads it meanwhile gets the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name[:100]}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)

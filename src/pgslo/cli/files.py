@@ -1,0 +1,29 @@
+"""Files that are written whole or not at all, in folders that others may have filled."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file so that who reads it meanwhile gets the old one or the new one; folders are made.
+
+    A symbolic link at its place, which a repository may bring, is replaced and not followed. The file has a name that nobody
+    can know until it is whole.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
+    try:
+        with os.fdopen(
+            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,43 @@
+"""Files are written whole or not at all, and never through a link that somebody else put there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pgslo.cli.files import put
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    folder = tmp_path / "slos"
+    folder.mkdir()
+    (folder / "a.yml").symlink_to(victim)
+    (folder / ".a.yml.new").symlink_to(victim)
+    put(folder / "a.yml", "text")
+    assert (folder / "a.yml").read_text() == "text"
+    assert not (folder / "a.yml").is_symlink()
+    assert victim.read_text() == "mine"
+    assert sorted(one.name for one in folder.iterdir()) == [".a.yml.new", "a.yml"]
+
+
+def test_folders_are_made_and_rights_are_those_of_new_files(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        put(tmp_path / "a" / "b" / "c.txt", "ä")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "ä".encode()
+    assert (tmp_path / "a" / "b" / "c.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        put(path, "new \ud800")
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]

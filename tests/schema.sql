@@ -2810,8 +2810,15 @@ CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value
     AS $$
 DECLARE
     newest timestamptz := pgslo_catalog.newest_data(age.definition);
-    seconds float8 := extract(epoch FROM clock_timestamp() - newest);
+    seconds float8;
 BEGIN
+    IF newest = '-infinity' THEN
+        -- The rule says that a table without data misses it. Its age is that of the epoch: a value has to be finite.
+        value := extract(epoch FROM clock_timestamp());
+        said := format('there is no data; the objective is an age of at most %s', pgslo_catalog.span_shown((age.definition).max_age));
+        RETURN;
+    END IF;
+    seconds := extract(epoch FROM clock_timestamp() - newest);
     IF newest IS NULL THEN
         said := 'there is no data whose age could be told';
     ELSIF seconds < -300 THEN

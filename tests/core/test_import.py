@@ -345,7 +345,7 @@ models:
   - name: a
     columns:
       - name: x
-        tests: [not_null, own, {dbt_utils.recency: {field: x, datepart: day, interval: 1}}]
+        tests: [not_null, own, {accepted_values: {values: [a, null]}}]
 """
 
 
@@ -362,7 +362,7 @@ def test_the_report_fits_its_schema_and_counts_every_check() -> None:
     assert first["source"] == {"file": "0_source.yml", "line": 6, "column": 17, "id": "not_null"}
     assert first["rule"] == "x_not_null"
     assert first["needs"] == []
-    assert found["checks"][2]["needs"] == ["CREATE INDEX ON app.a (x)"]
+    assert found["checks"][2]["reason"] == "null_in_values"
     assert (
         last_line(done, "r.json")
         == "3 checks: 1 as they are, 1 changed, 0 learned, 0 held, 1 not mapped; see r.json"
@@ -374,12 +374,12 @@ def test_sarif_shows_what_is_not_as_it_was() -> None:
     (run,) = sarif(imported(MIXED, "a: ["))["runs"]
     assert [(one["ruleId"], one["level"]) for one in run["results"]] == [
         ("private_test", "warning"),
-        ("judged_on_read", "note"),
+        ("null_in_values", "note"),
         ("unreadable", "error"),
     ]
     assert {one["id"] for one in run["tool"]["driver"]["rules"]} == {
         "private_test",
-        "judged_on_read",
+        "null_in_values",
         "unreadable",
     }
 

@@ -32,8 +32,8 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     (
         "column_values_to_not_be_null",
         X | {"mostly": 0.9},
-        "completeness: 0.9",
-        ("changed", "batch_not_table"),
+        "completeness: {of: table, min: 0.9}",
+        MAPPED,
     ),
     ("column_values_to_be_null", X, 'expression: "x IS NULL"', MAPPED),
     ("column_values_to_be_in_set", X | {"value_set": ["a", 1]}, "accepted_values: [a, 1]", MAPPED),
@@ -119,7 +119,7 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "table_columns_to_match_ordered_list",
         {"column_list": ["a"]},
         "extra: forbid",
-        ("changed", "mapped_in_part"),
+        MAPPED,
     ),
     (
         "table_row_count_to_be_between",
@@ -131,8 +131,8 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     (
         "column_mean_to_be_between",
         X | {"min_value": 1, "max_value": 2},
-        "statistic: {of: mean, min: 1.0, max: 2.0}",
-        ("changed", "batch_not_table"),
+        'metric_x: {metric: {query: "SELECT avg(x) FROM app.orders", min: 1, max: 2}}',
+        MAPPED,
     ),
     ("column_max_to_be_between", X | {"max_value": 2}, 'expression: "x <= 2"', MAPPED),
     (
@@ -144,8 +144,8 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     (
         "column_quantile_values_to_be_between",
         X | {"quantile_ranges": {"quantiles": [0.5], "value_ranges": [[1, None]]}},
-        "statistic: {of: quantile, quantile: 0.5, min: 1.0}",
-        ("changed", "batch_not_table"),
+        'metric_x: {metric: {query: "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY x) FROM app.orders", min: 1}}',
+        MAPPED,
     ),
     ("column_kl_divergence_to_be_less_than", X, "", ("learned", "learned_bounds")),
     ("column_values_to_be_increasing", X, "", ("not_mapped", "no_word")),

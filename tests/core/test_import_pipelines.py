@@ -37,7 +37,7 @@ CALLS: list[tuple[str, list[str], tuple[str, ...]]] = [
         MAPPED,
     ),
     ("forall(criteria := (a > 0, b IN ('x, y')))", ['expression: {expression: "a > 0"}'], MAPPED),
-    ("number_of_rows(threshold := 10)", ["row_count: {min: 11}"], ("changed", "batch_not_table")),
+    ("number_of_rows(threshold := 10)", ["row_count: {of: table, min: 11}"], MAPPED),
     ("string_length_between(column := a, min_v := 1, max_v := 3)", ["length: {min: 1, max: 3}"], MAPPED),
     ("accepted_values(column := a, is_in := (x))", [], ("not_mapped", "unclear")),
     ("not_null()", [], ("not_mapped", "unclear")),
@@ -72,7 +72,7 @@ SELECT * FROM @this_model WHERE a < 0
     done = imported(model("positive(least := 0), joined, dated", rest), name="orders.sql")
     assert outcomes(done) == [
         MAPPED,
-        ("changed", "judged_at_tick"),
+        MAPPED,
         ("not_mapped", "parameter"),
         ("not_mapped", "no_table"),
     ]

@@ -142,6 +142,7 @@ def test_refused(session, query, message):
         "SELECT u.x, u.n FROM features.user_stats t CROSS JOIN LATERAL unnest(ARRAY[t.id]) WITH ORDINALITY AS u (x, n) WHERE u.x > 9",
         "SELECT s.k FROM features.user_stats AS s (k, d) WHERE s.k > 9 AND CAST(s.k AS numeric(9, 2)) > 0",
         'SELECT "S"."K" FROM features.user_stats AS "S" ("K") WHERE "S"."K" > 9',
+        "SELECT u.day FROM features.user_stats u GROUP BY u.day HAVING percentile_disc(0.5) WITHIN GROUP (ORDER BY u.id) > 9",
         "SELECT w.id FROM (SELECT u.id, row_number() OVER (PARTITION BY u.day ORDER BY u.id) AS n FROM features.user_stats u) w WHERE w.n > 3;",
     ],
 )

@@ -109,8 +109,7 @@ def of_query(statement: str, limits: Limits) -> Outcome:
     ends = {key: end for key, end in (("min", limits.low), ("max", limits.high)) if end is not None}
     if not ends:
         raise UnmappableError("unclear", "there is no bound")
-    made = Rule("metric", "rule", None, {"query": conditions.query(statement), **ends})
-    return mapped(made, remarks=(Remark("judged_at_tick"),))
+    return mapped(Rule("metric", "rule", None, {"query": conditions.query(statement), **ends}))
 
 
 def rows(limits: Limits, table: TableName | None, *, where: str | None = None) -> Outcome:

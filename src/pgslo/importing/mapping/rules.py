@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from pgslo.definition import names
 from pgslo.importing.mapping import conditions, types, words
@@ -15,8 +15,6 @@ from pgslo.importing.mapping.conditions import checked, column, constant, query
 from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, held, mapped
 
 Number = int | float | decimal.Decimal
-#: The least share of rows that is more than none.
-_SOME = 0.000001
 #: A column's name, which is no expression.
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_$]*\Z|"[^"]+"\Z')
 
@@ -131,21 +129,36 @@ def named(made: Rule, *columns: str) -> Rule:
     return replace(made, columns=columns)
 
 
-def age(of: str, max_age: str, table: TableName | None, *, narrowed: str | None = None) -> Outcome:
+def age(
+    of: str,
+    max_age: str,
+    table: TableName | None,
+    *,
+    narrowed: str | None = None,
+    future: Literal["ignored", "fresh"] = "fresh",
+) -> Outcome:
     """Return a check that the newest value of a time column, or of an expression, is not older than so much.
 
-    Freshness is about a column, and about all rows; what it cannot say is a query.
+    Without data it fails. Freshness is about a column, and about all rows; what it cannot say is a query.
+
+    Args:
+        of: The column, or an expression.
+        max_age: The largest age, as a definition writes it.
+        table: The table, for the index that is needed.
+        narrowed: Which rows count.
+        future: What times to come tell there.
     """
     if narrowed is None and _NAME.match(of):
         name = of.strip('"')
         needs = () if table is None else (f"CREATE INDEX ON {table.text} ({column(name)})",)
-        made = Rule("freshness", "file", None, {"max_age": max_age, "of": name})
-        return mapped(made, remarks=(Remark("judged_on_read"),), needs=needs)
+        said = {"max_age": max_age, "of": name, "no_data": "missed", "future": future}
+        return mapped(Rule("freshness", "file", None, said), needs=needs)
     if table is None:
         raise UnmappableError("no_table")
-    return number_is(
-        newest(of if not _NAME.match(of) else column(of.strip('"')), table, narrowed), young(max_age)
-    )
+    asked = of if not _NAME.match(of) else column(of.strip('"'))
+    if future == "ignored":
+        narrowed = conditions.both(narrowed, f"{asked} <= now()")
+    return number_is(newest(asked, table, narrowed), young(max_age))
 
 
 def newest(of: str, table: TableName, narrowed: str | None = None) -> str:
@@ -189,8 +202,7 @@ def rows_of_table(
 
 def returns_nothing(statement: str, *, remarks: Sequence[Remark] = ()) -> Outcome:
     """Return a check that a query over whole tables returns no row."""
-    made = Rule("query", "rule", None, {"query": query(statement)})
-    return mapped(made, remarks=(Remark("judged_at_tick"), *remarks))
+    return mapped(Rule("query", "rule", None, {"query": query(statement)}), remarks=tuple(remarks))
 
 
 def number_is(value: str, comparison: str, *, remarks: Sequence[Remark] = ()) -> Outcome:
@@ -206,29 +218,36 @@ def number_is(value: str, comparison: str, *, remarks: Sequence[Remark] = ()) ->
     )
 
 
-def has_some(on: str) -> Outcome:
-    """Return a check that a column has any value at all."""
-    return mapped(
-        replace(rule("completeness", on), options={"warn_below": _SOME}), remarks=(Remark("batch_not_table"),)
-    )
+def has_some(on: str, table: TableName | None, *, where: str | None = None) -> Outcome:
+    """Return a check that a column of the table has any value at all."""
+    if table is None:
+        raise UnmappableError("no_table")
+    condition = f" WHERE {checked(where)}" if where else ""
+    asked = f"SELECT count({column(on)}) FROM {table.text}{condition}"  # noqa: S608 - the gate reads the whole query
+    return mapped(Rule("metric", "rule", None, {"query": query(asked), "min": 1}, columns=(on,)))
 
 
 def complete(on: str, low: Number | None, high: Number | None, *, where: str | None = None) -> Outcome:
-    """Return a check of the share of rows with a value."""
+    """Return a check of the share of the table's rows with a value; there is none without rows."""
     limits = {key: side for key, side in (("min", low), ("max", high)) if side is not None}
-    return mapped(rule("completeness", on, limits, where=where), remarks=(Remark("batch_not_table"),))
+    return mapped(rule("completeness", on, {**words.VALUES_OF_TABLE, **limits}, where=where))
 
 
 def of_type(on: str, *type_names: str) -> Outcome:
     """Return a check that a column has one of some types; types that PostgreSQL does not have cannot be its own.
 
+    Where it has none of them, the types that stand for those of other engines.
+
     Raises:
-        UnmappableError: PostgreSQL has none of them.
+        UnmappableError: None is known.
     """
     found = list(dict.fromkeys(types.of_any_length(one) for one in type_names if types.known(one)))
+    families = () if found else tuple(dict.fromkeys(each for one in type_names for each in types.family(one)))
+    found = found or list(families)
     if not found:
         raise UnmappableError("type_unknown", f"PostgreSQL has no type {', '.join(type_names)[:80]}")
-    return mapped(Rule("schema", "schema", on, {"type": found[0] if len(found) == 1 else found}))
+    made = Rule("schema", "schema", on, {"type": found[0] if len(found) == 1 else found})
+    return mapped(made, remarks=(Remark("type_of_engine"),) if families else ())
 
 
 def exists(on: str) -> Outcome:

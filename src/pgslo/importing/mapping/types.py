@@ -23,6 +23,47 @@ _NUMBERS = [
     "float8",
     "money",
 ]
+#: Names that other engines, or other notations, have for one type of PostgreSQL.
+_SAME = {
+    "double": "double precision",
+    "serial": "integer",
+    "serial4": "integer",
+    "bigserial": "bigint",
+    "serial8": "bigint",
+    "smallserial": "smallint",
+    "serial2": "smallint",
+    "timestamp_tz": "timestamp with time zone",
+    "timestamp_ltz": "timestamp with time zone",
+    "timestamp_ntz": "timestamp without time zone",
+    "timestampntz": "timestamp without time zone",
+    "timestampltz": "timestamp with time zone",
+}
+#: Types of other engines, by the types that stand for them here.
+_FAMILIES = {
+    **dict.fromkeys(
+        ["string", "str", "nvarchar", "nchar", "ntext", "varchar2", "nvarchar2", "clob", "nclob", "tinytext"],
+        ("any text",),
+    ),
+    **dict.fromkeys(["mediumtext", "longtext", "fixedstring", "hllsketch"], ("any text",)),
+    **dict.fromkeys(
+        ["int64", "int32", "int16", "tinyint", "byteint", "long", "short", "hugeint"], ("any integer",)
+    ),
+    **dict.fromkeys(
+        ["uint64", "uint32", "uint16", "uint8", "mediumint", "ubigint", "uinteger"], ("any integer",)
+    ),
+    **dict.fromkeys(
+        ["number", "bignumeric", "bigdecimal", "decimal128", "smallmoney", "decfloat"],
+        ("any numeric", "any integer", "real", "double precision"),
+    ),
+    **dict.fromkeys(["float64", "float32", "binary_float", "binary_double"], ("real", "double precision")),
+    **dict.fromkeys(
+        ["datetime", "datetime2", "smalldatetime", "datetime64", "datetimeoffset"], ("any timestamp",)
+    ),
+    **dict.fromkeys(["bytes", "binary", "varbinary", "blob", "longblob", "raw", "image"], ("bytea",)),
+    **dict.fromkeys(["variant", "object", "super"], ("json", "jsonb")),
+    **dict.fromkeys(["uniqueidentifier", "guid"], ("uuid",)),
+    **dict.fromkeys(["logical", "boolean8"], ("boolean",)),
+}
 _WHOLE = frozenset(["smallint", "int2", "integer", "int", "int4", "bigint", "int8"])
 _TEXTS = ["text", "varchar", "char", "character", "bpchar", "name", "citext"]
 _MOMENTS = ["date", "time", "timetz", "timestamp", "timestamptz"]
@@ -78,8 +119,10 @@ _SIZED = frozenset(
     }
 )
 _KNOWN = {*_NUMBERS, *_TEXTS, *_MOMENTS, *_OTHERS, *_WORDS}
+#: A length in the brackets of an array, as some contracts have it.
+_LENGTH = re.compile(r"(?<=char)\s*\[\s*(\d+)\s*\]")
 _SHAPE = re.compile(
-    r"(?P<name>[a-z][a-z0-9 ]*?)\s*(?P<size>\(\s*\d+\s*(?:,\s*\d+\s*)?\))?(?P<rest> (?:with|without) time zone)?(?P<array>(?:\[\])*)\Z"
+    r"(?P<name>[a-z][a-z0-9_ ]*?)\s*(?P<size>\(\s*\d+\s*(?:,\s*\d+\s*)?\))?(?P<rest> (?:with|without) time zone)?(?P<array>(?:\[\])*)\Z"
 )
 
 
@@ -89,12 +132,21 @@ def parse(text: str) -> str:
     Raises:
         UnmappableError: PostgreSQL has no type of this name.
     """
-    match = _SHAPE.match(" ".join(text.strip().lower().split()))
+    written = _LENGTH.sub(r"(\1)", " ".join(text.strip().lower().split()))
+    match = _SHAPE.match(written)
+    if match is not None and match["name"] in _SAME and not match["rest"]:
+        match = _SHAPE.match(f"{_SAME[match['name']]}{match['array']}")
     name = match and match["name"] + (match["rest"] or "")
     if match is None or name not in _KNOWN:
         raise UnmappableError("type_unknown", f"PostgreSQL has no type {text.strip()[:60]}")
     size = re.sub(r"\s", "", match["size"] or "")
     return f"{match['name']}{size}{match['rest'] or ''}{match['array']}"
+
+
+def family(text: str) -> tuple[str, ...]:
+    """Return the types that stand for one of another engine; none for a name that is not known."""
+    name = re.match(r"\s*([a-z][a-z0-9_]*)\s*(?:\(.*\))?\s*\Z", text.lower(), re.DOTALL)
+    return _FAMILIES.get(name[1], ()) if name else ()
 
 
 def of_any_length(text: str) -> str:

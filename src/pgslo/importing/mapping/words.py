@@ -12,3 +12,5 @@ ANY_TYPE = "any"
 NO_KEY = "none"
 #: ``row_count`` of the whole table.
 ROWS_OF_TABLE = {"of": "table"}
+#: ``completeness`` of the whole table.
+VALUES_OF_TABLE = {"of": "table"}

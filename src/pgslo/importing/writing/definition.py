@@ -202,7 +202,8 @@ def _schema(page: _Page, slots: list[Slot], options: Options) -> None:
         page.add("  on_breach: reject")
     whole = [slot for slot in slots if slot.rule.column is None]
     for slot in whole:
-        page.rule("  ", f"extra: {slot.rule.parameters['extra']}", slot)
+        for key, value in slot.rule.parameters.items():
+            page.rule("  ", f"{key}: {flow.value(value)}", slot)
     page.add("  columns:")
     for slot in slots:
         if slot in whole:

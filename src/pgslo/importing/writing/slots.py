@@ -68,7 +68,9 @@ def fill(table: TableName, entries: Iterable[Entry], options: Options) -> list[S
 
 
 def _key(rule: Rule) -> tuple[str, str]:
-    return rule.place, rule.statement if rule.place != "schema" else str(rule.column)
+    if rule.place != "schema":
+        return rule.place, rule.statement
+    return rule.place, str(rule.column if rule.column is not None else next(iter(rule.parameters)))
 
 
 def _differs(slot: Slot | None, rule: Rule) -> bool:
@@ -100,9 +102,7 @@ def _placed(table: TableName, entry: Entry, slots: dict[tuple[str, str], Slot]) 
             yield replace(rule, place="rule")
         else:
             asked = _age_query(table, rule)
-            entry.outcome = Outcome(
-                "changed", asked.rules, (*entry.outcome.remarks, *asked.remarks), entry.outcome.needs
-            )
+            entry.outcome = replace(entry.outcome, rules=asked.rules)
             yield from asked.rules
 
 

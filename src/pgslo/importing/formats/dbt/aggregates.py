@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pgslo.importing.formats.dbt.kinds import Kind, on, one, texts, ungrouped, where
 from pgslo.importing.formats.dbt.model import Project, Test
-from pgslo.importing.mapping import conditions, constants, rules
+from pgslo.importing.mapping import aggregates, conditions, constants, queries, rules, types
 from pgslo.importing.mapping.conditions import column
-from pgslo.importing.model import Outcome, Remark, Rule, UnmappableError, mapped
+from pgslo.importing.model import Outcome, Rule, UnmappableError, mapped
 
 _STATISTICS = {
     "expect_column_min_to_be_between": "min",
@@ -20,7 +20,7 @@ _STATISTICS = {
 }
 
 
-def _statistic(test: Test, _project: Project) -> Outcome:
+def _statistic(test: Test, project: Project) -> Outcome:
     ungrouped(test)
     of = _STATISTICS[test.name.lower()]
     said = [one(test, key) for key in ("min_value", "max_value")]
@@ -30,15 +30,16 @@ def _statistic(test: Test, _project: Project) -> Outcome:
     strict = one(test, "strictly", default=False) is True
     if (of == "min" and high is None) or (of == "max" and low is None):
         return rules.bounds(on(test), low, high, strict=(strict, strict), where=where(test))
-    if isinstance(low, str) or isinstance(high, str) or (low is None and high is None):
-        raise UnmappableError("no_word", f"{of} of dates, or without a bound")
-    parameters = {
-        "of": of,
-        **({"quantile": float(one(test, "quantile", default=0.5))} if of == "quantile" else {}),
-    }
-    parameters |= {key: float(end) for key, end in (("min", low), ("max", high)) if end is not None}
-    remarks = (Remark("batch_not_table"), *((Remark("ends_differ"),) if strict else ()))
-    return mapped(rules.rule("statistic", on(test), parameters, where=where(test)), remarks=remarks)
+    asked = aggregates.quantile(float(one(test, "quantile", default=0.5))) if of == "quantile" else of
+    return aggregates.between(
+        asked,
+        on(test),
+        (low, high),
+        project.own(test.table),
+        strict=(strict, strict),
+        where=where(test),
+        null_passes=True,
+    )
 
 
 def _columns(test: Test, _project: Project) -> Outcome:
@@ -47,11 +48,9 @@ def _columns(test: Test, _project: Project) -> Outcome:
     made: list[Rule] = [rule for name in dict.fromkeys(columns) for rule in rules.exists(name)]
     if "match" in test.name:
         made.append(Rule("schema", "schema", None, {"extra": "forbid"}))
-    ordered = "ordered_list" in test.name
-    return mapped(
-        *made,
-        remarks=(Remark("mapped_in_part", "the order of the columns is not checked"),) if ordered else (),
-    )
+    if "ordered_list" in test.name:
+        made.append(Rule("schema", "schema", None, {"ordered": True}))
+    return mapped(*made)
 
 
 def _like_list(test: Test, _project: Project) -> Outcome:
@@ -69,8 +68,34 @@ def _like_list(test: Test, _project: Project) -> Outcome:
     return rules.expression(joint.join(parts), on=on(test), where=where(test))
 
 
+def _apart(test: Test, project: Project) -> Outcome:
+    """Ranges of a group that do not overlap; their ends have values."""
+    low, high, by = (one(test, key) for key in ("lower_bound_column", "upper_bound_column", "partition_by"))
+    gaps = str(one(test, "gaps", default="allowed"))
+    if not isinstance(low, str) or not isinstance(high, str) or gaps not in queries.GAPS:
+        raise UnmappableError("unclear", "the test does not name two columns, or its gaps are not known")
+    empty = one(test, "zero_length_range_allowed", default=False) is True
+    by = None if by in (None, "") else str(by)
+    own = project.own(test.table)
+    return queries.apart(own, low, high, by=by, gaps=gaps, empty=empty, where=where(test))
+
+
+def _commonest(test: Test, project: Project) -> Outcome:
+    rank = one(test, "top_n")
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise UnmappableError("unclear", "the test does not say which of the commonest values")
+    name, values = column(on(test)), [conditions.constant(value) for value in texts(test, "value_set")]
+    if one(test, "quote_values", default=True) is False:
+        type_name = types.parse(str(one(test, "data_type", default="decimal")))
+        name = conditions.checked(f"CAST({name} AS {type_name})")
+        values = [conditions.checked(str(value)) for value in texts(test, "value_set")]
+    return queries.commonest(project.own(test.table), name, values, rank, where=where(test))
+
+
 AGGREGATES: dict[str, Kind] = {
     **dict.fromkeys(_STATISTICS, _statistic),
+    "mutually_exclusive_ranges": _apart,
+    "expect_column_most_common_value_to_be_in_set": _commonest,
     "expect_table_columns_to_contain_set": _columns,
     "expect_table_columns_to_match_set": _columns,
     "expect_table_columns_to_match_ordered_list": _columns,

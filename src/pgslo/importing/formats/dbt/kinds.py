@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from pgslo.importing.formats.dbt.model import Project, Test
-from pgslo.importing.mapping import conditions, constants, patterns, rules, spans
+from pgslo.importing.mapping import conditions, constants, patterns, queries, rules, spans
 from pgslo.importing.mapping.conditions import both, column
 from pgslo.importing.model import Outcome, Remark, UnmappableError, mapped
 
@@ -164,13 +164,24 @@ def _relationships(test: Test, project: Project) -> Outcome:
     to, field = one(test, "to"), one(test, "field")
     if not isinstance(to, str) or not isinstance(field, str):
         raise UnmappableError("unclear", "the test does not say to which table and field")
-    if one(test, "to_condition", default="1=1") not in ("1=1", "1 = 1"):
-        raise UnmappableError("no_word", "a reference to some of the rows of the other table")
-    narrowed = where(test)
-    condition = one(test, "from_condition")
-    if condition is not None and condition not in ("1=1", "1 = 1"):
-        narrowed = both(narrowed, conditions.checked(str(condition)))
+    narrowed = both(where(test), _some_rows(test, "from_condition"))
+    there = _some_rows(test, "to_condition")
+    if there is not None:
+        return queries.missing(
+            on(test),
+            project.own(test.table),
+            field.strip('"'),
+            project.other(to),
+            where=narrowed,
+            there=there,
+        )
     return rules.references([on(test)], project.other(to), [field.strip('"')], where=narrowed)
+
+
+def _some_rows(test: Test, name: str) -> str | None:
+    """A condition of a reference; ``None`` for one that all rows meet."""
+    said = one(test, name)
+    return None if said is None or str(said).replace(" ", "") == "1=1" else conditions.checked(str(said))
 
 
 @_kind("accepted_range", "expect_column_values_to_be_between")
@@ -302,11 +313,9 @@ def _of_type(test: Test, _project: Project) -> Outcome:
 
 
 @_kind("at_least_one", "warn_if_null_percentage_is_100")
-def _some(test: Test, _project: Project) -> Outcome:
+def _some(test: Test, project: Project) -> Outcome:
     ungrouped(test)
-    if where(test) is not None:
-        raise UnmappableError("no_word", "a value in some of the rows")
-    return rules.has_some(on(test))
+    return rules.has_some(on(test), project.own(test.table), where=where(test))
 
 
 @_kind("not_null_proportion")
@@ -334,7 +343,8 @@ def _recent(test: Test, project: Project) -> Outcome:
     if one(test, "ignore_time_component", default=False):
         raise UnmappableError("no_word", "an age in whole days")
     max_age = spans.span(one(test, "interval"), str(one(test, "datepart")))
-    return rules.age(field, max_age, project.own(test.table), narrowed=where(test))
+    future: Literal["ignored", "fresh"] = "fresh" if test.name == "recency" else "ignored"
+    return rules.age(field, max_age, project.own(test.table), narrowed=where(test), future=future)
 
 
 @_kind("row_count", "expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")

@@ -146,6 +146,7 @@ def _freshness(body: Freshness, table: SourceTable, project: Project) -> Outcome
     severity: Literal["error", "warn"] = "error" if limits["error_after"] is stated[0] else "warn"
     return replace(
         made,
+        status="changed" if lost else made.status,
         remarks=(*made.remarks, *lost),
         rules=tuple(replace(rule, severity=severity) for rule in made.rules),
     )

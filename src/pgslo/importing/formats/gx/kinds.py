@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pgslo.importing.mapping import conditions, constants, limits, patterns, rules, types
+from pgslo.importing.mapping import aggregates, conditions, constants, limits, patterns, rules, types
 from pgslo.importing.mapping.conditions import column
-from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, learned, mapped
+from pgslo.importing.mapping.rules import Number
+from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, held, learned, mapped
 
 
 @dataclass(frozen=True)
@@ -241,10 +242,9 @@ def _columns(one: Expectation) -> Outcome:
     ordered = one.name.endswith("ordered_list")
     if ordered or one.arguments.get("exact_match") is not False:
         made.append(Rule("schema", "schema", None, {"extra": "forbid"}))
-    return mapped(
-        *made,
-        remarks=(Remark("mapped_in_part", "the order of the columns is not checked"),) if ordered else (),
-    )
+    if ordered:
+        made.append(Rule("schema", "schema", None, {"ordered": True}))
+    return mapped(*made)
 
 
 @_kind("table_row_count_to_be_between", "table_row_count_to_equal")
@@ -271,17 +271,18 @@ def _quantiles(one: Expectation) -> Outcome:
         raise UnmappableError("unclear", "quantiles and ranges do not fit together")
     if one.profiled:
         return learned()
-    made = []
+    made: list[Rule] = []
     for share, ends in zip(shares, ranges, strict=True):
         if not isinstance(ends, list) or len(ends) != 2:
             raise UnmappableError("unclear", "a range of a quantile has not two ends")
-        parameters = {"of": "quantile", "quantile": float(limits.number(share)), **_ends(ends[0], ends[1])}
-        made.append(rules.rule("statistic", one.column, parameters, where=one.where))
-    return mapped(*made, remarks=(Remark("batch_not_table"),))
+        if ends != [None, None]:
+            of = aggregates.quantile(float(limits.number(share)), discrete=True)
+            made += aggregates.between(of, one.column, _ends(*ends), one.own, where=one.where)
+    return mapped(*made) if made else held("trivial", "no quantile has a bound")
 
 
-def _ends(low: Any, high: Any) -> dict[str, float]:
-    return {key: float(limits.number(end)) for key, end in (("min", low), ("max", high)) if end is not None}
+def _ends(low: Any, high: Any) -> tuple[Number | None, Number | None]:
+    return None if low is None else limits.number(low), None if high is None else limits.number(high)
 
 
 @_kind(*_STATISTICS)
@@ -294,13 +295,9 @@ def _statistic(one: Expectation) -> Outcome:
     strict = (one.arguments.get("strict_min") is True, one.arguments.get("strict_max") is True)
     if (of == "min" and high is None) or (of == "max" and low is None):
         return rules.bounds(one.column, _bound(low), _bound(high), strict=strict, where=one.where)
-    ends = _ends(low, high)
-    if not ends:
-        raise UnmappableError("unclear", "there is no bound")
-    remarks = (
-        (Remark("batch_not_table"), Remark("ends_differ")) if any(strict) else (Remark("batch_not_table"),)
-    )
-    return mapped(rules.rule("statistic", one.column, {"of": of, **ends}, where=one.where), remarks=remarks)
+    if low is None and high is None:
+        return held("trivial", "every value meets an expectation without a bound")
+    return aggregates.between(of, one.column, _ends(low, high), one.own, strict=strict, where=one.where)
 
 
 @_kind("column_pair_values_a_to_be_greater_than_b", "column_pair_values_to_be_equal")

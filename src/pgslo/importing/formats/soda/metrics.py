@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from pgslo.importing.formats.soda import valid
-from pgslo.importing.mapping import limits, rules
+from pgslo.importing.mapping import aggregates, limits, rules
 from pgslo.importing.mapping.limits import Limits
 from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, mapped
 
-#: Aggregates that are a statistic of a batch here.
+#: Aggregates of a whole column, by the name that they have here.
 _STATISTICS = {
-    "avg": "mean", "average": "mean", "stddev": "stddev", "stddev_samp": "stddev", "sum": "sum", "min": "min", "max": "max",
-    "median": "median", "percentile": "quantile",
+    "avg": "mean", "average": "mean", "stddev": "stddev", "stddev_samp": "stddev", "stddev_pop": "stddev_pop",
+    "variance": "variance", "var_samp": "variance", "sum": "sum", "min": "min", "max": "max", "median": "median",
+    "percentile": "quantile",
 }  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def outcome(
                 return made
             counted = limits.failing(made, wanted, percent=percent)
             return replace(counted, status="changed", remarks=(*counted.remarks, Remark("fail_calc")))
-    return _aggregate(metric, arguments, wanted, where)
+    return _aggregate(metric, arguments, wanted, table, where)
 
 
 def _tolerated(made: Outcome, wanted: Limits, *, percent: bool) -> Outcome:
@@ -72,7 +73,9 @@ def _tolerated(made: Outcome, wanted: Limits, *, percent: bool) -> Outcome:
     return limits.failing(made, wanted, percent=percent)
 
 
-def _aggregate(metric: str, arguments: Sequence[str], wanted: Limits, where: str | None) -> Outcome:
+def _aggregate(
+    metric: str, arguments: Sequence[str], wanted: Limits, table: TableName | None, where: str | None
+) -> Outcome:
     on = one(arguments)
     side = (
         wanted.low
@@ -93,18 +96,14 @@ def _aggregate(metric: str, arguments: Sequence[str], wanted: Limits, where: str
     if of is None:
         raise UnmappableError("unknown_check", f"{metric[:60]} is no metric that pgslo knows")
     if wanted.outside:
-        raise UnmappableError("no_word", f"{of} of a batch outside of a range")
-    parameters: dict[str, Any] = {"of": of}
+        raise UnmappableError("no_word", f"{of} outside of a range")
     if of == "quantile":
         try:
-            parameters["quantile"] = float(arguments[1])
+            of = aggregates.quantile(float(arguments[1]), discrete=True)
         except (IndexError, ValueError):
             raise UnmappableError("unclear", "a percentile without its share") from None
-    parameters |= {
-        key: float(end) for key, end in (("min", wanted.low), ("max", wanted.high)) if end is not None
-    }
-    remarks = [Remark("batch_not_table")] + ([Remark("ends_differ")] if wanted.above or wanted.below else [])
-    return mapped(rules.rule("statistic", on, parameters, where=where), remarks=tuple(remarks))
+    strict = (wanted.above, wanted.below)
+    return aggregates.between(of, on, (wanted.low, wanted.high), table, strict=strict, where=where)
 
 
 def said_of(rule: Rule, said: Mapping[str, Any], tags: Sequence[str] = ()) -> Rule:

@@ -10,7 +10,7 @@ from pgslo.importing.formats.sqlmesh.blocks import Piece, listed
 from pgslo.importing.mapping import constants, patterns, rules
 from pgslo.importing.mapping.conditions import checked
 from pgslo.importing.mapping.conditions import column as quoted
-from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, mapped
+from pgslo.importing.model import Outcome, Remark, TableName, UnmappableError, mapped
 
 
 @dataclass(frozen=True)
@@ -138,16 +138,14 @@ def _forall(call: Call) -> Outcome:
 @_audit("number_of_rows")
 def _rows(call: Call) -> Outcome:
     threshold = _constant(call.text("threshold"))
-    if call.where is not None or not isinstance(threshold, int):
-        raise UnmappableError("no_word", "a number of some of the rows")
-    return mapped(
-        Rule("row_count", "file", None, {"min": threshold + 1}), remarks=(Remark("batch_not_table"),)
-    )
+    if not isinstance(threshold, int):
+        raise UnmappableError("unclear", "the number of rows is no whole number")
+    return rules.rows_of_table(threshold, None, strict=(True, False), table=call.own, where=call.where)
 
 
 @_audit("at_least_one")
 def _some(call: Call) -> Outcome:
-    return rules.has_some(call.column)
+    return rules.has_some(call.column, call.own, where=call.where)
 
 
 @_audit("not_null_proportion")

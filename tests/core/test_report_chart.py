@@ -69,6 +69,7 @@ def test_what_is_greater_is_drawn_no_lower(marks):
             assert high <= low
 
 
+@example([-4.000000000000004e153])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_labels_stay_beside_the_axis(values):
     root = ET.fromstring(Chart("t", [Mark("b", v) for v in values]).drawn("c"))

@@ -189,10 +189,13 @@ def _ticks(bottom: float, top: float) -> list[float]:
 
 
 def _figure(value: float) -> str:
-    """At most eight characters, with as many digits as people compare."""
+    """At most nine characters, with as many digits as people compare."""
     size = abs(value)
     if size == 0:
         return "0"
+    if size >= 1e100 or size < 1e-99:
+        # Three digits of the exponent take the place of one of the value.
+        return f"{value:.2g}"
     if size >= 1_000_000 or size < 0.001:
         return f"{value:.3g}"
     if size >= 1_000:

@@ -9393,6 +9393,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'The least difference of usual values that are numbers.';
 
+CREATE FUNCTION pgslo_catalog.leave_out_replicated() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- What triggers of a guarded table write, for a row of a publisher, is written at a greater depth.
+    IF pg_trigger_depth() = 1 AND EXISTS (SELECT FROM pg_stat_get_subscription(NULL) AS s WHERE s.pid = pg_backend_pid()) THEN
+        IF TG_OP = 'TRUNCATE' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'feature_not_supported',
+                MESSAGE = format('%s.%s is a table of pgslo and takes no changes of a publisher', TG_TABLE_SCHEMA, TG_TABLE_NAME),
+                HINT = 'Publish the tables that are wanted, not all tables nor schemas of pgslo.';
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.leave_out_replicated() IS 'Leave out a row that a subscription brings to a table of pgslo''s own.';
+
 CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13566,6 +13590,10 @@ CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- A subscription would stop for good: the row is stored, and its batch is unknown.
+    IF pgslo_catalog.is_replica() THEN
+        RETURN;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = refuse_unrecorded.error_code,
         MESSAGE = format('rows written to %s cannot be recorded', refuse_unrecorded.definition),
@@ -15211,6 +15239,8 @@ BEGIN
             FROM pg_class c
             WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
             UNION ALL
+            SELECT pgslo_catalog.strange_expression(reached, trusted)
+            UNION ALL
             SELECT format('trigger "%s" on %s calls code of role "%s"',
                           g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
             FROM pg_trigger g
@@ -15241,6 +15271,37 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+
+CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT min(format('%s calls code of role "%s"', pg_describe_object(o.classid, o.objid, 0), pg_get_userbyid(w.owner)))
+    FROM (
+        -- A partition key.
+        SELECT 'pg_class'::regclass, r.oid FROM unnest(strange_expression.relations) AS r (oid)
+        UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (strange_expression.relations)
+        UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = ANY (strange_expression.relations)
+        UNION ALL SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE a.adrelid = ANY (strange_expression.relations)
+        UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = ANY (strange_expression.relations)
+        UNION ALL
+        SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (strange_expression.relations)
+    ) AS o (classid, objid)
+    JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.objsubid = 0 AND d.refobjid >= 16384
+    CROSS JOIN LATERAL (
+        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+        UNION ALL
+        SELECT n.owner
+        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
+        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
+        UNION ALL
+        -- Its constraints may call functions.
+        SELECT t.typowner FROM pg_type t WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd'
+    ) AS w (owner)
+    WHERE w.owner <> ALL (strange_expression.trusted)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) IS 'Return an index, a constraint, a default, statistics or a policy that calls code of another role than these, in words, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) RETURNS record
     LANGUAGE plpgsql
@@ -18902,6 +18963,438 @@ CREATE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.verdict FOR EA
 
 ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER cut_texts;
 
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.applied FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.applied ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.assertion FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.assertion_dependency FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion_dependency ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.assertion_guard FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion_guard ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.batch FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.broken_group FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.broken_group ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.definition FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.delivery FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.delivery ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.due_count FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.due_count ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.expected_look FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.expected_look ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.first_profile FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.first_profile ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.fragment FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.fragment ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.given_up FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.given_up ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.incident FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.incident_event FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.incident_event ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.known_part FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.known_part ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.migration FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.migration ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.missed_batch FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.missed_batch ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.missed_look FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.missed_look ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.native_not_null FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.native_not_null ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.other_relation FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.other_relation ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.own_salt FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.own_salt ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pair_batch FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_batch ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pair_cell FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_cell ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pair_fragment FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_fragment ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pair_score FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_score ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pause FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pause ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.paused_function FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.paused_function ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.post_processing FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.post_processing ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.profile FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.profile ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.quarantine FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.quarantine ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.quarantine_size FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.quarantine_size ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.recipient FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.recipient ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.repair FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.rule FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.rule_break FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule_break ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.rule_lock FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule_lock ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.runtime FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.runtime ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.sample FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.sample ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.secret FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.secret ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.session_lock FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.session_lock ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.snapshot FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.snapshot_batch FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_batch ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.snapshot_column FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_column ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.snapshot_room FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_room ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.task FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.task_run FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task_run ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.task_watch FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task_watch ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.touched FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.touched ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.turn FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.turn ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.unannounced FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.unannounced ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.verdict FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.watched_column FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.watched_column ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.watermark FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.watermark ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.applied FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.applied ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.assertion FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.assertion_dependency FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion_dependency ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.assertion_guard FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.assertion_guard ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.batch FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.broken_group FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.broken_group ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.definition FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.definition ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.delivery FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.delivery ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.due_count FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.due_count ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.expected_look FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.expected_look ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.first_profile FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.first_profile ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.fragment FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.fragment ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.given_up FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.given_up ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.incident FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.incident ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.incident_event FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.incident_event ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.known_part FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.known_part ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.migration FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.migration ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.missed_batch FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.missed_batch ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.missed_look FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.missed_look ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.native_not_null FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.native_not_null ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.other_relation FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.other_relation ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.own_salt FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.own_salt ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pair_batch FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_batch ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pair_cell FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_cell ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pair_fragment FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_fragment ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pair_score FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pair_score ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pause FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pause ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.paused_function FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.paused_function ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.post_processing FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.post_processing ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.profile FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.profile ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.quarantine FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.quarantine ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.quarantine_size FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.quarantine_size ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.recipient FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.recipient ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.repair FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.rule FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.rule_break FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule_break ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.rule_lock FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.rule_lock ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.runtime FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.runtime ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.sample FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.sample ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.secret FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.secret ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.session_lock FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.session_lock ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.snapshot FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.snapshot_batch FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_batch ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.snapshot_column FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_column ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.snapshot_room FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.snapshot_room ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.task FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.task_run FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task_run ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.task_watch FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.task_watch ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.touched FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.touched ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.turn FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.turn ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.unannounced FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.unannounced ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.verdict FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.verdict ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.watched_column FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.watched_column ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.watermark FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.watermark ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
 CREATE TRIGGER look_insert AFTER INSERT ON pgslo_catalog.batch REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();
 
 ALTER TABLE pgslo_catalog.batch ENABLE ALWAYS TRIGGER look_insert;
@@ -19558,6 +20051,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.least_batches() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.least_gap(usual jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.leave_out_replicated() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.leave_room(room text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) FROM PUBLIC;
@@ -19911,6 +20406,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) FROM PUBLIC;
 

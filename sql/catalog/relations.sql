@@ -71,31 +71,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
           FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
           JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid CROSS JOIN unnest(p.partattrs::smallint[]) AS k (attnum)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum ORDER BY 1) AS partition_key,
-    -- PostgreSQL simplifies the expressions of a partition key with the rights of the role that makes or drops a trigger.
-    (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.pg_describe_object(k.classid, k.objid, 0), r.rolname)), '[]')
-     FROM (SELECT t.relid FROM pg_catalog.pg_partition_tree(CASE WHEN w.relkind = 'p' THEN w.oid END) t
-           UNION SELECT t.relid FROM pg_catalog.pg_partition_ancestors(CASE WHEN w.relispartition THEN w.oid END) t) AS part
-     JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = part.relid
-     JOIN pg_catalog.pg_class c ON c.oid = part.relid
-     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = part.relid AND d.objsubid = 0
-     CROSS JOIN LATERAL (
-         SELECT f.tableoid, f.oid, f.proowner FROM pg_catalog.pg_proc f
-         WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
-         UNION ALL
-         SELECT o.tableoid, o.oid, n.owner
-         FROM pg_catalog.pg_operator o LEFT JOIN pg_catalog.pg_proc f ON f.oid = o.oprcode
-         CROSS JOIN LATERAL (VALUES (o.oprowner), (f.proowner)) AS n (owner)
-         WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
-         UNION ALL
-         SELECT o.tableoid, o.oid, o.opcowner FROM pg_catalog.pg_opclass o
-         WHERE d.refclassid = 'pg_catalog.pg_opclass'::regclass AND o.oid = d.refobjid
-         UNION ALL
-         SELECT t.tableoid, t.oid, t.typowner FROM pg_catalog.pg_type t
-         WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid AND t.oid <> c.reloftype
-     ) AS k (classid, objid, owner)
-     JOIN pg_catalog.pg_roles r ON r.oid = k.owner
-     WHERE NOT r.rolsuper AND r.rolname <> current_user
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = r.oid)) AS key_code,
+    code.of_keys AS key_code, code.lent AS lent_code,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('columns', x.columns, 'unique', x.indisunique, 'whole', x.whole, 'method', x.amname, 'nulls_same', x.nulls_same) ORDER BY x.indexrelid), '[]')
      FROM (SELECT i.indexrelid, i.indisunique, i.indpred IS NULL AS whole, m.amname,
                   -- PostgreSQL 15 and later.
@@ -153,3 +129,46 @@ CROSS JOIN LATERAL (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
 ) AS parts
+-- Code of roles that are neither superusers nor the owner of the table or of pgslo, nor the current role.
+CROSS JOIN LATERAL (
+    WITH RECURSIVE below AS (
+        SELECT w.oid AS relid
+        UNION
+        SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.relid
+    ), calling AS (
+        -- Partition keys: PostgreSQL simplifies their expressions with the rights of the role that makes a trigger.
+        SELECT 'pg_catalog.pg_class'::regclass AS classid, p.partrelid AS objid, true AS is_key
+        FROM pg_catalog.pg_partitioned_table p
+        WHERE p.partrelid IN (SELECT b.relid FROM below b
+                              UNION ALL SELECT t.relid FROM pg_catalog.pg_partition_ancestors(CASE WHEN w.relispartition THEN w.oid END) t)
+        UNION ALL
+        SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid, false FROM pg_catalog.pg_index i JOIN below b ON b.relid = i.indrelid
+        UNION ALL
+        SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, false FROM pg_catalog.pg_constraint k JOIN below b ON b.relid = k.conrelid
+        UNION ALL
+        SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid, false FROM pg_catalog.pg_attrdef a JOIN below b ON b.relid = a.adrelid
+        UNION ALL
+        SELECT 'pg_catalog.pg_statistic_ext'::regclass, s.oid, false FROM pg_catalog.pg_statistic_ext s JOIN below b ON b.relid = s.stxrelid
+    )
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.pg_describe_object(k.classid, k.objid, 0), r.rolname)) FILTER (WHERE g.is_key), '[]') AS of_keys,
+           coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.pg_describe_object(g.classid, g.objid, 0), r.rolname))
+                    FILTER (WHERE NOT g.is_key AND k.owner <> w.relowner), '[]') AS lent
+    FROM calling g
+    JOIN pg_catalog.pg_depend d ON d.classid = g.classid AND d.objid = g.objid AND d.objsubid = 0
+    CROSS JOIN LATERAL (
+        SELECT f.tableoid, f.oid, f.proowner FROM pg_catalog.pg_proc f
+        WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
+        UNION ALL
+        SELECT o.tableoid, o.oid, n.owner
+        FROM pg_catalog.pg_operator o LEFT JOIN pg_catalog.pg_proc f ON f.oid = o.oprcode
+        CROSS JOIN LATERAL (VALUES (o.oprowner), (f.proowner)) AS n (owner)
+        WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
+        UNION ALL
+        -- Its constraints may call functions.
+        SELECT t.tableoid, t.oid, t.typowner FROM pg_catalog.pg_type t
+        WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd'
+    ) AS k (classid, objid, owner)
+    JOIN pg_catalog.pg_roles r ON r.oid = k.owner
+    WHERE NOT r.rolsuper AND r.rolname <> current_user
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = r.oid)
+) AS code

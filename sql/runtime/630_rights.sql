@@ -50,6 +50,20 @@ GRANT SELECT ON pgslo.pause, pgslo.quarantine_size, pgslo.incident, pgslo.rule, 
     pgslo.column_history, pgslo.assertion, pgslo.assertion_dependency, pgslo.metric TO PUBLIC;
 GRANT SELECT ON pgslo.ml_metric, pgslo.prediction_problem, pgslo.post_processing TO PUBLIC;
 
+-- A restore without privileges gives everybody EXECUTE.
+DO $pgslo$
+DECLARE
+    function regprocedure;
+BEGIN
+    FOR function IN
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prosecdef AND p.proacl IS NULL AND pg_has_role(p.proowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
+    END LOOP;
+END
+$pgslo$;
+
 -- Functions that were made again have lost what owners of tables need.
 SELECT pgslo_catalog.admit_owner(p.oid::regprocedure)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

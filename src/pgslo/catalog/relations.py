@@ -81,6 +81,8 @@ class Relation:
         before_row_triggers: Names of other people's BEFORE ROW triggers for INSERT or UPDATE.
         key_code: What partition keys of it, of its partitions and of tables that it is a partition of call, with the role
             that owns it: neither a superuser nor the owner of pgslo, nor the role that asks.
+        lent_code: Its indexes, constraints, defaults and statistics that call code of such a role, who does not own the
+            table either; with that role.
         partitions: Every partition below a partitioned table.
         parents: Tables it inherits from or is a partition of.
         children: Inheritance children that are not partitions.
@@ -102,6 +104,7 @@ class Relation:
     primary_key: tuple[str, ...] = ()
     partition_key: tuple[str, ...] = ()
     key_code: tuple[tuple[str, str], ...] = ()
+    lent_code: tuple[tuple[str, str], ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     before_row_triggers: tuple[str, ...] = ()

@@ -192,6 +192,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
         key_code=tuple((code, role) for code, role in row["key_code"]),
+        lent_code=tuple((thing, role) for thing, role in row["lent_code"]),
         indexes=tuple(
             Index(
                 tuple(index["columns"]), index["unique"], index["whole"], index["method"], index["nulls_same"]

@@ -39,7 +39,10 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
         moved = drift.find(facts, now, pauses)
         found += moved
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
-    if catalog_reader.SNAPSHOTS in runtime.read(conn).migrations:
+    state = runtime.read(conn)
+    found += drift.find_rights(is_open=state.is_open)
+    found += drift.find_replicated(database.fetch(conn, "replicated"))
+    if catalog_reader.SNAPSHOTS in state.migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))
     found += drift.find_forgeries(catalog_reader.forgeries(conn))

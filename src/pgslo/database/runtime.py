@@ -28,6 +28,13 @@ _SCHEMAS = (
 )
 
 
+#: Whether functions have PostgreSQL's rights, EXECUTE for everybody: after a restore without privileges.
+_OPEN = (
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+    "WHERE p.proacl IS NULL AND (n.nspname IN ('pgslo', 'pgslo_catalog') OR n.nspname = 'pgslo_gen' AND p.prosecdef))"
+)
+
+
 @dataclass(frozen=True)
 class Script:
     """A file of SQL that comes with the library.
@@ -86,6 +93,7 @@ class Installed:
         is_there: Whether its tables are, though they may be empty, as after a restore of the schema alone.
         schemas: Owners of those of its schemas that exist, by name.
         encoding: Of the database, as PostgreSQL calls it.
+        is_open: Whether its functions lost the rights that it gave them, so that everybody may call them.
     """
 
     version: str | None
@@ -95,6 +103,7 @@ class Installed:
     is_there: bool = False
     schemas: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "UTF8"
+    is_open: bool = False
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
@@ -106,6 +115,7 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
         return Installed(None, {}, None, schemas=schemas, encoding=encoding)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
+    opened = conn.execute(_OPEN).fetchone()
     member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
     return Installed(
         row[0] if row else None,
@@ -115,6 +125,7 @@ def read(conn: psycopg.Connection[TupleRow]) -> Installed:
         is_there=True,
         schemas=schemas,
         encoding=encoding,
+        is_open=bool(opened and opened[0]),
     )
 
 
@@ -209,7 +220,7 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
                 hint="put the extension's files in place with pgslo extension, then ALTER EXTENSION pgslo UPDATE",
             )
         return (*missing, *functions())
-    return ()
+    return functions() if installed.is_open else ()
 
 
 def check(
@@ -225,7 +236,14 @@ def check(
         RuntimeMismatch: It is older, or as :func:`wanted`.
     """
     installed = read(conn)
-    if wanted(installed):
+    scripts = wanted(installed)
+    if scripts and installed.is_open:
+        raise RuntimeMismatch(
+            "every role may call pgslo's functions",
+            detail="The database was restored without privileges, or they were reset.",
+            hint=hint,
+        )
+    if scripts:
         raise older(installed.version, hint=hint)
 
 

@@ -12,6 +12,9 @@ from pgslo.compile.views import schemas as view_schemas
 from pgslo.plan import observation
 from pgslo.plan.findings import Facts, Finding, What
 
+#: What findings about pgslo itself have in place of a definition.
+RUNTIME = "pgslo"
+
 
 def find(
     facts: Facts, installed: Sequence[Installed], pauses: Sequence[Mapping[str, Any]] = ()
@@ -93,6 +96,28 @@ def find_forgeries(forgeries: Iterable[Forgery]) -> tuple[Finding, ...]:
             is_hint=True,
         )
         for one in forgeries
+    )
+
+
+def find_rights(*, is_open: bool) -> tuple[Finding, ...]:
+    """Rights that pgslo's functions lost."""
+    if not is_open:
+        return ()
+    said = "every role may call them: the database was restored without privileges, or they were reset"
+    return (Finding(RUNTIME, "rights", "functions of pgslo", said, "pgslo migrate"),)
+
+
+def find_replicated(subscriptions: Iterable[Mapping[str, str]]) -> tuple[Finding, ...]:
+    """Subscriptions to tables of pgslo's own."""
+    return tuple(
+        Finding(
+            RUNTIME,
+            "replicated",
+            f"subscription {one['subscription']}",
+            f"it is about tables of pgslo, which take no rows of a publisher: {one['tables']}",
+            "have the publication name the tables that are wanted",
+        )
+        for one in subscriptions
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 What = Literal[
     "quarantine full",
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside",
+    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated",
 ]  # fmt: skip
 
 

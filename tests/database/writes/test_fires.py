@@ -141,6 +141,31 @@ def test_no_error_of_a_rule_ends_replication(connection: Connection, apply: Appl
     assert rows(connection, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL AND rule = 'r_rej'")
 
 
+@pytest.mark.parametrize("action", ["warn", "reject"])
+def test_no_value_of_a_batch_ends_replication(
+    connection: Connection, apply: Apply, writes: str, action: str
+) -> None:
+    """Brackets a hundred thousand deep leave the batch's expression no stack."""
+    connection.execute("CREATE SCHEMA feat; CREATE TABLE feat.deep (id int PRIMARY KEY, v text)")
+    apply(
+        f"""\
+        table: feat.deep
+        key: [id]
+        writes: {writes}
+        fires: always
+        batch: {{by: "(v::jsonb ->> 'd')::date"}}
+        columns: {{v: [length: {{max: 100, on_breach: {action}, name: short}}]}}
+        """
+    )
+    deep = "INSERT INTO feat.deep VALUES (1, repeat('[', 100000))"
+    connection.execute(REPLICA)
+    connection.execute(deep)
+    connection.execute("""INSERT INTO feat.deep VALUES (2, '{"d": "2026-01-05"}')""")
+    assert rows(connection, "SELECT id FROM feat.deep ORDER BY 1") == [(1,), (2,)]
+    connection.execute("SELECT pgslo.tick()")
+    assert rows(connection, "SELECT rule FROM pgslo.incident WHERE over_at IS NULL") == [("short",)]
+
+
 def test_drift_and_plan_know_it(
     connection: Connection, apply: Apply, role: Callable[[str], str], writes: str
 ) -> None:

@@ -38,7 +38,8 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
         found = [
             one
             for one in operations.find_drift(conn)
-            if one.definition in wanted or (one.what in ("snapshot", "forged") and not tables)
+            if one.definition in wanted
+            or (one.what in ("snapshot", "forged", "rights", "replicated") and not tables)
         ]
     certain = [one for one in found if not one.is_hint]
     if as_json:

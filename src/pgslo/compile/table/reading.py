@@ -105,7 +105,12 @@ def _key_code(relation: Relation, location: Location) -> Iterator[CatalogError]:
 def reads_others(definition: Definition, relation: Relation, catalog: Catalog) -> bool:
     """Whether another role than the one that asks, or a superuser, decides what reading the relations runs."""
     reached = (_reach(definition, one, catalog) for one in reads(definition))
-    return relation.owner not in ("", catalog.user) or any(one and not one.is_trusted for one in reached)
+    named = (relation, *(catalog.relations.get(one.name) for one in reads(definition)))
+    return (
+        relation.owner not in ("", catalog.user)
+        or any(one and not one.is_trusted for one in reached)
+        or any(one and one.lent_code for one in named)
+    )
 
 
 def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Iterator[str]:
@@ -118,6 +123,11 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
             yield f"{by} reads {kind} {'.'.join(name)} of role {reach.owner}, who can change what it runs"
         elif reach is not None and kind != "table":
             yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
+    for thing, role in relation.lent_code:
+        yield (
+            f"{thing} calls code of role {role}, who can change it: it runs with the rights of role {relation.owner}, and so may"
+            " functions that read the table; rows in quarantine are not released"
+        )
     if relation.schema_owner not in ("", catalog.user, catalog.keeper):
         yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"
 

@@ -32,7 +32,8 @@ def untrusted(target: Relation, subject: Subject) -> str | None:
     known = (target.owner,) if reach is not None and reach.is_trusted else ()
     trusted = ("", catalog.user, catalog.keeper)
     for one, others in ((relation, ()), (target, known)):
-        for role in (one.owner, one.schema_owner, *(owner for _, owner in one.foreign_parts)):
+        lent = (role for _, role in one.lent_code)
+        for role in (one.owner, one.schema_owner, *(owner for _, owner in one.foreign_parts), *lent):
             if role not in (*trusted, *others):
                 return role
     return None

@@ -1,0 +1,101 @@
+"""A publisher brings no rows into pgslo's own tables, whatever it publishes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgslo.database import operations
+
+World = Any
+Connection = psycopg.Connection[Any]
+
+DEFINITION = """
+table: features.t
+key: [id]
+writes: stream
+fires: always
+batch: {by: day}
+columns: {a: [range: {min: 0, on_breach: flag}]}
+"""
+TABLE = "CREATE TABLE features.t (id int PRIMARY KEY, day date, a int)"
+#: A table of pgslo as the publisher has it, with the columns of this one, so that all of them are replaced.
+COLUMNS = """
+SELECT string_agg(format('%I %s', attname, CASE WHEN typtype = 'b' AND typnamespace = 'pg_catalog'::regnamespace AND typname NOT LIKE 'reg%'
+                                           THEN format_type(atttypid, atttypmod) ELSE 'text' END), ', ' ORDER BY attnum)
+FROM pg_attribute JOIN pg_type t ON t.oid = atttypid WHERE attrelid = 'pgslo_catalog.definition'::regclass AND attnum > 0
+"""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def publisher(
+    world: World, make_database: Callable[..., AbstractContextManager[str]]
+) -> Iterator[Connection]:
+    """A database that publishes all of its tables to that of ``world``, one of them called like one of pgslo's."""
+    if world.admin.execute("SHOW wal_level").fetchone() != ("logical",):
+        pytest.skip("the server's wal_level is not logical")
+    world.run("installer", f"{TABLE}; CREATE INDEX ON features.t (day)")
+    world.apply(DEFINITION)
+    (columns,) = world.admin.execute(COLUMNS).fetchone()
+    name = f"hostile_{os.getpid()}_{time.monotonic_ns()}"
+    with make_database(template="template0") as dsn, psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(f"CREATE SCHEMA features; {TABLE}; CREATE SCHEMA pgslo_catalog".encode())
+        session.execute(
+            f"CREATE TABLE pgslo_catalog.definition ({columns}, PRIMARY KEY (definition_id))".encode()
+        )
+        session.execute("INSERT INTO pgslo_catalog.definition (definition_id, name) VALUES (1, 'features.t')")
+        session.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+        session.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
+        where = psycopg.conninfo.make_conninfo(dsn).replace("'", "''")
+        world.admin.execute(
+            f"""CREATE SUBSCRIPTION {name} CONNECTION '{where}' PUBLICATION everything
+                WITH (create_slot = false, slot_name = '{name}', copy_data = false)""".encode()
+        )
+        try:
+            yield session
+        finally:
+            world.admin.execute(f"ALTER SUBSCRIPTION {name} DISABLE".encode())
+            world.admin.execute(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)".encode())
+            world.admin.execute(f"DROP SUBSCRIPTION {name}".encode())
+            free = "SELECT active FROM pg_replication_slots WHERE slot_name = %s"
+            until(lambda: session.execute(free, (name,)).fetchone() == (False,))
+            session.execute("SELECT pg_drop_replication_slot(%s)", (name,))
+
+
+def test_a_publisher_does_not_write_the_registry(world: World, publisher: Connection) -> None:
+    before = world.run("superuser", "TABLE pgslo_catalog.definition")
+    publisher.execute("UPDATE pgslo_catalog.definition SET owner = 'forged', batch_by = 'evil.f()'")
+    publisher.execute("INSERT INTO pgslo_catalog.definition (definition_id, name) VALUES (99, 'forged')")
+    publisher.execute("DELETE FROM pgslo_catalog.definition WHERE definition_id = 1")
+    publisher.execute("INSERT INTO features.t VALUES (1, '2026-01-01', -1)")
+    # Rows of the guarded table, which came later, are applied and evaluated.
+    until(lambda: world.run("superuser", "SELECT rule FROM pgslo.incident") == [("a_range",)])
+    assert world.run("superuser", "TABLE pgslo_catalog.definition") == before
+
+
+def test_drift_names_the_subscription(world: World, publisher: Connection) -> None:
+    del publisher
+    found = [one for one in operations.find_drift(world.admin) if one.what == "replicated"]
+    assert [one.definition for one in found] == ["pgslo"]
+    assert "pgslo_catalog.definition" in found[0].said
+
+
+def test_a_session_that_fires_replica_triggers_alone_may_write_them(world: World) -> None:
+    """As pgslo's owner does who ticks in such a session."""
+    world.run("superuser", "SET session_replication_role = replica")
+    world.run("superuser", "UPDATE pgslo_catalog.runtime SET version = version || '.1'")
+    assert world.run("superuser", "SELECT version LIKE '%.1' FROM pgslo_catalog.runtime") == [(True,)]
+    world.run("superuser", "RESET session_replication_role")

@@ -68,11 +68,17 @@ def strangers(conn: Connection, definition: Definition) -> list[DefinitionError]
 
 
 def analysed(conn: Connection, text: Sql) -> tuple[int, ...]:
-    """The types of a query's columns. It is not planned: planning runs immutable functions of views and indexes."""
+    """The types of a query's columns, as :func:`described`."""
+    return described(conn, text)[1]
+
+
+def described(conn: Connection, text: Sql) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names and types of a query's columns. It is not planned: planning runs immutable functions of views and indexes."""
     for result in (conn.pgconn.prepare(b"", text.text.encode()), conn.pgconn.describe_prepared(b"")):
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise psycopg.errors.error_from_result(result, conn.info.encoding)
-    return tuple(result.ftype(column) for column in range(result.nfields))
+    names = ((result.fname(column) or b"").decode() for column in range(result.nfields))
+    return tuple(names), tuple(result.ftype(column) for column in range(result.nfields))
 
 
 @contextlib.contextmanager

@@ -36,9 +36,14 @@ _TRIES = 50
     metavar="FILE",
     help="Write it there; without it, to stdout. A file that is there is not overwritten.",
 )
+@click.option(
+    "--own-rights",
+    is_flag=True,
+    help="Read the table with your rights, not its owner's: functions in its indexes and constraints get them.",
+)
 @session_options
 @pass_session
-def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> int:
+def suggest(session: Session, table: str, *, sample: int, path: Path | None, own_rights: bool) -> int:
     """Write a definition to begin with, from a table that is there.
 
     Looks at a sample of TABLE and at its constraints, and proposes few rules, each with its evidence in a comment: key and batch, freshness,
@@ -51,7 +56,7 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
         )
     with session.connect() as conn:
         with output.Counter("looking at") as progress:
-            facts = _seen(conn, table, sample, progress)
+            facts = _seen(conn, table, sample, progress, own_rights=own_rights)
         text = _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
     if path is None:
         output.script(text)
@@ -65,14 +70,14 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None) -> 
     return 0
 
 
-def _seen(conn: Connection, table: str, sample: int, progress: output.Counter) -> Facts:
+def _seen(conn: Connection, table: str, sample: int, progress: output.Counter, *, own_rights: bool) -> Facts:
     """What was seen of the table.
 
     Raises:
         PgsloError: There is no such table, or a name in it cannot be written into a function.
     """
     try:
-        return inspection.inspect(conn, table, sample=sample, on_step=progress.doing)
+        return inspection.inspect(conn, table, sample=sample, own_rights=own_rights, on_step=progress.doing)
     except sql.UnsafeSql as exc:
         raise PgsloError(
             f"{table} cannot be guarded: {exc.message}", detail=exc.detail, hint="Rename the column."

@@ -81,8 +81,8 @@ def columns_seen(questions: Questions) -> tuple[tuple[ColumnSeen, ...], int]:
             sql.literal(len(columns)),
         )
         try:
-            with questions.asking() as cursor:
-                rows = cursor.execute(sql.render("suggest_columns", context).text.encode()).fetchall()
+            names, found = questions.run(sql.render("suggest_columns", context))
+            rows = [dict(zip(names, one, strict=True)) for one in found]
         except psycopg.errors.QueryCanceled:
             # Long texts: fewer rows tell about as much.
             if not questions.sample_fewer():

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from pgslo import sql
 from pgslo.catalog import Relation
 from pgslo.database import probing
-from pgslo.database.connections import Connection
+from pgslo.database.connections import Connection, fetch
+from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 
 #: Longest that one question about the whole table may take, in milliseconds; what takes longer stays unknown.
@@ -22,6 +21,7 @@ _PATIENCE = 20_000
 _CELLS = 3_000_000
 #: Rows that are looked at however long they are.
 _LEAST_ROWS = 1_000
+_TRUST = "--own-rights, if you trust the owner's functions"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,23 @@ class _Percent:
 @dataclass(frozen=True)
 class _Column:
     column: Sql
+
+
+@dataclass(frozen=True)
+class _Lock:
+    tables: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _Maker:
+    owner: Sql
+    reader: Sql
+
+
+@dataclass(frozen=True)
+class _Read:
+    question: Sql
+    columns: tuple[Sql, ...]
 
 
 class Questions:
@@ -45,8 +62,11 @@ class Questions:
         sampling: The clause that has PostgreSQL read a part of the table; empty for all of it.
     """
 
-    def __init__(self, conn: Connection, relation: Relation, *, rows: int, sample: int) -> None:
+    def __init__(
+        self, conn: Connection, relation: Relation, *, rows: int, sample: int, own_rights: bool = False
+    ) -> None:
         self._conn = conn
+        self._own_rights = own_rights
         self.relation = relation
         self.table = sql.identifier(relation.schema, relation.name)
         self.rows = rows
@@ -67,24 +87,86 @@ class Questions:
         self.sampling = self._sampling()
         return True
 
-    @contextlib.contextmanager
-    def asking(self) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
-        """A cursor whose work is read-only, rolled back, and ends after a while."""
-        with (
-            probing.asking(self._conn, patience=_PATIENCE),
-            self._conn.cursor(row_factory=dict_row) as cursor,
-        ):
+    def run(self, text: Sql, *, others: Sequence[Sql] = ()) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Ask a question; its work is read-only, rolled back, and ends after a while.
+
+        Functions in indexes and constraints of the table run with the rights of its owner, as they do in ANALYZE.
+
+        Args:
+            text: The question.
+            others: Names of tables that it is about besides.
+
+        Returns:
+            Names of columns, and rows.
+
+        Raises:
+            PgsloError: The question cannot be asked with the rights of the owner.
+        """
+        with probing.asking(self._conn, patience=_PATIENCE, writes=True), self._conn.cursor() as cursor:
+            owner = None if self._own_rights else self._owner(others)
+            if owner is not None:
+                self._make_reader(owner)
+            cursor.execute("SET TRANSACTION READ ONLY")
             cursor.execute("SET LOCAL timezone = 'UTC'")
             # Else two runs would begin their scans in different places, and see different rows first.
             cursor.execute("SET LOCAL synchronize_seqscans = off")
-            yield cursor
+            names, types = probing.described(self._conn, text)
+            if owner is not None:
+                listed = cursor.execute(
+                    "SELECT pg_catalog.format_type(t.number, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (number, place) ORDER BY t.place",
+                    (list(types),),
+                ).fetchall()
+                columns = tuple(Sql(f"c{place} {kind}") for place, (kind,) in enumerate(listed))
+                text = sql.render("suggest_read", _Read(sql.literal(text.text), columns))
+            return names, cursor.execute(text.text.encode()).fetchall()
 
-    def ask(self, text: Sql) -> list[dict[str, Any]]:
+    def _owner(self, others: Sequence[Sql]) -> str | None:
+        """The role with whose rights to read; ``None`` for the current one.
+
+        Raises:
+            PgsloError: Parts or other tables belong to further roles.
+        """
+        tables = [self.table, *others]
+        # None of them, nor of their parts, has another owner until the transaction ends.
+        self._conn.execute(sql.render("suggest_lock", _Lock(tuple(tables))).text.encode())
+        found = fetch(self._conn, "code_owners", {"tables": [one.text for one in tables]})
+        if all(row["is_own"] for row in found):
+            return None
+        roles = [row["role"] for row in found]
+        if roles != [self.relation.owner]:
+            listed = ", ".join(roles)
+            raise PgsloError(
+                f"{self.table} cannot be read with the rights of one owner",
+                detail=f"It or a part of it belongs to further roles. Functions in their indexes and constraints would run: {listed}.",
+                hint=f"{_TRUST}; or give the parts to the owner of the table",
+            )
+        return self.relation.owner
+
+    def _make_reader(self, owner: str) -> None:
+        """A function that reads with the rights of the owner; it goes with the transaction."""
+        role = sql.identifier(owner)
+        (current,) = self._conn.execute("SELECT current_user").fetchone() or ("",)
+        made = sql.render("suggest_reader", _Maker(role, sql.identifier(current)))
+        try:
+            self._conn.execute(made.text.encode(), prepare=False)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as exc:
+            raise PgsloError(
+                f"{self.table} cannot be read with the rights of its owner, {role}",
+                detail=f"{exc.diag.message_primary}. Functions in its indexes and constraints would run with yours.",
+                hint=f"run it as {role}, or {_TRUST}",
+            ) from exc
+
+    def ask(self, text: Sql, *, others: Sequence[Sql] = ()) -> list[dict[str, Any]]:
         """Rows of a question that may remain open: too long, or of a type that cannot be asked so."""
         try:
-            with self.asking() as cursor:
-                return cursor.execute(text.text.encode()).fetchall()
+            names, rows = self.run(text, others=others)
         except psycopg.errors.InsufficientPrivilege:
+            if others:
+                return []  # The owner may not read the other table.
+            raise
+        except PgsloError:
+            if others:
+                return []  # It belongs to another role.
             raise
         except (
             psycopg.errors.QueryCanceled,
@@ -94,6 +176,7 @@ class Questions:
             psycopg.errors.NotSupportedError,
         ):
             return []
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def column(name: str) -> Sql:

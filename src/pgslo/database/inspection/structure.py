@@ -126,7 +126,7 @@ def references(
                 sql.identifier(one["schema_name"], one["name"]),
                 sql.identifier(one["column"]),
             )
-            rows = questions.ask(sql.render("suggest_contained", context))
+            rows = questions.ask(sql.render("suggest_contained", context), others=(context.other,))
             if rows and rows[0]["different"] and rows[0]["different"] == rows[0]["found"]:
                 table = (one["schema_name"], one["name"])
                 found.append(ReferenceSeen(seen.name, table, one["column"], rows[0]["different"]))
@@ -137,9 +137,7 @@ def references(
 # Order
 
 
-def rising(
-    conn: Connection, questions: Questions, columns: Sequence[ColumnSeen], batch: Batching
-) -> dict[str, int]:
+def rising(questions: Questions, columns: Sequence[ColumnSeen], batch: Batching) -> dict[str, int]:
     """Numbers that never fall from batch to batch, with how often they rose."""
     if batch.every is None:
         return {}  # Rows of a day have no order that the day tells.
@@ -163,12 +161,9 @@ def rising(
         "suggest_order", _Order(sql.join(", ", steps), sql.join(", ", lags), questions.table, value)
     )
     try:
-        with questions.asking() as cursor, conn.cursor() as plain:
-            del cursor
-            row = plain.execute(text.text.encode()).fetchone()
+        _, (row,) = questions.run(text)
     except (psycopg.errors.QueryCanceled, psycopg.errors.DataError):
         return {}
-    assert row is not None
     found = {}
     for place, one in enumerate(numbers):
         falls, rises, _same = row[3 * place : 3 * place + 3]

@@ -58,7 +58,12 @@ class _Column:
 
 
 def inspect(
-    conn: Connection, name: str, *, sample: int, on_step: Callable[[str], None] = lambda _step: None
+    conn: Connection,
+    name: str,
+    *,
+    sample: int,
+    own_rights: bool = False,
+    on_step: Callable[[str], None] = lambda _step: None,
 ) -> Facts:
     """Look at a table.
 
@@ -66,6 +71,7 @@ def inspect(
         conn: A connection of a role that may read it.
         name: The table, as SQL writes it.
         sample: Rows to look at.
+        own_rights: Whether functions in indexes and constraints of the table may run with the rights of the current role.
         on_step: Told what is looked at next.
 
     Raises:
@@ -77,7 +83,9 @@ def inspect(
         relation = _relation(conn, (found["schema_name"], found["name"]))
         # Never analysed: as if a row took 100 bytes, which asks for more rows rather than for fewer.
         rows = int(found["rows"] or 0) or (found["bytes"] or 0) // 100
-        return _facts(conn, Questions(conn, relation, rows=rows, sample=sample), on_step)
+        return _facts(
+            conn, Questions(conn, relation, rows=rows, sample=sample, own_rights=own_rights), on_step
+        )
 
 
 def _find(conn: Connection, name: str) -> dict[str, Any]:
@@ -150,7 +158,7 @@ def _facts(conn: Connection, questions: Questions, on_step: Callable[[str], None
     on_step("references")
     references = structure.references(conn, questions, columns)
     on_step("order")
-    rising = structure.rising(conn, questions, columns, batch) if batch else {}
+    rising = structure.rising(questions, columns, batch) if batch else {}
     return replace(
         seen, batches=batches, first_seen=first, unique=unique, references=references, rising=rising
     )

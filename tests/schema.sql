@@ -884,7 +884,8 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
         ORDER BY abs(m.after - m.before) DESC, m.value
         LIMIT 1
     ) moved
-    WHERE (p.before).batch IS NOT NULL
+    -- Old profiles keep no values.
+    WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $$;
 
 COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
@@ -1376,6 +1377,8 @@ BEGIN
     DELETE FROM pgslo_catalog.expected_look l
     WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
     PERFORM pgslo_catalog.judge_expected(target);
+    -- Hundreds of batches at once would keep hundreds of whole profiles until tick() has thinned them.
+    PERFORM pgslo_catalog.thin_profiles(target, pgslo_catalog.whole_from(target), 1000000);
     RETURN learned;
 END
 $$;
@@ -1525,6 +1528,55 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within interval) IS 'Whether nothing concerns readers of these columns when a statement is planned.';
+
+CREATE FUNCTION pgslo.prunable(definition text) RETURNS TABLE(thinned_profiles bigint, removed_profiles bigint, removed_verdicts bigint, whole_from text, history_from text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    SET gin_fuzzy_search_limit TO '0'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := pgslo_catalog.need_definition(prunable.definition);
+    id bigint := target.definition_id;
+    whole numeric := pgslo_catalog.whole_from(target);
+    kept numeric := least(whole, pgslo_catalog.history_from(target));
+BEGIN
+    IF pgslo_catalog.history_from(target) IS NULL THEN
+        kept := NULL;
+    END IF;
+    thinned_profiles := (SELECT count(*) FROM pgslo_catalog.old_profiles(target, whole) AS o);
+    -- With those of batches that are thin by then.
+    removed_profiles := (
+        SELECT count(*) FROM pgslo_catalog.profile p
+        WHERE p.definition_id = id AND p.place < kept AND p.batch NOT IN (
+            SELECT q.batch FROM pgslo_catalog.profile q
+            WHERE q.definition_id = id AND q.place < kept AND q.noise IS NOT NULL
+              AND (q.column_name, q.batch) NOT IN (SELECT o.column_name, o.batch FROM pgslo_catalog.old_profiles(target, whole) AS o)));
+    removed_verdicts := (SELECT count(*) FROM pgslo_catalog.past_verdicts(target, kept) AS v WHERE kept IS NOT NULL);
+    whole_from := (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place >= whole ORDER BY b.place LIMIT 1);
+    history_from := (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place >= kept ORDER BY b.place LIMIT 1);
+    RETURN NEXT;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.prunable(definition text) IS 'What pgslo.prune() would do to a table''s state, and from which batches on profiles stay whole, and stay at all.';
+
+CREATE FUNCTION pgslo.prune(definition text, at_most integer DEFAULT 5000) RETURNS TABLE(thinned_profiles integer, removed_profiles integer, removed_verdicts integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    SET gin_fuzzy_search_limit TO '0'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition := pgslo_catalog.need_definition(prune.definition);
+BEGIN
+    -- tick() writes profiles.
+    PERFORM pgslo_catalog.wait_for_turn('tick');
+    RETURN QUERY SELECT p.thinned, p.profiles, p.verdicts FROM pgslo_catalog.prune_definition(target, greatest(prune.at_most, 1)) AS p;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.prune(definition text, at_most integer) IS 'Thin old profiles of a table and remove profiles and verdicts older than its history, about so many of each. Call it until all counts are zero; tick() does the same in small portions.';
 
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2742,7 +2794,10 @@ CREATE TABLE pgslo_catalog.definition (
     batch_name text,
     batch_key text,
     is_rekeyed boolean DEFAULT false NOT NULL,
+    history_batches integer,
+    history_span interval,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
+    CONSTRAINT definition_keeps_enough_batches CHECK ((history_batches >= 60)),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
     CONSTRAINT definition_max_bytes_is_an_amount CHECK ((max_bytes > 0)),
     CONSTRAINT definition_on_read_is_known CHECK ((on_read = ANY (ARRAY['warn'::text, 'insist'::text, 'refuse'::text, 'silent'::text]))),
@@ -2803,6 +2858,10 @@ COMMENT ON COLUMN pgslo_catalog.definition.batch_name IS 'The name of a batch, a
 COMMENT ON COLUMN pgslo_catalog.definition.batch_key IS 'What the batches are by, and how they are named: if it changes, rows are in other batches.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.is_rekeyed IS 'Whether tick() has still to evaluate the rows in the batches of a new key.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.history_batches IS 'How many batches keep their profiles and verdicts; NULL: as many as usual, or history_span decides.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.history_span IS 'How long after its last write a batch keeps its profile and verdicts; NULL: history_batches decides.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3065,7 +3124,8 @@ CREATE TABLE pgslo_catalog.profile (
     seen integer,
     maturing boolean[],
     moves text
-);
+)
+WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0', toast.autovacuum_vacuum_threshold='500', toast.autovacuum_vacuum_scale_factor='0.02', toast.autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON TABLE pgslo_catalog.profile IS 'Each column of a batch in numbers; column * is the table as a whole. May hold personal data: the commonest values are values.';
 
@@ -3083,7 +3143,7 @@ COMMENT ON COLUMN pgslo_catalog.profile.entities IS 'For *: the entities that th
 
 COMMENT ON COLUMN pgslo_catalog.profile.sampled IS 'Values of the sample that are not null: what common and shapes count.';
 
-COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size.';
+COMMENT ON COLUMN pgslo_catalog.profile.noise IS 'How far each number of summary goes by chance in a sample of this size; NULL: the profile is old and keeps little.';
 
 COMMENT ON COLUMN pgslo_catalog.profile.expected IS 'For each number of summary, the prediction that came closest; shares as arc sine of the root.';
 
@@ -3514,7 +3574,8 @@ CREATE TABLE pgslo_catalog.batch (
     counted_at timestamp with time zone,
     closed_at timestamp with time zone,
     revision integer DEFAULT 0 NOT NULL
-);
+)
+WITH (fillfactor='80', autovacuum_vacuum_threshold='200', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON TABLE pgslo_catalog.batch IS 'Batches as tick() last added them up; written by tick() alone.';
 
@@ -4782,6 +4843,26 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
+
+CREATE FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- However old a batch is: one that is named, or of which another table has a batch of the same name.
+    RETURN ARRAY(
+        SELECT w.measure ->> 'column'
+        FROM pgslo_catalog.rule r
+        CROSS JOIN LATERAL (SELECT CASE WHEN r.measure ->> 'form' = 'change' THEN r.measure -> 'of' ELSE r.measure END AS measure) AS w
+        WHERE r.definition_id = (compared_columns.definition).definition_id AND r.retired_at IS NULL
+          AND (w.measure ->> 'form' = 'distance' OR r.measure ->> 'form' = 'change' AND w.measure ->> 'quantile' IS NOT NULL)
+        UNION
+        SELECT r.measure ->> 'to' FROM pgslo_catalog.rule r
+        WHERE r.retired_at IS NULL AND r.measure ->> 'form' = 'distance' AND r.measure ->> 'with' = (compared_columns.definition).name);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) IS 'Columns whose distributions rules compare over any time: their old profiles keep quantiles and values.';
 
 CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
     LANGUAGE plpgsql
@@ -7413,6 +7494,29 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) IS 'Return the name of a batch whose key may be personal.';
 
+CREATE FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (history_from.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(history_from.definition);
+BEGIN
+    IF (history_from.definition).history_span IS NOT NULL THEN
+        RETURN coalesce((
+            SELECT b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = id AND b.last_written_at >= clock_timestamp() - (history_from.definition).history_span
+            ORDER BY b.place LIMIT 1), 'Infinity');
+    END IF;
+    RETURN (
+        SELECT b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.place <= last_place
+        ORDER BY b.place DESC OFFSET coalesce((history_from.definition).history_batches, 10000) - 1 LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) IS 'The place from which on batches keep their profiles and verdicts; NULL while all do.';
+
 CREATE FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8491,6 +8595,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
+          -- An old profile has no bounds any more: the verdict stays what it was.
+          AND p.noise IS NOT NULL
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                a.reach_below, a.reach_above, s.step, m.is_positive,
@@ -9511,7 +9617,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..6 LOOP
+    FOR step IN 0..7 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -9522,6 +9628,8 @@ BEGIN
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
                 WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                -- Once nothing waits: old state can.
+                WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -10212,7 +10320,8 @@ CREATE TABLE pgslo_catalog.fragment (
     sample text[],
     rows_emptied bigint,
     CONSTRAINT fragment_operation_is_known CHECK ((operation = ANY (ARRAY['judged'::text, 'insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'recount'::text, 'merged'::text, 'recounted'::text])))
-);
+)
+WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='500', autovacuum_analyze_scale_factor='0.02', toast.autovacuum_vacuum_threshold='500', toast.autovacuum_vacuum_scale_factor='0.02', toast.autovacuum_vacuum_cost_delay='0');
 ALTER TABLE ONLY pgslo_catalog.fragment ALTER COLUMN batch SET (n_distinct=-0.5);
 
 COMMENT ON TABLE pgslo_catalog.fragment IS 'What one statement added to a batch. Only ever appended to: a shared counter would serialise and deadlock writers.';
@@ -10845,6 +10954,26 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Why PostgreSQL does not enforce a rule that rests on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
+
+CREATE FUNCTION pgslo_catalog.need_definition(name text) RETURNS pgslo_catalog.definition
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = need_definition.name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL002',
+            MESSAGE = format('%s has no definition', need_definition.name),
+            HINT = 'SELECT definition FROM pgslo.status;';
+    END IF;
+    RETURN target;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.need_definition(name text) IS 'A definition by its name; an error if there is none.';
 
 CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
@@ -11542,6 +11671,24 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
+CREATE FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) RETURNS TABLE(column_name text, batch text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.column_name, p.batch
+    FROM pgslo_catalog.profile p
+    WHERE p.definition_id = (old_profiles.definition).definition_id AND p.place < old_profiles.whole_from AND p.noise IS NOT NULL
+      -- Where many batches missed, those that are compared with lie further back.
+      AND EXISTS (
+          SELECT FROM pgslo_catalog.profile q
+          WHERE q.definition_id = p.definition_id AND q.column_name = p.column_name AND q.place > p.place AND q.baseline
+            AND (q.sampled > 0 OR p.sampled = 0)
+          ORDER BY q.place OFFSET 27 LIMIT 1)
+    ORDER BY p.place
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) IS 'Whole profiles of before a place that nothing is compared with, oldest first.';
+
 CREATE FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11880,6 +12027,51 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) IS 'Return the condition under which a row passes by a call of its own, so that a row that raises an error fails.';
+
+CREATE FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) RETURNS TABLE(batch text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT p.batch
+    FROM pgslo_catalog.profile p
+    WHERE p.definition_id = (past_batches.definition).definition_id AND p.column_name = '*' AND p.place < past_batches.history_from
+      -- With a profile that is still whole, others are compared.
+      AND NOT EXISTS (
+          SELECT FROM pgslo_catalog.profile q WHERE q.definition_id = p.definition_id AND q.batch = p.batch AND q.noise IS NOT NULL)
+    ORDER BY p.place
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) IS 'Batches of before a place whose profiles nothing is compared with, oldest first.';
+
+CREATE FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) RETURNS TABLE(verdict_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH spans AS MATERIALIZED (
+        SELECT max(greatest(r.span, (past_verdicts.definition).span, interval '28 days')) AS longest
+        FROM pgslo_catalog.rule r WHERE r.definition_id = (past_verdicts.definition).definition_id AND r.retired_at IS NULL
+    ), needed AS MATERIALIZED (
+        -- What an open incident began with and went on with, and the batch that opened any.
+        SELECT i.rule_id, i.opened_batch, CASE WHEN i.resolved_at IS NULL THEN i.opened_place END AS since
+        FROM pgslo_catalog.incident i WHERE i.definition_id = (past_verdicts.definition).definition_id
+    )
+    SELECT v.verdict_id
+    FROM pgslo_catalog.verdict v
+    WHERE v.definition_id = (past_verdicts.definition).definition_id AND v.place < past_verdicts.history_from
+      -- Budgets count them.
+      AND coalesce((
+          SELECT b.first_written_at FROM pgslo_catalog.batch b WHERE b.definition_id = v.definition_id AND b.name = v.batch
+      ), v.judged_at) < clock_timestamp() - coalesce((SELECT s.longest FROM spans s), interval '28 days')
+      AND NOT EXISTS (SELECT FROM needed n WHERE n.rule_id = v.rule_id AND (n.opened_batch = v.batch OR n.since <= v.place))
+      AND NOT EXISTS (
+          SELECT FROM pgslo_catalog.missed_batch m WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND m.ended_at IS NULL)
+      -- When batches come is learned from those that did not.
+      AND NOT (v.verdict = 'missed' AND EXISTS (
+          SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = v.rule_id AND r.measure ->> 'form' = 'batches'))
+    ORDER BY v.place
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) IS 'Verdicts on batches of before a place that no budget, incident or missed batch needs, oldest first.';
 
 CREATE FUNCTION pgslo_catalog.phase(form text, place numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12340,7 +12532,19 @@ BEGIN
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
-        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
+        IF before.noise IS NULL THEN
+            -- A batch so old that what was usual then is not kept any more: what is kept of the oldest batch after it comes nearest.
+            mine.learned_from := before.learned_from + before.baseline::integer;
+            SELECT p.* INTO before FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place > mine.place AND p.noise IS NOT NULL
+            ORDER BY p.place LIMIT 1;
+            CONTINUE WHEN before.definition_id IS NULL;
+            before.learned_from := mine.learned_from;
+            before.baseline := false;
+            before.surprise := NULL;
+        ELSE
+            before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
+        END IF;
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -12415,11 +12619,13 @@ BEGIN
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
                  WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
+                   AND s.common IS NOT NULL
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
                  WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
+                   AND s.common IS NOT NULL
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
@@ -12561,9 +12767,11 @@ CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURN
     SELECT concat_ws(', ',
         format('batch %s: %s rows', profile.batch, profile.rows),
         CASE WHEN profile.column_name <> '*' AND profile.rows > 0 THEN to_char(100.0 * profile.present / profile.rows, 'FM990.0') || ' % not null' END,
-        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.common <> '{}' THEN
-            to_char(least(100.0, 100.0 * (SELECT max(c.value::numeric) FROM jsonb_each_text(profile.common) c) * 2 ^ profile.level / profile.present), 'FM990.0') || ' % the commonest value' END,
-        CASE WHEN profile.present >= 20 AND profile.grid[21] IS NOT NULL THEN 'median ' || round(profile.grid[21]::numeric, 4)::float8 END)
+        -- Old profiles keep their summary alone: the fifth number is the share of the commonest value, the 23rd the median.
+        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.summary[5] IS NOT NULL THEN
+            to_char(least(100.0, 100.0 * round((profile.summary[5] * profile.sampled)::numeric) * 2 ^ profile.level / profile.present), 'FM990.0')
+                || ' % the commonest value' END,
+        CASE WHEN profile.present >= 20 AND profile.summary[23] IS NOT NULL THEN 'median ' || round(profile.summary[23]::numeric, 4)::float8 END)
     WHERE profile.batch IS NOT NULL
 $$;
 
@@ -12602,6 +12810,63 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+
+CREATE FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (prune_definition.definition).definition_id;
+    whole_from numeric := pgslo_catalog.whole_from(prune_definition.definition);
+    history_from numeric := pgslo_catalog.history_from(prune_definition.definition);
+    past text[];
+BEGIN
+    thinned := pgslo_catalog.thin_profiles(prune_definition.definition, whole_from, prune_definition.at_most);
+    profiles := 0;
+    verdicts := 0;
+    IF whole_from IS NULL OR history_from IS NULL THEN
+        RETURN;
+    END IF;
+    history_from := least(whole_from, history_from);
+    past := ARRAY(
+        SELECT b.batch FROM pgslo_catalog.past_batches(prune_definition.definition, history_from) AS b
+        LIMIT greatest(1, prune_definition.at_most / (1 + cardinality(pgslo_catalog.watched_columns(id)))));
+    DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = id AND f.batch = ANY (past);
+    DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = id AND p.batch = ANY (past);
+    GET DIAGNOSTICS profiles = ROW_COUNT;
+    DELETE FROM pgslo_catalog.verdict v
+    WHERE v.verdict_id = ANY (ARRAY(
+        SELECT o.verdict_id FROM pgslo_catalog.past_verdicts(prune_definition.definition, history_from) AS o LIMIT prune_definition.at_most));
+    GET DIAGNOSTICS verdicts = ROW_COUNT;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) IS 'Thin old profiles of a definition, and remove profiles and verdicts that are older than its history: about so many of each.';
+
+CREATE FUNCTION pgslo_catalog.prune_due(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (prune_due.definition).definition_id;
+    -- A tenth of a second or so.
+    at_most constant integer := 1000;
+    removed record;
+BEGIN
+    IF EXISTS (
+        SELECT FROM pgslo_catalog.pruned u
+        WHERE u.definition_id = id AND NOT u.is_behind AND u.pruned_at > clock_timestamp() - interval '10 minutes')
+    THEN
+        RETURN;
+    END IF;
+    removed := pgslo_catalog.prune_definition(prune_due.definition, at_most);
+    INSERT INTO pgslo_catalog.pruned AS u (definition_id, pruned_at, is_behind)
+    VALUES (id, clock_timestamp(), greatest(removed.thinned, removed.verdicts) >= at_most OR removed.profiles > 0)
+    ON CONFLICT ON CONSTRAINT pruned_is_noted_once DO UPDATE SET pruned_at = excluded.pruned_at, is_behind = excluded.is_behind;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.prune_due(definition pgslo_catalog.definition) IS 'Prune a portion of a definition''s state, if the last look left some or is ten minutes old.';
 
 CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS jsonb
     LANGUAGE sql
@@ -13649,6 +13914,7 @@ BEGIN
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
+        history_batches = (document ->> 'history_batches')::integer, history_span = (document ->> 'history_span')::interval,
         known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
         readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;
@@ -15696,6 +15962,39 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.text_of(value text, type regtype) IS 'Return SQL for the text of a value, given as SQL: by the type''s output function where it is not PostgreSQL''s own.';
 
+CREATE FUNCTION pgslo_catalog.thin_profiles(definition pgslo_catalog.definition, whole_from numeric, at_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    compared text[];
+    thinned integer;
+BEGIN
+    IF thin_profiles.whole_from IS NULL OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.profile p
+        WHERE p.definition_id = (thin_profiles.definition).definition_id AND p.place < thin_profiles.whole_from AND p.noise IS NOT NULL)
+    THEN
+        RETURN 0;
+    END IF;
+    compared := pgslo_catalog.compared_columns(thin_profiles.definition);
+    WITH old AS MATERIALIZED (
+        SELECT o.column_name, o.batch, o.column_name = ANY (compared) AS is_compared
+        FROM pgslo_catalog.old_profiles(thin_profiles.definition, thin_profiles.whole_from) AS o
+        LIMIT thin_profiles.at_most
+    )
+    UPDATE pgslo_catalog.profile p
+    SET noise = NULL, expected = NULL, spread = NULL, surprise = NULL, tolerated = NULL, tolerated_below = NULL, maturing = NULL,
+        usual = NULL, usual_shapes = NULL, usual_grid = NULL, shapes = NULL, prefix = NULL, entities = NULL,
+        common = CASE WHEN o.is_compared THEN p.common END, grid = CASE WHEN o.is_compared THEN p.grid END
+    FROM old o
+    WHERE p.definition_id = (thin_profiles.definition).definition_id AND p.column_name = o.column_name AND p.batch = o.batch;
+    GET DIAGNOSTICS thinned = ROW_COUNT;
+    RETURN thinned;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.thin_profiles(definition pgslo_catalog.definition, whole_from numeric, at_most integer) IS 'Take from old profiles what only newer ones are compared by. Return how many.';
+
 CREATE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16343,6 +16642,44 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
 
+CREATE FUNCTION pgslo_catalog.whole_batches() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT 60 $$;
+
+COMMENT ON FUNCTION pgslo_catalog.whole_batches() IS 'How many of the newest batches keep whole profiles: twice as many as learned bounds compare with.';
+
+CREATE FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) RETURNS numeric
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (whole_from.definition).definition_id;
+    last_place numeric := pgslo_catalog.last_place(whole_from.definition);
+    -- A rule about repeated values compares as many batches with each other.
+    batches integer := greatest(pgslo_catalog.whole_batches(), (
+        SELECT max(r.warn_high)::integer + 2 FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.retired_at IS NULL AND r.measure ->> 'form' = 'unchanged'));
+    newest numeric;
+    oldest numeric;
+BEGIN
+    SELECT min(n.place), max(n.place) INTO oldest, newest
+    FROM (
+        SELECT b.place FROM pgslo_catalog.batch b
+        WHERE b.definition_id = id AND b.place <= last_place AND b.closed_at IS NOT NULL AND b.rows > 0
+        ORDER BY b.place DESC LIMIT batches
+    ) AS n
+    HAVING count(*) = batches;
+    -- Learned bounds also compare with up to eight batches of the same phase, and rules with the batch of a week before.
+    RETURN least(oldest, newest - 8 * pgslo_catalog.phase_of(id, newest), newest - CASE WHEN EXISTS (
+        SELECT FROM pgslo_catalog.rule r
+        WHERE r.definition_id = id AND r.retired_at IS NULL AND 'same weekday' IN (r.measure ->> 'relative_to', r.measure #>> '{of,relative_to}')
+    ) THEN 604800 + 3600 END);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) IS 'The place from which on batches keep whole profiles; NULL while all do.';
+
 CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16566,7 +16903,9 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     readers,
     batch_name,
     batch_key,
-    is_rekeyed
+    is_rekeyed,
+    history_batches,
+    history_span
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -16667,7 +17006,8 @@ CREATE TABLE pgslo_catalog.verdict (
     example text,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['met'::text, 'missed'::text, 'unknown'::text])))
-);
+)
+WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON TABLE pgslo_catalog.verdict IS 'Whether a batch met a rule; a batch that is judged again has its verdict replaced.';
 
@@ -17316,7 +17656,9 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
             d.readers,
             d.batch_name,
             d.batch_key,
-            d.is_rekeyed
+            d.is_rekeyed,
+            d.history_batches,
+            d.history_span
            FROM pgslo_catalog.known_definition d
         ), readable AS MATERIALIZED (
          SELECT k.rule_id
@@ -17479,7 +17821,9 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.readers,
             k.batch_name,
             k.batch_key,
-            k.is_rekeyed
+            k.is_rekeyed,
+            k.history_batches,
+            k.history_span
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )
@@ -18292,7 +18636,8 @@ CREATE TABLE pgslo_catalog.first_profile (
     usual_grid double precision[],
     learned_from integer NOT NULL,
     baseline boolean NOT NULL
-);
+)
+WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON TABLE pgslo_catalog.first_profile IS 'The profile of a batch''s first closing, of columns that were changed since; of the last 64 batches. May hold personal data.';
 
@@ -18466,6 +18811,14 @@ ALTER TABLE pgslo_catalog.post_processing ALTER COLUMN post_processing_id ADD GE
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE pgslo_catalog.pruned (
+    definition_id bigint NOT NULL,
+    pruned_at timestamp with time zone NOT NULL,
+    is_behind boolean NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.pruned IS 'When tick() last looked for old state of a definition, and whether it left some.';
 
 ALTER TABLE pgslo_catalog.quarantine ALTER COLUMN quarantine_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgslo_catalog.quarantine_quarantine_id_seq
@@ -18751,6 +19104,9 @@ ALTER TABLE ONLY pgslo_catalog.post_processing
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_is_of_a_column_and_a_batch PRIMARY KEY (definition_id, column_name, batch);
 
+ALTER TABLE ONLY pgslo_catalog.pruned
+    ADD CONSTRAINT pruned_is_noted_once PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_has_an_id PRIMARY KEY (quarantine_id);
 
@@ -18914,6 +19270,8 @@ CREATE INDEX post_processing_definition_idx ON pgslo_catalog.post_processing USI
 CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
 CREATE INDEX profile_place_idx ON pgslo_catalog.profile USING btree (definition_id, column_name, place);
+
+CREATE INDEX profile_whole_idx ON pgslo_catalog.profile USING btree (definition_id, place) WHERE (noise IS NOT NULL);
 
 CREATE INDEX quarantine_decided_idx ON pgslo_catalog.quarantine USING btree (definition_id, decided_at) WHERE (state <> 'held'::text);
 
@@ -19502,6 +19860,9 @@ ALTER TABLE ONLY pgslo_catalog.post_processing
 ALTER TABLE ONLY pgslo_catalog.profile
     ADD CONSTRAINT profile_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY pgslo_catalog.pruned
+    ADD CONSTRAINT pruned_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY pgslo_catalog.quarantine
     ADD CONSTRAINT quarantine_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -19606,6 +19967,10 @@ REVOKE ALL ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time 
 REVOKE ALL ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.pause(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.prunable(definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo.prune(definition text, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) FROM PUBLIC;
 
@@ -19757,6 +20122,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.defi
 
 REVOKE ALL ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) FROM PUBLIC;
@@ -19894,6 +20261,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slac
 REVOKE ALL ON FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hidden_name(value anyelement, salt text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) FROM PUBLIC;
 
@@ -20133,6 +20502,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.names_of(batches pgslo_catalog.measured[]) 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.need_definition(name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.need_history(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.need_task(task text, reader name) FROM PUBLIC;
@@ -20175,6 +20546,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) FROM PUBLIC;
@@ -20196,6 +20569,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase(form text, place numeric) FROM PUBLIC;
 
@@ -20228,6 +20605,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile)
 REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.prune_due(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) FROM PUBLIC;
 
@@ -20441,6 +20822,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.text_name(value text, salt text) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.text_of(value text, type regtype) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.thin_profiles(definition pgslo_catalog.definition, whole_from numeric, at_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) FROM PUBLIC;
@@ -20504,6 +20887,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) 
 REVOKE ALL ON FUNCTION pgslo_catalog.was_reported(what text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.whole_batches() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) FROM PUBLIC;
 

@@ -75,6 +75,7 @@ BEGIN
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
+        history_batches = (document ->> 'history_batches')::integer, history_span = (document ->> 'history_span')::interval,
         known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
         readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;

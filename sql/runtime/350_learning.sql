@@ -61,7 +61,19 @@ BEGIN
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
-        before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
+        IF before.noise IS NULL THEN
+            -- A batch so old that what was usual then is not kept any more: what is kept of the oldest batch after it comes nearest.
+            mine.learned_from := before.learned_from + before.baseline::integer;
+            SELECT p.* INTO before FROM pgslo_catalog.profile p
+            WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place > mine.place AND p.noise IS NOT NULL
+            ORDER BY p.place LIMIT 1;
+            CONTINUE WHEN before.definition_id IS NULL;
+            before.learned_from := mine.learned_from;
+            before.baseline := false;
+            before.surprise := NULL;
+        ELSE
+            before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
+        END IF;
 
         -- What was usual before the last batch, and the last batch, make what is usual now.
         mine.usual := coalesce(before.usual, '{}');
@@ -136,11 +148,13 @@ BEGIN
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
                  WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place AND s.baseline AND s.sampled > 0
+                   AND s.common IS NOT NULL
                  ORDER BY p.place DESC LIMIT 1)
                 UNION ALL
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
                  WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
+                   AND s.common IS NOT NULL
                    AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
                  ORDER BY p.place DESC LIMIT 2)
             ) o;

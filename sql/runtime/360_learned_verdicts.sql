@@ -23,6 +23,8 @@ AS $pgslo$
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
+          -- An old profile has no bounds any more: the verdict stays what it was.
+          AND p.noise IS NOT NULL
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                a.reach_below, a.reach_above, s.step, m.is_positive,

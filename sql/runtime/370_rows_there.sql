@@ -182,6 +182,8 @@ BEGIN
     DELETE FROM pgslo_catalog.expected_look l
     WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
     PERFORM pgslo_catalog.judge_expected(target);
+    -- Hundreds of batches at once would keep hundreds of whole profiles until tick() has thinned them.
+    PERFORM pgslo_catalog.thin_profiles(target, pgslo_catalog.whole_from(target), 1000000);
     RETURN learned;
 END
 $pgslo$;

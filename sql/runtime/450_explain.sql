@@ -84,9 +84,11 @@ AS $pgslo$
     SELECT concat_ws(', ',
         format('batch %s: %s rows', profile.batch, profile.rows),
         CASE WHEN profile.column_name <> '*' AND profile.rows > 0 THEN to_char(100.0 * profile.present / profile.rows, 'FM990.0') || ' % not null' END,
-        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.common <> '{}' THEN
-            to_char(least(100.0, 100.0 * (SELECT max(c.value::numeric) FROM jsonb_each_text(profile.common) c) * 2 ^ profile.level / profile.present), 'FM990.0') || ' % the commonest value' END,
-        CASE WHEN profile.present >= 20 AND profile.grid[21] IS NOT NULL THEN 'median ' || round(profile.grid[21]::numeric, 4)::float8 END)
+        -- Old profiles keep their summary alone: the fifth number is the share of the commonest value, the 23rd the median.
+        CASE WHEN profile.column_name <> '*' AND profile.present > 0 AND profile.summary[5] IS NOT NULL THEN
+            to_char(least(100.0, 100.0 * round((profile.summary[5] * profile.sampled)::numeric) * 2 ^ profile.level / profile.present), 'FM990.0')
+                || ' % the commonest value' END,
+        CASE WHEN profile.present >= 20 AND profile.summary[23] IS NOT NULL THEN 'median ' || round(profile.summary[23]::numeric, 4)::float8 END)
     WHERE profile.batch IS NOT NULL
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profile_said(pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
@@ -213,7 +215,8 @@ AS $pgslo$
         ORDER BY abs(m.after - m.before) DESC, m.value
         LIMIT 1
     ) moved
-    WHERE (p.before).batch IS NOT NULL
+    -- Old profiles keep no values.
+    WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $pgslo$;
 COMMENT ON FUNCTION pgslo.evidence(bigint) IS
     'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';

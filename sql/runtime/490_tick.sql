@@ -72,7 +72,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..6 LOOP
+    FOR step IN 0..7 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -83,6 +83,8 @@ BEGIN
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
                 WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                -- Once nothing waits: old state can.
+                WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN

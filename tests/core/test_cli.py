@@ -252,7 +252,7 @@ def test_configuration_can_be_named(run: Run, write: Callable[..., Path]) -> Non
         ),
         (
             "[tool.pgslo]\n",
-            'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn, holidays, notify',
+            'pgslo.toml:1:2: error: key "tool" does not exist\nhint: one of: definitions, kinds, dsn, holidays, history, notify',
         ),
         ("kinds = 3\n", 'pgslo.toml:1:1: error: "kinds" has to be a text: a folder with kinds of your own'),
         ('dsn = ""\n', 'pgslo.toml:1:1: error: "dsn" has to be a text'),

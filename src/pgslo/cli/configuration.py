@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pgslo.cli import output
-from pgslo.errors import ConfigurationError, Location
+from pgslo.errors import ConfigurationError, DefinitionError, Location
 from pgslo.notify import Route
 
 FILE_NAME = "pgslo.toml"
@@ -20,7 +20,7 @@ _KEYS = {
     "kinds": "a folder with kinds of your own",
     "dsn": "a connection string",
 }
-_ALL_KEYS = (*_KEYS, "holidays", "notify")
+_ALL_KEYS = (*_KEYS, "holidays", "history", "notify")
 #: Keys of a route, and what each holds; all but ``to`` and ``repeat`` may be lists.
 _ROUTE_KEYS = {
     "to": "an apprise URL, or env:NAME",
@@ -43,6 +43,7 @@ class Configuration:
         dsn: The database, unless the command line or the environment name another.
         path: The file it comes from; ``None`` when there is none.
         holidays: Days that are not like others, for definitions that list none.
+        history: How many batches keep their profiles and verdicts, or for how long, for definitions that say nothing of it.
         routes: Where messages about incidents go.
     """
 
@@ -51,6 +52,7 @@ class Configuration:
     dsn: str | None = None
     path: Path | None = None
     holidays: tuple[str, ...] = ()
+    history: int | timedelta | None = None
     routes: tuple[Route, ...] = ()
 
 
@@ -104,7 +106,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
     for key, value in values.items():
         location = _place(key, text, path)
-        if key in ("holidays", "notify"):
+        if key in ("holidays", "history", "notify"):
             continue
         if key not in _KEYS:
             raise ConfigurationError(
@@ -123,6 +125,7 @@ def _checked(values: dict[str, Any], text: str, path: Path) -> Configuration:
         dsn=values.get("dsn"),
         path=path,
         holidays=tuple(_holidays(values["holidays"], text, path)) if "holidays" in values else (),
+        history=_history(values["history"], text, path) if "history" in values else None,
         routes=tuple(_routes(values["notify"], text, path)) if "notify" in values else (),
     )
 
@@ -140,6 +143,22 @@ def _holidays(days: Any, text: str, path: Path) -> Iterator[str]:
                 f'"{day}" is not a day', hint='holidays = ["12-25", 2026-11-26]', location=location
             )
         yield written
+
+
+def _history(value: Any, text: str, path: Path) -> int | timedelta:
+    """A number of batches or a span, as definitions write it."""
+    from pgslo.definition.yaml.durations import History
+    from pgslo.definition.yaml.nodes import Scalar
+
+    location = _place("history", text, path)
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f'"{value}" is not a history', hint='history = "400 batches"', location=location
+        )
+    try:
+        return History().read(Scalar(value, value, location))
+    except DefinitionError as exc:
+        raise ConfigurationError(exc.message, detail=exc.detail, hint=exc.hint, location=location) from None
 
 
 def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:

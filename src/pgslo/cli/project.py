@@ -44,7 +44,12 @@ def load(configuration: Configuration, paths: Sequence[Path]) -> Project:
     """
     files = find_files(configuration, paths)
     texts = {str(output.shown_path(path)): _text(path) for path in files}
-    definitions = load_all(texts, kinds=load_own_kinds(configuration), holidays=configuration.holidays)
+    definitions = load_all(
+        texts,
+        kinds=load_own_kinds(configuration),
+        holidays=configuration.holidays,
+        history=configuration.history,
+    )
     return Project(tuple(texts), definitions, whole=not paths)
 
 

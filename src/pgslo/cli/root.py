@@ -69,6 +69,10 @@ _VERBS = {
     ),
     "gate": ("pgslo.cli.training.gate:gate", "Say whether a task may be trained now."),
     "tick": ("pgslo.cli.operating.tick:tick", "Close and judge batches that are due."),
+    "prune": (
+        "pgslo.cli.operating.prune:prune",
+        "Make old state small, and remove what is older than the history.",
+    ),
     "grants": (
         "pgslo.cli.applying.grants:grants",
         "Print the least rights for an auditor, an operator, a steward or a trainer.",

@@ -54,6 +54,8 @@ _FIELDS = (
     "place_is_number",
     "sensitivity",
     "holidays",
+    "history_batches",
+    "history_span",
     "tallies",
     "target",
     "span",
@@ -129,6 +131,7 @@ def _stated(table: TableContext) -> dict[str, Any]:
         **({"place_is_number": True} if batching.by_value and not batching.dated else {}),
         "sensitivity": definition.sensitivity,
         **_holidays(definition, batching),
+        **_history(definition),
         **_objective(definition),
         **({"readers": definition.readers} if definition.readers else {}),
         **({"reads": read} if read else {}),
@@ -177,6 +180,16 @@ def _objective(definition: Definition) -> dict[str, object]:
         "span": seconds(definition.window),
         "budgeting": definition.budgeting,
     }
+
+
+def _history(definition: Definition) -> dict[str, object]:
+    match definition.history:
+        case None:
+            return {}
+        case int(batches):
+            return {"history_batches": batches}
+        case span:
+            return {"history_span": seconds(span)}
 
 
 def _holidays(definition: Definition, batching: Batching) -> dict[str, object]:

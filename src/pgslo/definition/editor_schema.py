@@ -72,6 +72,7 @@ _DESCRIPTIONS = {
     "watch": "false: no bounds are learned.",
     "unwatched": "Columns for which no bounds are learned.",
     "holidays": "Days that are not like others, as 2026-11-26 or, each year, 12-25; learned bounds are wide on them.",
+    "history": "How far back profiles and verdicts are kept: 400 batches, or a span such as 365 days; 10,000 batches by default.",
     "sensitivity": "2 tells of half as small deviations from what was learned, 0.5 of twice as large ones.",
     "group_by": "Columns whose values make a group that keeps the promise by itself.",
     "deferred": "true: held when the transaction commits; false: after each statement as well.",

@@ -294,8 +294,10 @@ def test_views_of_others_that_read_it_are_found_column_by_column(stats):
 def test_explain_tells_before_and_then_and_evidence_what_moved(stats):
     for batch, present, common in (("1", 100, {"30": 50, "31": 50}), ("2", 40, {"30": 4, "0": 36})):
         stats.run(
-            f"""INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, common, grid)
-                SELECT definition_id, '{batch}', {batch}, 'age', 100, {present}, '{json.dumps(common)}', array_fill(30::float8, '{{41}}') FROM pgslo_catalog.definition"""
+            f"""INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, sampled, common, summary)
+                SELECT definition_id, '{batch}', {batch}, 'age', 100, {present}, {present}, '{json.dumps(common)}',
+                       array_fill(NULL::float8, '{{4}}') || {max(common.values()) / present} || array_fill(30::float8, '{{18}}')
+                FROM pgslo_catalog.definition"""
         )
     judge(stats, 1, "met")
     judge(stats, 2, "missed")

@@ -71,7 +71,7 @@ FUNCTIONS = {
             "resolve",
         ),
         *("subscribe", "watch_deliveries", "queue_delivery", "begin_delivery", "end_delivery"),
-        "recount_pairs",
+        *("recount_pairs", "prunable", "prune"),
     },
     "steward": {"release", "discard", "evidence", "audit", "accept"},
     "trainer": {
@@ -95,6 +95,7 @@ CLOSED = {
         "sample",
         "repair",
         "profile",
+        "pruned",
         "first_profile",
         "watched_column",
         "watermark",

@@ -109,6 +109,7 @@ class Definition(BaseModel):
         budgeting: Whether batches are counted, or the time that they stand for.
         sensitivity: Divides every learned bound's width; 1 is the default.
         holidays: Days that are not like others: ``2026-11-26``, or ``12-25`` of each year.
+        history: How many batches keep their profiles and verdicts, or for how long; ``None``: 10,000 batches.
         kind: ``predictions`` for a table of them.
         predictions: Which of its columns hold what.
         post_process: What is done to scores before anybody is served them.
@@ -136,6 +137,7 @@ class Definition(BaseModel):
     max_bytes: int = Field(default=2**30, gt=0)
     sensitivity: float = Field(default=1.0, gt=0)
     holidays: tuple[str, ...] = ()
+    history: int | timedelta | None = None
     target: float | None = Field(default=None, ge=0, le=1)
     window: timedelta | None = None
     budgeting: Literal["occurrences", "time_slices"] = "occurrences"

@@ -6,7 +6,7 @@ from typing import get_args
 
 from pgslo.definition.rules import OnRead
 from pgslo.definition.syntax.forms import FILE_FORMS
-from pgslo.definition.yaml.durations import Bytes, Day, Duration
+from pgslo.definition.yaml.durations import Bytes, Day, Duration, History
 from pgslo.definition.yaml.lists import Batches, ListOf
 from pgslo.definition.yaml.named import Condition, Name, Relation, SnapshotName
 from pgslo.definition.yaml.values import Boolean, Fraction, Measure, OneOf, Shape, Text
@@ -48,6 +48,7 @@ PLAIN_KEYS: dict[str, Shape] = {
     "unwatched": ListOf(Name(), single=True),
     "sensitivity": Measure(),
     "holidays": ListOf(Day(), single=True),
+    "history": History(),
 }
 #: Keys that say what a table of predictions is.
 PREDICTION_KEYS = ("kind", "predictions", "post_process", "labels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pgslo import naming
 from pgslo.definition.rules import Assertion, Definition
@@ -46,7 +47,11 @@ def load(text: str, *, path: str, kinds: Mapping[str, CustomKind] = _NO_KINDS) -
 
 
 def load_all(
-    files: Mapping[str, str], *, kinds: Mapping[str, CustomKind] = _NO_KINDS, holidays: tuple[str, ...] = ()
+    files: Mapping[str, str],
+    *,
+    kinds: Mapping[str, CustomKind] = _NO_KINDS,
+    holidays: tuple[str, ...] = (),
+    history: int | timedelta | None = None,
 ) -> tuple[Definition, ...]:
     """Read the definitions of a project.
 
@@ -54,6 +59,7 @@ def load_all(
         files: Text of each file by its path.
         kinds: The organisation's own kinds, by name.
         holidays: Those of definitions that list none.
+        history: That of definitions without one.
 
     Raises:
         DefinitionErrors: Everything that is wrong with any of them, or a table that has two.
@@ -68,6 +74,8 @@ def load_all(
             continue
         if not definition.holidays:
             definition = definition.model_copy(update={"holidays": holidays})
+        if definition.history is None:
+            definition = definition.model_copy(update={"history": history})
         table = (definition.schema_name, definition.table_name)
         first = definitions.setdefault(table, definition)
         if first is not definition:

@@ -25,6 +25,9 @@ _BYTE_UNITS = {"kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _AMOUNT = "([0-9]{1,6}) *(kB|MB|GB|TB)"
 _BYTES = re.compile(rf"{_AMOUNT}\Z")
 MAX_DURATION = timedelta(days=3_660)
+#: Batches that learned bounds compare with; fewer cannot be kept.
+LEAST_HISTORY = 60
+_HISTORY = r"[1-9][0-9]{0,6} +batch(?:es)?"
 _DAY = r"([0-9]{4}-)?[0-9]{2}-[0-9]{2}"
 #: In which 29 February is a day.
 _A_LEAP_YEAR = "2000-"
@@ -101,6 +104,42 @@ class Duration:
     def schema(self) -> dict[str, Any]:
         """The same as JSON Schema."""
         return {"type": "string", "pattern": rf"^{_SPAN}( +{_SPAN})*$"}
+
+
+@dataclass(frozen=True)
+class History:
+    """How far back state is kept: ``400 batches``, or a span of time."""
+
+    def read(self, node: Node) -> int | timedelta:
+        """The number of batches, or the span."""
+        written = a_scalar(node, "a history such as 400 batches")
+        batches = history_batches(written.text)
+        if batches is None:
+            if re.search(r"[0-9]\s*\Z|batch", written.text):
+                raise DefinitionError(
+                    f'"{written.text}" is not a history',
+                    hint="Write a number of batches or a span: 400 batches, 365 days.",
+                    location=node.location,
+                )
+            return Duration().read(node)
+        if batches < LEAST_HISTORY:
+            raise DefinitionError(
+                f"a history of {batches} batches is too short",
+                detail=f"Learned bounds compare with as many as {LEAST_HISTORY}.",
+                hint=f"Write {LEAST_HISTORY} batches or more.",
+                location=node.location,
+            )
+        return batches
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"anyOf": [{"type": "string", "pattern": f"^{_HISTORY}$"}, Duration().schema()]}
+
+
+def history_batches(text: str) -> int | None:
+    """The number of ``400 batches``; ``None`` for another text."""
+    text = text.strip().lower()
+    return int(text.split()[0]) if re.fullmatch(_HISTORY, text) else None
 
 
 @dataclass(frozen=True)

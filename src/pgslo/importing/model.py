@@ -39,6 +39,7 @@ class SourceTable:
         schema: Its schema, where the source says so.
         column_types: What the source says of its columns, in its order; ``None``: no type.
         primary_key: Columns that the source calls its key.
+        present: Columns that have no NULL, as the database says.
         unfit: Why it gets no definition, for example because it is a view.
         only_by_map: Whether the source does not name it, so that only ``--map`` does.
         settings: All of a definition but its rules, if the source was exported from one.
@@ -53,6 +54,7 @@ class SourceTable:
     tags: tuple[str, ...] = ()
     column_types: dict[str, str | None] = field(default_factory=dict)
     primary_key: tuple[str, ...] = ()
+    present: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     unfit: str = ""
     only_by_map: bool = False

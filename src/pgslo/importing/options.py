@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pgslo.catalog import Relation
 from pgslo.definition import CustomKind, names
 from pgslo.errors import PgsloError
 from pgslo.importing.model import SourceTable, TableName, UnmappableError
@@ -76,6 +77,7 @@ class Options:
         profiled: Whether bounds that a profiler took from one batch are mapped.
         kinds: The organisation's own kinds, by name.
         folder: Where definitions go, for their paths in the report.
+        find: Looks a table of the database up; ``None``: there is no database.
     """
 
     source_format: str | None = None
@@ -88,6 +90,7 @@ class Options:
     profiled: bool = False
     kinds: Mapping[str, CustomKind] = field(default_factory=dict)
     folder: str = "slos"
+    find: Callable[[TableName], Relation | None] | None = None
 
     def resolve(self, table: SourceTable) -> TableName:
         """Return the table of the database that a source means.

@@ -43,6 +43,7 @@ REASONS = {
     "unknown_check": "the tool has no check of this name that pgslo knows",
     "unknown_key": "the standard does not have this key",
     # held
+    "enforced": "a constraint or an index of the table enforces it already",
     "stated_twice": "the contract states it once more, in pgslo's own words",
     "trivial": "true of every column of a table",
     # learned

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pgslo.importing.formats import registry
 from pgslo.importing.formats.base import Document, Failure, Source
 from pgslo.importing.formats.recognise import Recognised, recognise
+from pgslo.importing.informed import inform, settled
 from pgslo.importing.ledger import Entry, Ledger
 from pgslo.importing.model import Found, Outcome, SourceTable, TableName, UnmappableError, not_mapped
 from pgslo.importing.options import Options
@@ -43,6 +44,7 @@ class Imported:
         failures: Files that could not be read.
         recognised: The format of each file, with the reason.
         ignored: What is no check of data.
+        absent: Tables that the database does not have, as SQL writes them.
         kept: What stays as a person wrote it; known once the definitions are compared with those that are there.
     """
 
@@ -52,6 +54,7 @@ class Imported:
     failures: list[Failure] = field(default_factory=list)
     recognised: list[Recognised] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
     kept: list[KeptByHand] = field(default_factory=list)
 
 
@@ -71,6 +74,8 @@ def convert(files: Mapping[str, bytes], options: Options, *, given: frozenset[st
         done.ignored += source.ignored
         done.failures += source.failures
         found = [each for each in source.found if options.selects(each.table)]
+        for table in dict.fromkeys(each.table for each in found):
+            _inform(table, options, done)
         ledger.count(found)
         for each in found:
             entry = ledger.settle(each, _outcome(source, each, options), of=name)
@@ -109,10 +114,26 @@ def _outcome(source: Source, found: Found, options: Options) -> Outcome:
     try:
         made = source.map(found)
         if made.rules:
-            options.resolve(found.table)
+            own = options.resolve(found.table)
+            made = made if options.find is None else settled(made, own, options.find)
     except UnmappableError as error:
         return not_mapped(error.remark.reason, error.remark.message)
     return made
+
+
+def _inform(table: SourceTable, options: Options, done: Imported) -> None:
+    """Let the database say what it knows of a table."""
+    try:
+        name = options.resolve(table)
+    except UnmappableError:
+        return
+    if options.find is None or table.unfit:
+        return
+    relation = options.find(name)
+    if relation is not None:
+        inform(table, relation)
+    elif name.text not in done.absent:
+        done.absent.append(name.text)
 
 
 def _draft(entry: Entry, table: SourceTable, drafts: dict[TableName, Draft], options: Options) -> None:

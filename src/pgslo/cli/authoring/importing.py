@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from pgslo.catalog import Relation
 from pgslo.cli import output
+from pgslo.cli.authoring import imported
 from pgslo.cli.exit_codes import CHANGES, ERROR, OK
 from pgslo.cli.files import put
 from pgslo.cli.project import load_own_kinds
@@ -20,16 +23,17 @@ from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.definition import CustomKind, load
 from pgslo.display import json_text, printable
 from pgslo.errors import DefinitionErrors, PgsloError
-from pgslo.importing import Imported, KeptByHand, Options, TableMap, convert
+from pgslo.importing import Imported, Options, TableMap, convert
 from pgslo.importing.formats.registry import FORMATS
+from pgslo.importing.model import TableName
 from pgslo.importing.report import json_schema, last_line, lines, report, sarif
 from pgslo.importing.source import MAX_BYTES, UnreadableError, plain, read
 from pgslo.importing.source import Mapping as Node
-from pgslo.importing.writing.merge import merge
+
+if TYPE_CHECKING:
+    from pgslo.database import Connection
 
 _SUFFIXES = frozenset({".yml", ".yaml", ".json", ".pbtxt", ".textproto", ".sql", ".py"})
-#: What this command wrote, by file: hidden, so it is no definition.
-_STATE = ".pgslo-import.json"
 _MAP_SUFFIX = ".toml"
 
 
@@ -104,7 +108,8 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     """Write definitions from the checks of dbt and other tools.
 
     PATHS are files, and folders that are searched. Every check that is found is in the report: as it is, changed, learned, held or not
-    mapped, with the reason. Reads files alone: no database, no network, no code of the source.
+    mapped, with the reason. Reads files alone: no network, no code of the source, and a database only with --dsn. The database gives keys
+    and types, checks that it enforces already are held, and what is written is planned.
     """
     if given["report_schema"]:
         output.script(json.dumps(json_schema(), indent=2) + "\n")
@@ -124,6 +129,32 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
         kinds=load_own_kinds(session.configuration),
         folder=output.shown_path(folder).as_posix(),
     )
+    if _names_database():
+        with session.connect() as conn:
+            return _import(conn, paths, options, folder, given)
+    return _import(None, paths, options, folder, given)
+
+
+def _names_database() -> bool:
+    """Whether --dsn was typed: what the environment says is not enough to open a connection."""
+    context: click.Context | None = click.get_current_context()
+    while context is not None:
+        if context.get_parameter_source("dsn") is ParameterSource.COMMANDLINE:
+            return True
+        context = context.parent
+    return False
+
+
+def _import(
+    conn: Connection | None,
+    paths: tuple[Path, ...],
+    options: Options,
+    folder: Path,
+    given: dict[str, Any],
+) -> int:
+    """Read, map and write; ``conn`` is the database that is asked, if any."""
+    if conn is not None:
+        options = replace(options, find=_tables(conn))
     files = dict(_files(paths, folder))
     if not files:
         raise PgsloError(
@@ -133,10 +164,12 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     for line in lines(done):
         output.message(line)
     code = _code(done)
+    if conn is not None and not _plans(conn, done, options.kinds) and code == OK:
+        code = CHANGES
     kept: dict[str, str] = {}
     changed = False
     if not (given["strict"] and code == CHANGES):
-        changed, kept = _write(done, folder, files, options.kinds, dry=given["check"])
+        changed, kept = imported.write(done, folder, files, options.kinds, dry=given["check"])
     if given["report_path"] is not None and not given["check"]:
         _write_report(given["report_path"], given["report_format"], done)
     for path, why in kept.items():
@@ -147,6 +180,39 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
     if given["check"]:
         return ERROR if code == ERROR else CHANGES if changed else OK
     return CHANGES if kept and code == OK else code
+
+
+def _tables(conn: Connection) -> Callable[[TableName], Relation | None]:
+    """What looks tables up, each once."""
+    from pgslo.database import catalog_reader
+
+    @functools.cache
+    def find(table: TableName) -> Relation | None:
+        return catalog_reader.read_relation(conn, (table.schema, table.name))
+
+    return find
+
+
+def _plans(conn: Connection, done: Imported, kinds: Mapping[str, CustomKind]) -> bool:
+    """Whether the database accepts every definition; what it does not accept is reported."""
+    from pgslo.database import catalog_reader, planning
+
+    good = not done.absent
+    for name in done.absent:
+        output.warning(
+            f"table {name} does not exist in the database", hint="--map names the table that is meant"
+        )
+    for path, text in done.definitions.items():
+        if done.tables[path] in done.absent:
+            continue
+        made = load(text, path=path, kinds=kinds)
+        try:
+            planning.compile_all(conn, [made], catalog_reader.read_catalog(conn, [made]))
+        except DefinitionErrors as error:
+            good = False
+            for one in error.errors:
+                output.error(one)
+    return good
 
 
 def _code(done: Imported) -> int:
@@ -214,127 +280,6 @@ def _variables(path: Path | None, texts: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A file that an import wrote: its text, or the hash of it, and the files that its checks come from."""
-
-    text: str | None
-    digest: str
-    sources: tuple[str, ...]
-
-
-def _write(
-    done: Imported, folder: Path, files: Mapping[str, bytes], kinds: Mapping[str, CustomKind], *, dry: bool
-) -> tuple[bool, dict[str, str]]:
-    """Write definitions; what people edited since stays, rule by rule, and so does what other sources are in.
-
-    Returns:
-        Whether anything is another than before, and the files and rules that stay, each with the reason.
-    """
-    state = _state(folder)
-    kept: dict[str, str] = {}
-    wanted: dict[str, str] = {}
-    changed = False
-    for shown, text in done.definitions.items():
-        path = folder / Path(shown).name
-        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-        known = state.get(path.name)
-        others = [one for one in known.sources if one not in files and Path(one).exists()] if known else []
-        base = None if known is None or there is None else _base(known, there)
-        if there is None or there == text:
-            wanted[path.name] = text
-            changed = changed or there is None
-        elif base is None:
-            kept[shown] = "was edited by hand, so it stays as it is"
-            done.kept.append(KeptByHand(shown, None, None, kept[shown]))
-        elif others:
-            kept[shown] = (
-                f"has checks of {others[0]} as well, so it stays as it is: import all sources of a table together"
-            )
-        else:
-            merged = merge(base, there, text)
-            if not _loads(merged.text, shown, kinds):
-                kept[shown] = (
-                    "was edited by hand so that it does not go together with the source, so it stays as it is"
-                )
-                done.kept.append(KeptByHand(shown, None, None, kept[shown]))
-                continue
-            for one in merged.kept:
-                now = "has no such check any more" if one.wanted is None else f"says now {one.wanted}"
-                why = f"was edited by hand, so it stays as it is; the source {now}"
-                kept[f"{shown}:{one.line}"] = why
-                done.kept.append(KeptByHand(shown, one.line, one.wanted, why))
-            for entry in done.entries:
-                if entry.path == shown and entry.line is not None:
-                    entry.line = merged.lines.get(entry.line)
-            wanted[path.name] = merged.text
-            changed = changed or merged.text != there
-    if not dry and wanted:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in wanted.items():
-            _replace(folder / name, text)
-        sources: dict[str, set[str]] = {}
-        for entry in done.entries:
-            if entry.path is not None:
-                sources.setdefault(Path(entry.path).name, set()).add(entry.found.location.path)
-        texts = {Path(shown).name: text for shown, text in done.definitions.items()}
-        state |= {
-            name: _Known(texts[name], _digest(texts[name]), tuple(sorted(sources.get(name, ()))))
-            for name in wanted
-        }
-        said = {name: _stated(one) for name, one in sorted(state.items())}
-        _replace(folder / _STATE, json.dumps({"version": 2, "files": said}, indent=2) + "\n")
-    return changed, kept
-
-
-def _base(known: _Known, there: str) -> str | None:
-    """What the last import wrote; an older version kept its hash alone."""
-    if known.text is not None:
-        return known.text
-    return there if _digest(there) == known.digest else None
-
-
-def _loads(text: str, path: str, kinds: Mapping[str, CustomKind]) -> bool:
-    try:
-        load(text, path=path, kinds=kinds)
-    except DefinitionErrors:
-        return False
-    return True
-
-
-def _stated(one: _Known) -> dict[str, Any]:
-    text = {} if one.text is None else {"text": one.text.split("\n")}
-    return {"sha256": one.digest, "sources": list(one.sources), **text}
-
-
-def _state(folder: Path) -> dict[str, _Known]:
-    try:
-        found = json.loads((folder / _STATE).read_text(encoding="utf-8"))["files"]
-        return {
-            str(name): _Known(
-                "\n".join(map(str, one["text"])) if "text" in one else None,
-                str(one["sha256"]),
-                tuple(map(str, one["sources"])),
-            )
-            for name, one in found.items()
-        }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PgsloError(f"cannot read {output.shown_path(folder / _STATE)}: {error}") from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all; one that has the text already is not touched."""
-    if path.is_file() and not path.is_symlink() and path.read_text(encoding="utf-8") == text:
-        return
-    put(path, text)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _write_report(path: Path, form: str, done: Imported) -> None:
     match form:
         case "human":
@@ -343,5 +288,4 @@ def _write_report(path: Path, form: str, done: Imported) -> None:
             text = json_text(json.dumps(sarif(done), indent=2, ensure_ascii=False)) + "\n"
         case _:
             text = json_text(json.dumps(report(done), indent=2, ensure_ascii=False)) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, text)
+    put(path, text)

@@ -168,18 +168,32 @@ def _head(page: _Page, draft: Draft, slots: list[Slot], options: Options) -> Non
         words_ = flow.comment(" ".join(said.split()))
         if words_ and not (key == "owner" and len(words_) > 200):
             page.add(f"{key}: {flow.text(words_)}")
-    page.add(_key(draft, slots))
+    named = _key(draft, slots, options)
+    if named is not None:
+        page.add(named)
     if not options.enforce:
         page.add("enforce: false")
 
 
-def _key(draft: Draft, slots: list[Slot]) -> str:
-    """The columns that name a row: those that the source calls the key, else those that a rule keeps unique."""
+def _key(draft: Draft, slots: list[Slot], options: Options) -> str | None:
+    """The columns that name a row: those that the source calls the key, else those that a rule keeps unique.
+
+    A table with a primary key needs no word.
+    """
+    relation = options.find(draft.table) if options.find is not None else None
+    if relation is not None:
+        if relation.primary_key:
+            return None
+        present = {column.name for column in relation.columns if column.not_null}
+        kept = sorted((one.columns for one in relation.indexes if one.unique and one.whole), key=len)
+        for columns in kept:
+            if present.issuperset(columns):
+                return f"key: {flow.value(list(columns))}  # a unique index"
     rules = [slot.rule for slot in slots if not slot.rule.options and slot.rule.verbatim is None]
     for source in draft.sources:
         if source.primary_key and all(names.is_name(one) for one in source.primary_key):
             return f"key: {flow.value(list(source.primary_key))}  # the key of the source"
-    present = {rule.column for rule in rules if rule.kind == "not_null"}
+    present = {str(rule.column) for rule in rules if rule.kind == "not_null"}
     uniques = [_unique_columns(rule) for rule in rules if rule.kind == "unique"]
     for columns in sorted(uniques, key=len):
         if present.issuperset(columns):
@@ -187,7 +201,10 @@ def _key(draft: Draft, slots: list[Slot]) -> str:
     for columns in uniques:
         if len(columns) > 1:
             return f"key: {flow.value(list(columns))}  # unique"
-    return f"key: {words.NO_KEY}  # no check says what is unique; take this line out if the table has a primary key"
+    why = "no check says what is unique"
+    if relation is None:
+        why += "; take this line out if the table has a primary key"
+    return f"key: {words.NO_KEY}  # {why}"
 
 
 def _unique_columns(rule: Rule) -> tuple[str, ...]:

@@ -193,7 +193,7 @@ def _duplicates(
     columns = (
         [str(one) for one in given] if isinstance(given, list) else [found.column] if found.column else []
     )
-    required = contract.required.get(found.table.key, set())
+    required = contract.required.get(found.table.key, set()) | found.table.present
     nulls_equal = len(columns) > 1 and not required.issuperset(columns)
     made = rules.unique(contract.own(found.table), [one for one in columns if one], nulls_equal=nulls_equal)
     if wanted.is_zero and not percent:

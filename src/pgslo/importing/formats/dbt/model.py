@@ -83,8 +83,8 @@ class Project:
     present: dict[str, set[str]] = field(default_factory=dict)
 
     def is_present(self, table: SourceTable, column: str) -> bool:
-        """Whether a test says that the column has no NULL."""
-        return column in self.present.get(table.key, set())
+        """Whether a test, or the database, says that the column has no NULL."""
+        return column in table.present or column in self.present.get(table.key, set())
 
     def own(self, table: SourceTable) -> TableName | None:
         """Return the table in the database, if it is known."""

@@ -9781,6 +9781,7 @@ CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_goo
     AS $$
 DECLARE
     strange name;
+    given name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
@@ -9792,6 +9793,14 @@ BEGIN
         EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
     END LOOP;
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
+    -- Default privileges of pgslo's owner are not about values of other tables.
+    FOR given IN
+        SELECT DISTINCT r.rolname
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS x JOIN pg_roles r ON r.oid = x.grantee
+        WHERE c.oid = to_regclass(format('pgslo_snapshot.%I', make_table.table_name)) AND x.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM %I', make_table.table_name, given);
+    END LOOP;
     IF make_table.reader IS NOT NULL THEN
         EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
     END IF;
@@ -19441,6 +19450,10 @@ CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_c
 
 ALTER TABLE pgslo_catalog.profile ENABLE ALWAYS TRIGGER leave_out_replicated;
 
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.pruned FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pruned ENABLE ALWAYS TRIGGER leave_out_replicated;
+
 CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.quarantine FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.quarantine ENABLE ALWAYS TRIGGER leave_out_replicated;
@@ -19656,6 +19669,10 @@ ALTER TABLE pgslo_catalog.post_processing ENABLE ALWAYS TRIGGER leave_out_replic
 CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.profile FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.profile ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.pruned FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.pruned ENABLE ALWAYS TRIGGER leave_out_replicated_all;
 
 CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.quarantine FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 

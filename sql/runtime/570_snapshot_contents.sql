@@ -260,6 +260,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     strange name;
+    given name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
         (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
@@ -271,6 +272,14 @@ BEGIN
         EXECUTE format('ALTER TABLE pgslo_snapshot.%I ALTER COLUMN %I SET STATISTICS 0', make_table.table_name, strange);
     END LOOP;
     EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM PUBLIC', make_table.table_name);
+    -- Default privileges of pgslo's owner are not about values of other tables.
+    FOR given IN
+        SELECT DISTINCT r.rolname
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS x JOIN pg_roles r ON r.oid = x.grantee
+        WHERE c.oid = to_regclass(format('pgslo_snapshot.%I', make_table.table_name)) AND x.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON TABLE pgslo_snapshot.%I FROM %I', make_table.table_name, given);
+    END LOOP;
     IF make_table.reader IS NOT NULL THEN
         EXECUTE format('GRANT INSERT ON TABLE pgslo_snapshot.%I TO %I', make_table.table_name, make_table.reader);
     END IF;

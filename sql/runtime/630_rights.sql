@@ -1,6 +1,34 @@
 -- Nothing is executable by PUBLIC but what readers need, and that only reads.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- Default privileges of the role that installs are for objects of its own. When the runtime is new, nobody was granted anything else.
+DO $pgslo$
+DECLARE
+    is_new boolean := NOT EXISTS (SELECT FROM pgslo_catalog.runtime);
+    given record;
+BEGIN
+    FOR given IN
+        SELECT DISTINCT k.kind, k.name, CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS role
+        FROM (
+            SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name, c.relacl AS acl,
+                   c.relowner AS owner, c.relnamespace = 'pgslo_catalog'::regnamespace AS is_state
+            FROM pg_class c
+            WHERE c.relnamespace IN ('pgslo'::regnamespace, 'pgslo_catalog'::regnamespace, 'pgslo_gen'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+            UNION ALL
+            SELECT 'FUNCTION', p.oid::regprocedure::text, p.proacl, p.proowner, false
+            FROM pg_proc p WHERE p.pronamespace IN ('pgslo'::regnamespace, 'pgslo_catalog'::regnamespace)
+            UNION ALL
+            SELECT 'SCHEMA', quote_ident(n.nspname), n.nspacl, n.nspowner, false
+            FROM pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')
+        ) AS k
+        CROSS JOIN LATERAL aclexplode(k.acl) AS x
+        WHERE x.grantee <> k.owner AND (is_new OR k.is_state) AND (x.grantee <> 0 OR k.kind IN ('TABLE', 'SEQUENCE'))
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', given.kind, given.name, given.role);
+    END LOOP;
+END
+$pgslo$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgslo, pgslo_catalog FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgslo.guard(text, text[], text), pgslo.status_of(text), pgslo.explain(bigint), pgslo.version() TO PUBLIC;
 -- What guarded views call, with the rights of whoever reads.
@@ -57,7 +85,9 @@ DECLARE
 BEGIN
     FOR function IN
         SELECT p.oid FROM pg_proc p
-        WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prosecdef AND p.proacl IS NULL AND pg_has_role(p.proowner, 'USAGE')
+        WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proacl IS NULL AND pg_has_role(p.proowner, 'USAGE')
+          -- What guarded views call with a row is everybody's: it reads nothing.
+          AND (SELECT t.typtype FROM pg_type t WHERE t.oid = p.proargtypes[0]) IS DISTINCT FROM 'c'
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
     END LOOP;

@@ -65,6 +65,17 @@ def test_every_cell_names_tests_that_exist(role):
             assert name in names_of_tests(path), f"{path}::{name}"
 
 
+def test_each_of_the_first_attacks_has_a_test():
+    part = PAGE.read_text(encoding="utf-8").split("\n## The first attacks\n")[1].split("\n## ")[0]
+    lines = [line.strip("| ").split(" | ") for line in part.split("\n") if line.startswith("| ")][2:]
+    assert len({attack for attack, _ in lines}) == len(lines) == 22
+    for attack, tests in lines:
+        named = _TEST.findall(tests)
+        assert named, attack
+        for path, name in named:
+            assert name in names_of_tests(path), f"{path}::{name}"
+
+
 def test_it_is_linked():
     for page, link in (
         ("README.md", "docs/explanation/security.md"),

@@ -22,6 +22,7 @@ ROLES = (
     "Trainer",
     "Steward",
     "Operator",
+    "Planner",
     "Auditor",
     "Installer",
     "Superuser",

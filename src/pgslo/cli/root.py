@@ -17,11 +17,11 @@ from typing import Any
 
 import click
 
-from pgslo.cli import output
+from pgslo.cli import output, rights
 from pgslo.cli.exit_codes import BREACH, CHANGES, ERROR, INTERRUPTED, OK, USAGE
 from pgslo.cli.session import Session, root_options
 from pgslo.display import printable
-from pgslo.errors import PgsloError
+from pgslo.errors import DatabaseError, PgsloError
 
 __all__ = ["BREACH", "CHANGES", "ERROR", "INTERRUPTED", "OK", "USAGE", "Root", "main"]
 
@@ -75,7 +75,7 @@ _VERBS = {
     ),
     "grants": (
         "pgslo.cli.applying.grants:grants",
-        "Print the least rights for an auditor, an operator, a steward or a trainer.",
+        "Print the least rights for an auditor, a planner, an operator, a steward or a trainer.",
     ),
     "watch": (
         "pgslo.cli.operating.watch:watch",
@@ -131,6 +131,9 @@ class Root(click.Group):
             name = printable(args[0])
             hint = output.did_you_mean(name, _VERBS).replace("did", "Did", 1)
             raise click.UsageError(f'No such command "{name}".{hint}', ctx)
+        session = ctx.find_object(Session)
+        if args and session is not None:
+            session.verb = args[0]
         return super().resolve_command(ctx, args)
 
     def main(
@@ -181,6 +184,8 @@ def _show(exc: Exception, session: Session) -> int:
         for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
             output.message(line)
     if isinstance(exc, PgsloError):
+        if isinstance(exc, DatabaseError) and exc.sqlstate == "42501" and exc.hint is None:
+            exc.hint = rights.missing(session.verb)
         output.error(exc)
         return ERROR
     if isinstance(exc, OSError):

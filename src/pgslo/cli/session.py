@@ -30,12 +30,14 @@ class Session:
         config: From ``--config``.
         runtime_owner: From ``--runtime-owner`` or ``PGSLO_RUNTIME_OWNER``; never from a file that authors of definitions write.
         verbose: Whether errors come with a traceback.
+        verb: The command that runs.
     """
 
     dsn: str | None = None
     config: Path | None = None
     runtime_owner: str | None = None
     verbose: bool = False
+    verb: str = ""
 
     @cached_property
     def configuration(self) -> Configuration:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,57 +13,99 @@ from pgslo.database.installation import LOCK_TIMEOUT
 from pgslo.definition import bounds
 from pgslo.definition.rules import Rule
 from pgslo.display import one_line
-from pgslo.plan import Plan, Step, order_statements
+from pgslo.plan import Plan, Step, groups, order_statements
+from pgslo.plan.differences import Difference
 
 #: Text of an author or of a rule finds PostgreSQL's own operators and functions alone, whatever the session has set.
 _PATH = "pg_catalog, pg_temp"
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}
+RUNTIME = "install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen"
+#: Of more definitions than these, a plan says how much changes in each; of the others, in all of them together.
+_MANY = 10
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
 
 
-def as_text(plan: Plan) -> None:
-    """Print a plan for people: each step with its lock, hazards and undo; then each rule's mechanism and why."""
-    if not _head(plan):
-        return
-    for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
-        _step(number, step)
-    _choices(plan)
-    _notes(plan)
+def as_text(plan: Plan, *, details: bool = False) -> None:
+    """Print a plan for people: what changes in definitions, then the steps, those that are alike as one.
 
-
-def in_short(plan: Plan) -> None:
-    """Print what a plan does and what it locks."""
-    if not _head(plan):
-        return
-    for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
-        output.say(f"{number:3}. {name(step)}")
-        for statement in step.statements:
-            _lock(statement)
-    _notes(plan)
-
-
-def _head(plan: Plan) -> bool:
-    """Print how a plan begins; false if that is all of it."""
+    Args:
+        plan: The plan.
+        details: Whether each step is printed with its reason, lock, hazards and undo, and the mechanism of each rule.
+    """
     if plan.empty:
         output.say("nothing to do: the database is as the definitions say")
         _notes(plan)
-        return False
+        return
     steps = len(plan.steps) + bool(plan.runtime_scripts)
     output.say(f"Plan {plan.state}: {output.counted(steps, 'step')}", bold=True)
+    _differences(plan, whole=details)
+    if details:
+        if plan.runtime_scripts:
+            output.say(f"  1. {RUNTIME}", bold=True)
+            _fact("runs", ", ".join(plan.runtime_scripts))
+            _fact("undo", "pgslo uninstall --all")
+        for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
+            _step(number, step)
+        _choices(plan)
+    else:
+        _groups(plan)
+    _notes(plan)
+
+
+def _differences(plan: Plan, *, whole: bool) -> None:
+    """Print what definitions say differently from what is installed: of many definitions the numbers alone."""
+    changes = definition_changes(plan)
+    if whole or len(changes) <= _MANY:
+        for definition, is_new, found in changes:
+            heading = f"{definition} is new" if is_new else f"What changes in {definition}"
+            output.say(f"  {heading}")
+            for one in found:
+                output.say(f"    {one_line(str(one))}", fg=_COLOURS[one.action])
+        return
+    output.say(f"  What changes in {len(changes):,} definitions")
+    for definition, is_new, found in changes[:_MANY]:
+        output.say(f"    {'+' if is_new else '~'} {definition}: {counted_changes(found)}")
+    rest = changes[_MANY:]
+    together = counted_changes([one for _, _, found in rest for one in found])
+    output.say(f"    … and {output.counted(len(rest), 'other definition')}: {together}")
+
+
+def definition_changes(plan: Plan) -> list[tuple[str, bool, list[Difference]]]:
+    """Return each definition that is new or says something differently: its name, whether it is new, what changes."""
+    new = {step.definition for step in plan.steps if (step.action, step.kind) == ("create", "registration")}
+    found: dict[str, list[Difference]] = {
+        definition: [] for definition, _ in plan.choices if definition in new
+    }
+    for one in plan.differences:
+        found.setdefault(one.definition, []).append(one)
+    return [(definition, definition in new, of_it) for definition, of_it in found.items()]
+
+
+def counted_changes(found: Sequence[Difference]) -> str:
+    """Return how much changes: ``3 added, 1 changed, 2 removed``."""
+    words = (("+", "added"), ("~", "changed"), ("-", "removed"))
+    numbers = [(sum(one.action == action for one in found), word) for action, word in words]
+    return ", ".join(f"{number:,} {word}" for number, word in numbers if number) or "no rules"
+
+
+def _groups(plan: Plan) -> None:
+    found = groups.group(plan)
+    width = max(4, *(1 + len(one.numbers) for one in found)) if found else 4
     if plan.runtime_scripts:
-        output.say("  1. install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen", bold=True)
-        _fact("runs", ", ".join(plan.runtime_scripts))
-        _fact("undo", "pgslo uninstall --all")
-    _differences(plan)
-    return True
+        output.say(f"{'1.':>{width}} {RUNTIME}", bold=True)
+    for one in found:
+        output.say(f"{f'{one.numbers}.':>{width}} {group_name(one)}", bold=True)
+        if one.reason and not (plan.differences and one.reason == groups.CHANGED):
+            _fact("why", one.reason)
+        for lock in one.locks:
+            _fact("lock", lock)
+        for hazard in one.hazards:
+            _fact("hazard", hazard, fg="yellow")
 
 
-def _differences(plan: Plan) -> None:
-    """Print what definitions say differently from what is installed."""
-    for definition, found in itertools.groupby(plan.differences, key=lambda one: one.definition):
-        output.say(f"  What changes in {one_line(definition)}")
-        for one in found:
-            output.say(f"    {one_line(str(one))}", fg=_COLOURS[one.action])
+def group_name(one: groups.Group) -> str:
+    """What steps that are alike do, in one line."""
+    return name(one.steps[0]) if one.is_one else one_line(one.what)
 
 
 def _lock(statement: Statement) -> None:

@@ -63,8 +63,15 @@ def _hypertables(
     return found
 
 
-def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog:
+def read_catalog(
+    conn: Connection, definitions: Sequence[Definition], *, only_tables: bool = False
+) -> Catalog:
     """Read what the compiler and the planner need to know, and change nothing.
+
+    Args:
+        conn: A connection of a role that may read the tables.
+        definitions: What is compiled.
+        only_tables: Leave out what is installed, which needs rights on pgslo's own state.
 
     Raises:
         DatabaseError: As :func:`check_node`.
@@ -83,7 +90,7 @@ def read_catalog(conn: Connection, definitions: Sequence[Definition]) -> Catalog
     relations = _hypertables(
         conn, engine, {(row["schema_name"], row["name"]): _relation(row) for row in rows}
     )
-    state = runtime.read(conn)
+    state = runtime.Installed(None, {}, None) if only_tables else runtime.read(conn)
     return Catalog(
         server_version=server["server_version"],
         relations=relations,

@@ -226,9 +226,7 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
     """The driver's error as one of ours, with the server's detail and hint."""
     diagnostic = exc.diag
     hint = diagnostic.message_hint
-    if isinstance(exc, psycopg.errors.InsufficientPrivilege) and hint is None:
-        hint = "run it as the table's owner, or as a role that may create schemas and triggers"
-    elif exc.sqlstate == _READ_ONLY and hint is None:
+    if exc.sqlstate == _READ_ONLY and hint is None:
         hint = f"connect to the primary; on it, {_MAKE_WRITABLE}"
     return DatabaseError(
         diagnostic.message_primary or str(exc).strip(),

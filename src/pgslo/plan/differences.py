@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pgslo.catalog import Catalog, Stated
 from pgslo.compile import Compiled
+from pgslo.plan.changed_words import changed
 
 #: What has a value without being written.
 _DEFAULTS: Mapping[str, Any] = {
@@ -39,23 +40,19 @@ class Difference:
     becomes: str = ""
 
     def __str__(self) -> str:
-        values = " -> ".join(value or "not set" for value in (self.was, self.becomes))
         match self.action:
             case "+":
                 return f"+ {self.about}: {self.becomes}"
             case "-":
                 return f"- {self.about}: {self.was}"
             case _:
-                return f"~ {self.about}: {values}"
+                return f"~ {self.about}: {changed(self.was, self.becomes)}"
 
 
 def differences(compiled: Iterable[Compiled], catalog: Catalog) -> tuple[Difference, ...]:
-    """Compare definitions with what is installed of them; one that is not installed has no differences."""
+    """Compare definitions with what is installed of them: of one that is not installed every rule and task is new."""
     return tuple(
-        one
-        for each in compiled
-        if (stated := _stated(each, catalog)) is not None
-        for one in _of_definition(each, stated)
+        one for each in compiled for one in _of_definition(each, _stated(each, catalog) or Stated({}, {}, {}))
     )
 
 

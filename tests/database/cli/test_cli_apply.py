@@ -112,7 +112,7 @@ def test_plan_changes_nothing_and_tells_it_by_its_exit_code(
 
 
 def test_plan_for_people_tells_locks_hazards_undo_and_why(run: Run) -> None:
-    result = run("plan")
+    result = run("plan", "--details")
     (state,) = re.findall(r"^Plan ([0-9a-f]{16}): \d+ steps$", result.stdout, re.MULTILINE)
     assert f"pgslo apply --expect {state}\n" in result.stderr
     # With the paths of this plan: without them another one would be made.
@@ -142,7 +142,7 @@ def test_plan_tells_which_bounds_refuse_a_statement(run: Run) -> None:
     clip = "    - repair: {clip: [0, 1]}\n"
     more = "    - completeness: {min: 0.9, reject_below: 0.5}\n    - accepted_values: {values: [1], at_least: 0.9, reject_below: 0.2}\n"
     write(DEFINITION.replace(clip, clip + more))
-    result = run("plan")
+    result = run("plan", "--details")
     (completeness,) = re.findall(r"^score_completeness .*$", result.stdout, re.MULTILINE)
     assert re.split(r"  +", completeness)[2:4] == ["warn, reject", "at close"]
     assert completeness.endswith("; what its bound rejects is refused at the end of the statement")

@@ -374,9 +374,16 @@ def test_who_may_not_may_not(
     name = role("nobody")
     connection.execute(f"ALTER ROLE {name} LOGIN PASSWORD 'secret'")
     dsn = psycopg.conninfo.make_conninfo(empty_dsn, user=name, password="secret")
-    for args in (("uninstall", "--all", "--yes"), ("apply", "--yes"), ("plan",)):
+    hints = {
+        ("uninstall", "--all", "--yes"): "run it as the role that applied",
+        ("apply", "--yes"): "run it as the table's owner",
+        ("plan",): "pgslo grants planner ROLE prints",
+        ("pause", "features.users"): "pgslo grants operator ROLE prints",
+        ("learn", "features.users", "--from-table"): "run it as the owner of the schema pgslo",
+    }
+    for args, hint in hints.items():
         result = run(*args, "--dsn", dsn)
         assert result.exit_code == root.ERROR
         assert "permission denied" in result.stderr
-        assert "hint: run it as the table's owner" in result.stderr
+        assert f"hint: {hint}" in result.stderr
         assert "secret" not in result.output

@@ -18,7 +18,7 @@ from pgslo.database import Connection, installation, planning
 from pgslo.database.installation import Unfinished
 from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
-from pgslo.plan import Plan, Step
+from pgslo.plan import Plan, Step, groups
 
 
 @click.command()
@@ -80,7 +80,7 @@ def apply(
                 detail="Another version of pgslo wrote the file.",
                 hint=f"render it anew: {session.command('render', *paths)}",
             )
-        show.in_short(plan)
+        show.as_text(plan)
         mention_stray(without_file(conn, found))
         if plan.empty:
             return OK
@@ -114,11 +114,13 @@ def _rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> int:
 
 
 def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Unfinished, ...]:
-    """Apply a plan and tell of each step as it begins."""
-    with output.Progress(len(plan.steps)) as progress:
+    """Apply a plan and tell of each step as it begins; steps that are alike are one."""
+    found = groups.group(plan)
+    names = {id(step): show.group_name(one) for one in found for step in one.steps}
+    with output.Progress(len(found)) as progress:
 
         def on_statement(step: Step, _statement: Statement) -> None:
-            progress.step(show.name(step))
+            progress.step(names.get(id(step)) or show.name(step))
 
         return installation.apply(
             conn, plan, replan, on_statement=on_statement, on_wait=_say_it_waits, on_busy=_say_it_is_busy

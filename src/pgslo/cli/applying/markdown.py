@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pgslo.cli import show
 from pgslo.cli.output import counted
 from pgslo.display import one_line
-from pgslo.plan import Plan, Step
+from pgslo.plan import Plan, groups
 
 #: What Markdown, or the HTML in it, would take for more than text; an underscore only at the edge of a word.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>|~&#]|(?<![^\W_])_|_(?![^\W_]))")
+#: What changes in more definitions than these is folded.
+_OPEN = 10
 #: How a diff marks what changes in place.
 _MARKS = {"+": "+", "-": "-", "~": "!"}
 
@@ -37,40 +38,32 @@ def as_markdown(plan: Plan) -> str:
 
 
 def _differences(plan: Plan) -> Iterator[str]:
-    for definition, found in itertools.groupby(plan.differences, key=lambda one: one.definition):
+    changes = show.definition_changes(plan)
+    is_long = len(changes) > _OPEN
+    if is_long:
+        everything = show.counted_changes([one for _, _, found in changes for one in found])
+        yield from ("", f"<details><summary>{len(changes):,} definitions: {everything}</summary>")
+    for definition, is_new, found in changes:
+        yield from ("", f"**{_text(definition)}**{' is new' if is_new else ''}")
         diff = [_MARKS[one.action] + one_line(str(one))[1:] for one in found]
-        fence = "`" * max(
-            3, 1 + max((len(run) for line in diff for run in re.findall("`+", line)), default=0)
-        )
-        yield from ("", f"**{_text(definition)}**", "", f"{fence}diff", *diff, fence)
+        if diff:
+            longest = max((len(run) for line in diff for run in re.findall("`+", line)), default=0)
+            fence = "`" * max(3, 1 + longest)
+            yield from ("", f"{fence}diff", *diff, fence)
+    if is_long:
+        yield from ("", "</details>")
 
 
 def _steps(plan: Plan) -> Iterator[str]:
-    """Yield one row for all steps that do the same to objects of one kind on one table."""
+    """Yield one row for all steps that do the same to objects of one kind."""
     yield from ("", *_head("step", "lock", "what can go wrong or take long"))
     if plan.runtime_scripts:
-        yield _row("install the runtime, schemas pgslo, pgslo\\_catalog and pgslo\\_gen", "", "")
-    for _, group in itertools.groupby(plan.steps, key=_alike):
-        steps = list(group)
-        first = steps[0]
-        locks = dict.fromkeys(
-            f"{one.lock} on {one.on}" for step in steps for one in step.statements if one.lock
+        yield _row(_text(show.RUNTIME), "", "")
+    for one in groups.group(plan):
+        what = _text(show.group_name(one)) + (
+            f" ({_text(one.reason)})" if one.reason not in ("", groups.CHANGED) else ""
         )
-        yield _row(
-            _text(show.name(first) if len(steps) == 1 else _together(steps)),
-            "; ".join(map(_text, locks)),
-            "; ".join(map(_text, first.hazards)),
-        )
-
-
-def _alike(step: Step) -> tuple[object, ...]:
-    return step.definition, step.action, step.kind, step.lock, step.hazards
-
-
-def _together(steps: Sequence[Step]) -> str:
-    first = steps[0]
-    names = ", ".join(step.identity.partition(" ON ")[0] for step in steps)
-    return f"{first.action} {counted(len(steps), first.kind)} of {first.definition}: {names}"
+        yield _row(what, "; ".join(map(_text, one.locks)), "; ".join(map(_text, one.hazards)))
 
 
 def _rules(plan: Plan) -> Iterator[str]:

@@ -27,13 +27,16 @@ from pgslo.plan import Plan
     help="For people, as a script that does the same as apply, for programs, or as a comment of a merge request.",
 )
 @click.option("--shadow", is_flag=True, help="Plan what apply --shadow would do.")
+@click.option(
+    "--details", is_flag=True, help="Print each step with its reason and undo, and each rule's mechanism."
+)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @session_options
 @pass_session
-def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) -> int:
+def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool, details: bool) -> int:
     """Show what apply would change, and change nothing.
 
-    PATHS are definition files and folders; without any, all definitions of the project are planned. Ends with exit
+    What changes in definitions comes first, then the steps; those that do the same are one. PATHS are definition files and folders; without any, all definitions of the project are planned. Ends with exit
     code 3 when there are changes, 0 when there are none.
     """
     found = project.load(session.configuration, paths)
@@ -43,9 +46,17 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool) 
         )
         stray = without_file(conn, found)
         scripts = runtime.wanted(runtime.read(conn))
-    _FORMS[form](made, scripts, stray)
+    details = details or session.verbose
+    if form == "human":
+        show.as_text(made, details=details)
+        mention_stray(stray)
+    else:
+        _FORMS[form](made, scripts, stray)
     if form == "human" and not made.empty:
         options = ["--shadow"] if shadow else []
+        if not details:
+            each = session.command("plan", *paths, *options, "--details")
+            output.message(f"each step with its reason and undo, and how each rule is enforced: {each}")
         exactly = session.command("apply", *paths, *options, "--expect", made.state)
         output.message(f"to apply exactly this: {exactly}")
     return 0 if made.empty else CHANGES
@@ -57,11 +68,6 @@ def without_file(conn: Connection, found: project.Project) -> tuple[str, ...]:
         return ()
     held = {definition.name for definition in found.definitions}
     return tuple(name for name in catalog_reader.definitions_installed(conn) if name not in held)
-
-
-def _human(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str, ...]) -> None:
-    show.as_text(made)
-    mention_stray(stray)
 
 
 def mention_stray(stray: tuple[str, ...]) -> None:
@@ -87,7 +93,6 @@ def _markdown(made: Plan, _scripts: tuple[runtime.Script, ...], stray: tuple[str
 
 
 _FORMS: dict[str, Callable[[Plan, tuple[runtime.Script, ...], tuple[str, ...]], None]] = {
-    "human": _human,
     "sql": _sql,
     "json": _json,
     "markdown": _markdown,

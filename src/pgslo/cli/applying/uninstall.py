@@ -53,7 +53,7 @@ def uninstall(
 
         plan = make()
         if plan.steps:
-            show.in_short(plan)
+            show.as_text(plan)
         held = sum(count for name, count in catalog_reader.held_rows(conn).items() if name in leaving)
         if held:
             output.say(f"{output.counted(held, 'row')} in quarantine will be given up.", bold=True)

@@ -93,7 +93,7 @@ def _fitting(conn: Connection, relation: Relation, text: str) -> str:
     for _ in range(_TRIES):
         try:
             made = definition.load(text, path="suggested.yml")
-            planning.compile_all(conn, [made], catalog_reader.read_catalog(conn, [made]))
+            planning.compile_all(conn, [made], catalog_reader.read_catalog(conn, [made], only_tables=True))
         except DefinitionErrors as exc:
             error = exc.errors[0]
             line = _rule_at(text, error)

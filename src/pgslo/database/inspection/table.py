@@ -92,6 +92,8 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
     try:
         # By the role's own search path, unlike all else.
         relation = conn.execute("SELECT pg_catalog.to_regclass(%s)::oid::text", (name,)).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        raise
     except psycopg.errors.Error as exc:
         raise PgsloError(
             f'"{name}" is not the name of a table',

@@ -36,6 +36,8 @@ class Route:
         tasks: That read a column the rule is about.
         contacts: Of such tasks.
         repeat: How often an open page that nobody acknowledged is told again; ``None``: never.
+        format: What is sent: ``text`` by apprise, or ``json`` or ``openlineage`` by HTTP (``webhooks.py``).
+        link: A template of the address of an incident; ``None``: messages have none.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Route:
     tasks: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
     repeat: dt.timedelta | None = None
+    format: str = "text"
+    link: str | None = None
 
     def wants(self, incident: Incident) -> bool:
         """Whether an incident is told here."""
@@ -289,7 +293,9 @@ def _moment(when: dt.datetime) -> str:
     return f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def send(to: str, *, event: str, subject: str, body: str, key: str, is_again: bool) -> None:
+def send(
+    to: str, *, event: str, subject: str, body: str, key: str, is_again: bool, link: str | None = None
+) -> None:
     """Send one message as plain text: no text in it is markup to its receiver (``display.neutral``).
 
     Args:
@@ -299,6 +305,7 @@ def send(to: str, *, event: str, subject: str, body: str, key: str, is_again: bo
         body: The rest.
         key: Shown at the end, so that a receiver can tell a repetition.
         is_again: Whether an earlier attempt may have arrived.
+        link: The address of the incident, encoded; the only one in the message.
 
     Raises:
         NotifyError: It was not accepted, or could not be tried.
@@ -324,7 +331,7 @@ def send(to: str, *, event: str, subject: str, body: str, key: str, is_again: bo
     # Declared as text, it is escaped for receivers that take HTML; undeclared, it would be taken for HTML.
     if not sender.notify(
         title=neutral(one_line(subject)),
-        body=neutral(f"{body}\nMessage {key}"),
+        body=neutral(f"{body}\nMessage {key}") + (f"\n{link}" if link else ""),
         notify_type=kind,
         body_format=apprise.NotifyFormat.TEXT,
     ):

@@ -21,7 +21,7 @@ _KEYS = {
     "dsn": "a connection string",
 }
 _ALL_KEYS = (*_KEYS, "holidays", "history", "notify")
-#: Keys of a route, and what each holds; all but ``to`` and ``repeat`` may be lists.
+#: Keys of a route, and what each holds.
 _ROUTE_KEYS = {
     "to": "an apprise URL, or env:NAME",
     "table": "tables, for example features.*",
@@ -29,7 +29,12 @@ _ROUTE_KEYS = {
     "task": "tasks that read the column",
     "contact": "contacts of such tasks",
     "repeat": "a span, for example 4 hours",
+    "format": "text, json or openlineage",
+    "link": "the address of an incident, for example https://…/incidents/{incident}.html",
 }
+#: Keys of a route that hold one text.
+_SINGLE = ("to", "repeat", "format", "link")
+_FORMATS = ("text", "json", "openlineage")
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
@@ -168,8 +173,9 @@ def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
             '"notify" has to be a table', hint="[notify.oncall]", location=_place("notify", text, path)
         )
     repeat = _span(notify["repeat"], "repeat", text, path) if "repeat" in notify else None
+    link = _link(notify["link"], _place("link", text, path)) if "link" in notify else None
     for name, keys in notify.items():
-        if name == "repeat":
+        if name in ("repeat", "link"):
             continue
         location = _place(f"notify.{name}", text, path)
         if not isinstance(keys, dict) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
@@ -186,7 +192,7 @@ def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
                     location=location,
                 )
             if not all(isinstance(one, str) and one.strip() for one in _listed(value)) or (
-                isinstance(value, list) and (key in ("to", "repeat") or not value)
+                isinstance(value, list) and (key in _SINGLE or not value)
             ):
                 raise ConfigurationError(
                     f'"{key}" of route "{name}" has to be a text: {_ROUTE_KEYS[key]}', location=location
@@ -194,6 +200,12 @@ def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
         if "to" not in keys:
             raise ConfigurationError(
                 f'route "{name}" says no "to"', hint=f"to = {_ROUTE_KEYS['to']}", location=location
+            )
+        if (form := keys.get("format", "text")) not in _FORMATS:
+            raise ConfigurationError(
+                f'route "{name}" has no format "{form}"',
+                hint=f"format = {_ROUTE_KEYS['format']}",
+                location=location,
             )
         yield Route(
             name=name,
@@ -203,7 +215,21 @@ def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
             tasks=tuple(_listed(keys.get("task", []))),
             contacts=tuple(_listed(keys.get("contact", []))),
             repeat=_span(keys["repeat"], f"notify.{name}", text, path) if "repeat" in keys else repeat,
+            format=form,
+            link=_link(keys["link"], location) if "link" in keys else link,
         )
+
+
+def _link(template: Any, location: Location) -> str:
+    """A template of addresses."""
+    from pgslo.webhooks import template_faults  # brings HTTP along, which help does without
+
+    hint = f"link = {_ROUTE_KEYS['link']}"
+    if not isinstance(template, str):
+        raise ConfigurationError('"link" has to be a text', hint=hint, location=location)
+    for fault in template_faults(template):
+        raise ConfigurationError(fault, hint=hint, location=location)
+    return template
 
 
 def _listed(value: Any) -> list[Any]:

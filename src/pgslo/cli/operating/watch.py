@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import click
 
-from pgslo import database, notify
+from pgslo import database, notify, webhooks
 from pgslo.cli import output
 from pgslo.cli.operating import metrics, runs, ticking
 from pgslo.cli.session import Session, pass_session, session_options
@@ -311,23 +312,16 @@ def write_down(conn: Connection, routes: tuple[Route, ...]) -> None:
 
 def deliver(conn: Connection, routes: tuple[Route, ...]) -> int:
     """Send what was not sent, each recipient's messages in their order."""
-    to = {route.name: route.to for route in routes}
+    by_name = {route.name: route for route in routes}
     failed = 0
-    while rows := database.fetch(conn, "pending_deliveries", {"recipients": list(to)}):
+    while rows := database.fetch(conn, "pending_deliveries", {"recipients": list(by_name)}):
         for row in rows:
             attempt = conn.execute("SELECT pgslo.begin_delivery(%s)", (row["delivery_id"],)).fetchone()
             if not attempt or attempt[0] is None:
                 continue
             error = None
             try:
-                notify.send(
-                    to[row["recipient"]],
-                    event=row["event"],
-                    subject=row["subject"],
-                    body=row["body"],
-                    key=row["delivery_key"],
-                    is_again=attempt[0] > 1,
-                )
+                _send(conn, by_name[row["recipient"]], row, is_again=attempt[0] > 1)
             except NotifyError as exc:
                 error = exc.message
                 failed += 1
@@ -338,3 +332,41 @@ def deliver(conn: Connection, routes: tuple[Route, ...]) -> int:
                 output.message(f"{row['recipient']}: {row['subject']}")
             conn.execute("SELECT pgslo.end_delivery(%s, %s)", (row["delivery_id"], error))
     return failed
+
+
+def _send(conn: Connection, route: Route, row: dict[str, Any], *, is_again: bool) -> None:
+    """Send a message as its route wants it.
+
+    Raises:
+        NotifyError: It was not accepted, or could not be tried.
+    """
+    incidents = database.fetch(conn, "sent_incidents", {"incidents": row["incidents"]})
+    if route.format == "text":
+        notify.send(
+            route.to,
+            event=row["event"],
+            subject=row["subject"],
+            body=row["body"],
+            key=row["delivery_key"],
+            is_again=is_again,
+            link=webhooks.link(route.link, incidents[0]) if incidents else None,
+        )
+        return
+    clock = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+    assert clock is not None
+    sent = webhooks.Sent(
+        key=row["delivery_key"],
+        event=row["event"],
+        subject=row["subject"],
+        text=row["body"],
+        page=row["page"],
+        incidents=incidents,
+        is_again=is_again,
+        at=clock[0],
+    )
+    if route.format == "json":
+        content = webhooks.document(sent, route.link)
+    else:
+        where = webhooks.Database(conn.info.host, conn.info.port, conn.info.dbname)
+        content = webhooks.lineage(sent, where, route.link)
+    webhooks.post(notify.resolve(route.to), content, key=sent.key)

@@ -27,6 +27,7 @@ __all__ = ["BREACH", "CHANGES", "ERROR", "INTERRUPTED", "OK", "USAGE", "Root", "
 
 #: Verb: where it is, and what it does in a line. The line is kept here so that help need not load the verb.
 _VERBS = {
+    "init": ("pgslo.cli.authoring.init:init", "Begin a project: folder, configuration, a first definition."),
     "lint": ("pgslo.cli.authoring.lint:lint", "Check definition files; needs no database."),
     "plan": ("pgslo.cli.applying.plan:plan", "Show what apply would change, and change nothing."),
     "apply": ("pgslo.cli.applying.apply:apply", "Bring the database to what the definitions say."),

@@ -72,7 +72,10 @@ def _differences(plan: Plan, *, whole: bool) -> None:
 
 def definition_changes(plan: Plan) -> list[tuple[str, bool, list[Difference]]]:
     """Return each definition that is new or says something differently: its name, whether it is new, what changes."""
-    new = {step.definition for step in plan.steps if (step.action, step.kind) == ("create", "registration")}
+    registered = [step for step in plan.steps if step.kind == "registration"]
+    new = {step.definition for step in registered if step.action == "create"}
+    # Of a renamed table the registration is renamed before it is made again.
+    new -= {step.definition for step in registered if step.action == "replace"}
     found: dict[str, list[Difference]] = {
         definition: [] for definition, _ in plan.choices if definition in new
     }

@@ -182,6 +182,7 @@ def test_it_follows_a_renamed_table(run: Run, connection: psycopg.Connection[Any
     connection.execute("ALTER TABLE features.stats RENAME TO figures")
     change(("features.stats", "features.figures"), ("max: 120", "max: 110"))
     assert said(run("plan")) == ["~ age_range: age between 0 and 120 → 110"]
+    assert "is new" not in run("plan").stdout
 
 
 def test_for_programs(run: Run) -> None:

@@ -467,7 +467,7 @@ def test_the_command_takes_lists_compares_verifies_and_drops(run: Run, guarded: 
     guarded.execute("UPDATE features.stats SET age = age + 25")
     assert run("snapshot", "create", "after", "--view", "guarded.stats", "--reference").exit_code == 0
     listed = run("snapshot", "list")
-    assert [line.split()[0] for line in listed.output.splitlines()] == ["NAME", "after", "before"]
+    assert [line.split()[0] for line in listed.output.splitlines()] == ["name", "after", "before"]
     diff = run("snapshot", "diff", "before", "after")
     assert diff.exit_code == 0
     assert (

@@ -77,7 +77,7 @@ _SECONDS = 0.06
     metavar="FILE",
     help="Draw it: FILE.svg, or FILE.html.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @session_options
 @pass_session
 def backtest(

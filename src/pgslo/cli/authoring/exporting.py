@@ -37,7 +37,7 @@ from pgslo.exporting import export as convert
     metavar="FILE",
     help="Write the report there, as JSON.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document: the report.")
 @click.option("--report-schema", is_flag=True, help="Print the JSON Schema of the report, and end.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 3 if files would change.")
 @click.option("--strict", is_flag=True, help="Write nothing if a rule is changed or not expressible.")

@@ -33,7 +33,7 @@ _SECONDS, _SECONDS_A_ROW, _SAMPLED = 0.004, 0.00001, 2_000
     show_default=True,
     help="How many of the newest batches.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @session_options
 @pass_session
 def learn(session: Session, table: str, *, from_table: bool, batches: int, as_json: bool) -> int:

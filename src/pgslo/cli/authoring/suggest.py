@@ -54,10 +54,8 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None, own
             f"{output.shown_path(path)} is there already",
             hint="give another name, or take it away: what people wrote is not overwritten",
         )
-    with session.connect() as conn:
-        with output.Counter("looking at") as progress:
-            facts = _seen(conn, table, sample, progress, own_rights=own_rights)
-        text = _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
+    with session.connect() as conn, output.Counter("looking at") as progress:
+        _, text = suggested(conn, table, sample, progress, own_rights=own_rights)
     if path is None:
         output.script(text)
         return 0
@@ -68,6 +66,18 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None, own
     plan, backtest = (session.command(verb, output.shown_path(path)) for verb in ("plan", "backtest"))
     output.message(f"next: read it, then {plan}; {backtest} tells how good its alerts are")
     return 0
+
+
+def suggested(
+    conn: Connection, table: str, sample: int, progress: output.Counter, *, own_rights: bool = False
+) -> tuple[Relation, str]:
+    """Return a table with the text of a first definition of it.
+
+    Raises:
+        PgsloError: As :func:`pgslo.database.inspection.inspect`, or the table cannot be guarded.
+    """
+    facts = _seen(conn, table, sample, progress, own_rights=own_rights)
+    return facts.relation, _fitting(conn, facts.relation, as_text(facts, propose(facts, choose_batch(facts))))
 
 
 def _seen(conn: Connection, table: str, sample: int, progress: output.Counter, *, own_rights: bool) -> Facts:

@@ -152,7 +152,7 @@ def list_(session: Session, *, as_json: bool) -> None:
         output.say("there is no snapshot of a view that you may read")
         return
     output.table(
-        ("NAME", "FORM", "VIEW", "ROWS", "UP TO", "HASH", "INCIDENTS", "TAKEN (UTC)", "BY"),
+        ("name", "form", "view", "rows", "up to", "hash", "incidents", "taken (UTC)", "by"),
         [
             (
                 one["name"],
@@ -191,7 +191,7 @@ def diff(session: Session, one: str, other: str, *, as_json: bool) -> None:
         output.document(one=one, other=other, columns=columns)
         return
     output.table(
-        ("COLUMN", "NULL", "COMMONEST", "MEDIAN", "MEAN", "DISTANCE", "BY CHANCE", ""),
+        ("column", "null", "commonest", "median", "mean", "distance", "by chance", ""),
         [_compared(column) for column in columns],
         numbers=frozenset({5, 6}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -100,9 +101,9 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
             hint='as SQL writes it: features.stats, "My Schema"."My Table"',
         ) from exc
     assert relation is not None
-    rows = database.fetch(conn, "named_relation", {"relation": relation[0]})
+    rows = database.fetch(conn, "named_relation", {"relation": relation[0] or _elsewhere(conn, name)})
     if not rows:
-        raise PgsloError(f"{name} does not exist", hint="name it with its schema: features.stats")
+        raise PgsloError(f"{name} does not exist", hint=_meant(conn, name))
     found = rows[0]
     shown = sql.identifier(found["schema_name"], found["name"]).text
     if found["kind"] in ("v", "m"):
@@ -118,6 +119,45 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
     if found["schema_name"] in ("pg_catalog", "information_schema", "pgslo_catalog"):
         raise PgsloError(f"{shown} is a table of the system", hint="pgslo guards your own tables")
     return found
+
+
+def candidates(conn: Connection, name: str | None = None) -> tuple[Name, ...]:
+    """Return tables that could be guarded, largest first; with a name, those called that in any schema."""
+    rows = database.fetch(conn, "tables_to_guard", {"name": name})
+    return tuple((row["schema_name"], row["name"]) for row in rows)
+
+
+def _elsewhere(conn: Connection, name: str) -> str | None:
+    """Return the number of the one table of that name that is in a schema outside of the search path.
+
+    Raises:
+        PgsloError: There are several.
+    """
+    parts = conn.execute("SELECT pg_catalog.parse_ident(%s)", (name,)).fetchone()
+    if parts is None or len(parts[0]) != 1:
+        return None
+    found = candidates(conn, parts[0][0])
+    if len(found) > 1:
+        named = ", ".join(sql.identifier(*one).text for one in found)
+        raise PgsloError(f"{name} stands for several tables", hint=f"one of: {named}")
+    if not found:
+        return None
+    row = conn.execute(
+        "SELECT pg_catalog.to_regclass(%s)::oid::text", (sql.identifier(*found[0]).text,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _meant(conn: Connection, name: str) -> str:
+    """Return the hint of an error about a table that does not exist."""
+    known = {
+        word: text
+        for one in candidates(conn)
+        for text in [sql.identifier(*one).text]
+        for word in (one[1], text)
+    }
+    close = difflib.get_close_matches(name, known, n=1)
+    return f'did you mean "{known[close[0]]}"?' if close else "name it with its schema: features.stats"
 
 
 def _relation(conn: Connection, name: Name) -> Relation:

@@ -14,6 +14,7 @@ from pgslo.catalog import Name
 from pgslo.cli import output, project
 from pgslo.cli.authoring.suggest import suggested
 from pgslo.cli.configuration import DEFAULT_DEFINITIONS, FILE_NAME
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, inspection
 from pgslo.definition import json_schema
@@ -88,11 +89,10 @@ def init(session: Session, tables: tuple[str, ...], *, ci: str) -> int:
 def _write(path: Path, text: str) -> bool:
     """Write a file unless it is there."""
     shown = output.shown_path(path)
-    if path.exists():
+    if path.exists() or path.is_symlink():
         output.message(f"{shown} is there already, and stays")
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    put(path, text)
     output.message(f"{shown} written")
     return True
 

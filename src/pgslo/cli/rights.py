@@ -6,7 +6,7 @@ from __future__ import annotations
 _FUNCTIONS = {
     **dict.fromkeys(("plan", "render"), "planner"),
     **dict.fromkeys(("status", "drift", "explain", "metrics", "report", "export"), "auditor"),
-    **dict.fromkeys(("incidents", "pause", "resume", "tick", "watch"), "operator"),
+    **dict.fromkeys(("incidents", "pause", "prune", "resume", "tick", "watch"), "operator"),
     "quarantine": "steward",
     **dict.fromkeys(("gate", "snapshot"), "trainer"),
 }

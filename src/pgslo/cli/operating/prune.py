@@ -18,7 +18,7 @@ _COUNTS = ("thinned_profiles", "removed_profiles", "removed_verdicts")
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @session_options
 @pass_session
 def prune(session: Session, tables: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:

@@ -73,7 +73,8 @@ def test_the_database_gives_keys_and_types_and_holds_what_it_enforces(run, shop,
     assert run(*words).exit_code == 0
 
 
-def test_the_environment_alone_opens_no_connection(run, shop, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("shop")
+def test_the_environment_alone_opens_no_connection(run, tmp_path, monkeypatch):
     monkeypatch.setenv("PGSLO_DSN", "host=127.0.0.1 port=1")
     result = run("import", "models.yml", "--schema", "shop")
     assert result.exit_code == 0, result.output

@@ -186,3 +186,33 @@ def test_a_link_of_the_repository_is_not_written_through(run: Run, tmp_path: Pat
         (folder / name).symlink_to(victim)
     result = run("models.yml", "--schema", "app", "-o", "slos")
     assert victim.read_text() == "mine", result.output
+
+
+def test_the_project_above_the_models_says_which_are_views(run: Run) -> None:
+    write(
+        "shop/dbt_project.yml",
+        "name: shop\nconfig-version: 2\nmodels: {shop: {staging: {+materialized: view}}}\n",
+    )
+    write("shop/models/staging/a.yml", GOOD)
+    write("shop/models/staging/a.sql", "select 1")
+    write("shop/models/marts/b.yml", GOOD.replace("name: a", "name: b"))
+    result = run("shop/models", "--schema", "app")
+    assert result.exit_code == 3
+    assert "is materialized as view" in result.stderr
+    assert [path.name for path in Path("slos").glob("*.yml")] == ["app.b.yml"]
+
+
+def test_the_sql_of_a_model_says_more_than_its_folder(run: Run) -> None:
+    write(
+        "dbt_project.yml",
+        "name: shop\nmodel-paths: [src/models]\nmodels: {shop: {+schema: deep, staging: {+materialized: view}}}\n",
+    )
+    write("src/models/staging/a.yml", GOOD)
+    write(
+        "src/models/staging/a.sql", "{{ config(materialized='table', schema=\"own\", alias='b') }} select 1"
+    )
+    write("src/models/c.yml", GOOD.replace("name: a", "name: c"))
+    result = run("src", "--schema", "app")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in Path("slos").glob("*.yml")) == ["app_deep.c.yml", "app_own.b.yml"]
+    assert "makes this table anew" in Path("slos/app_own.b.yml").read_text(encoding="utf-8")

@@ -99,3 +99,28 @@ def test_what_the_database_does_not_have_is_reported_and_written(run, shop, tmp_
         "shop.orders.yml",
         "shop.plain.yml",
     ]
+
+
+def test_columns_are_spelled_as_the_database_has_them(run, shop, tmp_path):
+    (tmp_path / "models.yml").write_text(
+        """
+models:
+  - name: orders
+    tests: [{dbt_utils.unique_combination_of_columns: {combination_of_columns: [CUSTOMER, OTHER]}}]
+    columns:
+      - {name: AMOUNT, tests: [{dbt_utils.accepted_range: {min_value: 0}}]}
+      - {name: OTHER, tests: [{relationships: {to: ref('customers'), field: ID}}]}
+      - {name: LABEL, tests: [{accepted_values: {values: [LABEL]}}]}
+      - {name: NOWHERE, tests: [not_null]}
+  - name: customers
+    columns: [{name: NAME, tests: [not_null]}]
+""",
+        encoding="utf-8",
+    )
+    result = run("import", "models.yml", "--schema", "shop", "--dsn", shop)
+    assert 'column "NOWHERE" of shop.orders does not exist' in result.output
+    text = (tmp_path / "slos" / "shop.orders.yml").read_text(encoding="utf-8")
+    assert "  amount:\n    - range: {min: 0}" in text
+    assert "references: {table: shop.customers, column: id}" in text
+    assert "unique: {columns: [customer, other]" in text
+    assert "  label:\n    - accepted_values: [LABEL]" in text

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = frozenset({".yml", ".yaml", ".json", ".pbtxt", ".textproto", ".sql", ".py"})
 _MAP_SUFFIX = ".toml"
+_DBT_PROJECT = "dbt_project.yml"
 
 
 @click.command(name="import")
@@ -240,8 +241,23 @@ def _files(paths: tuple[Path, ...], folder: Path) -> Iterator[tuple[str, bytes]]
             if not path.is_file() or hidden or inside or not wanted or path.resolve() in seen:
                 continue
             seen.add(path.resolve())
-            with path.open("rb") as file:
-                yield _shown(path), file.read(MAX_BYTES + 1)
+            yield _shown(path), _content(path)
+    for place in paths:
+        above = _project(place)
+        if above is not None and above.resolve() not in seen:
+            seen.add(above.resolve())
+            yield _shown(above), _content(above)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _project(place: Path) -> Path | None:
+    """The configuration of the dbt project that a path is in: it says which models are views."""
+    folders = (folder / _DBT_PROJECT for folder in place.resolve().parents)
+    return next((path for path in folders if path.is_file()), None)
 
 
 def _maps(texts: tuple[str, ...]) -> Iterator[TableMap]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pgslo.importing.formats import dbt, dqx
+from pgslo.importing.formats import dqx
 from pgslo.importing.formats.base import Document
+from pgslo.importing.formats.dbt.folders import is_model, is_project
 from pgslo.importing.formats.dbt.schema_files import RESOURCES
 from pgslo.importing.source import Mapping, Sequence, read
 
@@ -82,6 +83,8 @@ def _of_code(path: str, text: str) -> Recognised:
         return Recognised(path, "dlt", "CONSTRAINT … EXPECT (")
     if not is_sql and _PIPELINE.search(text) and "expect" in text:
         return Recognised(path, "dlt", "expectations of a pipeline in Python")
+    if is_sql and is_model(text):
+        return Recognised(path, "dbt", "a model with its configuration")
     return Recognised(path, None, "")
 
 
@@ -89,7 +92,7 @@ def _is_dbt(root: Mapping) -> _Judgement:
     for resource in RESOURCES:
         if isinstance(root.get(resource), Sequence):
             return "dbt", f'"{resource}" is a list'
-    if dbt.is_project(root):
+    if is_project(root):
         return "dbt", "the file of a project"
     return None
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from pgslo.importing.formats.base import Document, Source
 from pgslo.importing.formats.dbt import mapping, schema_files
+from pgslo.importing.formats.dbt.folders import Folders, is_project
 from pgslo.importing.formats.dbt.jinja import Jinja, Unknown
 from pgslo.importing.formats.dbt.manifest import Manifest
 from pgslo.importing.formats.dbt.model import Constraint, Project, Test
+from pgslo.importing.formats.dbt.spelling import respelled
 from pgslo.importing.model import Found, SourceTable
 from pgslo.importing.options import Options
 from pgslo.importing.source import Mapping, plain
@@ -28,10 +30,11 @@ def read(documents: Sequence[Document], options: Options) -> Source:
     for manifest in manifests:
         manifest.add_tables(project)
         source.failures += [manifest.failure] if manifest.failure else []
-    nodes = [each for document in files for each in schema_files.add_tables(document, project)]
+    folders = Folders(files)
+    nodes = [each for document in files for each in schema_files.add_tables(document, project, folders)]
     written = [each for table, node, of in nodes for each in schema_files.checks(table, node, of)]
     resolved = [each for manifest in manifests for each in manifest.checks(project)]
-    source.found = [*_with_places(resolved, written), *written]
+    source.found = respelled([*_with_places(resolved, written), *written], project)
     source.tables = list(project.tables.values())
     for document in files:
         schema_files.leftovers(document, source)
@@ -90,13 +93,6 @@ def _project(documents: Sequence[Document], options: Options) -> Project:
                     variables |= value if isinstance(value, dict) else {key: value}
     variables |= {key: value for key, value in options.variables.items() if not key.startswith("target.")}
     return project_of(variables, options)
-
-
-def is_project(root: Mapping) -> bool:
-    """Whether a file is the ``dbt_project.yml``."""
-    return "name" in root.entries and bool(
-        root.entries.keys() & {"profile", "model-paths", "source-paths", "config-version"}
-    )
 
 
 def project_of(variables: dict[str, Any], options: Options) -> Project:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pgslo.errors import Location
 from pgslo.importing.formats.base import Document, Source
+from pgslo.importing.formats.dbt.folders import Folders
 from pgslo.importing.formats.dbt.model import Constraint, DataType, Freshness, Project, Test
 from pgslo.importing.model import Found, SourceTable, UnmappableError
 from pgslo.importing.source import Mapping, Node, Scalar, plain
@@ -35,12 +36,16 @@ _CONFIG = frozenset(
 )
 
 
-def add_tables(document: Document, project: Project) -> list[tuple[SourceTable, Mapping, Mapping]]:
+def add_tables(
+    document: Document, project: Project, folders: Folders
+) -> list[tuple[SourceTable, Mapping, Mapping]]:
     """Note the tables of a file; return each with its node and that of its source."""
     found: list[tuple[SourceTable, Mapping, Mapping]] = []
     for root in (node for node in document.nodes if isinstance(node, Mapping)):
         for resource in ("models", "seeds", "snapshots"):
-            found.extend((_relation(node, resource, project), node, node) for node in root.mappings(resource))
+            for node in root.mappings(resource):
+                said = folders.of(document.path, resource, node.text("name") or "")
+                found.append((_relation(node, resource, project, said), node, node))
         for source in root.mappings("sources"):
             found.extend(
                 (_source_table(node, source, project), node, source) for node in source.mappings("tables")
@@ -51,18 +56,20 @@ def add_tables(document: Document, project: Project) -> list[tuple[SourceTable, 
     return [(project.tables[table.key], node, of) for table, node, of in found]
 
 
-def _relation(node: Mapping, resource: str, project: Project) -> SourceTable:
+def _relation(node: Mapping, resource: str, project: Project, said: dict[str, str]) -> SourceTable:
     name, config = node.text("name") or "", node.mapping("config")
     table = _described(SourceTable(f"ref:{name}", ""), node)
-    table.name = _text(config.text("alias") or node.text("alias") or name, table, project)
-    custom = config.text("schema") or node.text("schema")
+    table.name = _text(
+        config.text("alias") or node.text("alias") or said.get("alias") or name, table, project
+    )
+    custom = config.text("schema") or node.text("schema") or said.get("schema")
     if resource != "snapshots" and custom is not None and project.options.schema is not None:
         # What dbt's own generate_schema_name does; projects may have another.
         table.schema = f"{project.options.schema}_{_text(custom, table, project)}"
         table.notes.append(
             f"The schema is dbt's own name for {table.key}: the target's with that of the configuration."
         )
-    kind = config.text("materialized")
+    kind = config.text("materialized") or said.get("materialized")
     if kind in ("view", "ephemeral", "materialized_view"):
         table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"
     elif kind == "table":

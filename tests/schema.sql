@@ -1396,6 +1396,15 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
         UNION ALL
         SELECT '*', 'table', -1 FROM target
+        UNION ALL
+        -- What is inside of the values of the newest batch.
+        SELECT p.column_name, CASE WHEN p.summary[15] > 0.5 THEN 'number' ELSE 'text' END, w.ordinal
+        FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT q.definition_id, q.batch FROM pgslo_catalog.profile q
+            WHERE q.definition_id = target.definition_id AND q.column_name = w.column_name ORDER BY q.place DESC LIMIT 1
+        ) n
+        JOIN pgslo_catalog.profile p ON p.definition_id = n.definition_id AND p.batch = n.batch AND p.base = w.column_name
     ), newest AS MATERIALIZED (
         SELECT w.column_name, w.kind, w.ordinal, p.batches, p.sampled
         FROM watched w
@@ -1412,7 +1421,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -1432,7 +1441,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           nullif(concat_ws(', ', t.usual, CASE WHEN n.kind = 'presence' THEN 'only whether there is a value' END), '')
+           nullif(concat_ws(', ', t.usual, CASE n.kind WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -3123,7 +3132,8 @@ CREATE TABLE pgslo_catalog.profile (
     stage smallint,
     seen integer,
     maturing boolean[],
-    moves text
+    moves text,
+    base text
 )
 WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0', toast.autovacuum_vacuum_threshold='500', toast.autovacuum_vacuum_scale_factor='0.02', toast.autovacuum_vacuum_cost_delay='0');
 
@@ -3180,6 +3190,8 @@ COMMENT ON COLUMN pgslo_catalog.profile.seen IS 'For stages 1 and 2, of how many
 COMMENT ON COLUMN pgslo_catalog.profile.maturing IS 'For stages 1 and 2, which numbers of summary change after the first closing.';
 
 COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.base IS 'The column that this is inside of, as bag is of bag.ctr; NULL for columns.';
 
 CREATE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
     LANGUAGE plpgsql STABLE
@@ -5507,16 +5519,19 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
+    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
     WITH cell AS MATERIALIZED (
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
+               -- Of what is inside of values the sample alone says how many have it.
+               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows, coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
             SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
         ) k
+        CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(describe_batch.present -> c.name) WHEN 'object' THEN describe_batch.present -> c.name END AS part) b
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -5621,7 +5636,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
             -- What the job itself writes, such as the number of a load or its time, is the same in all rows, and new in a copy.
             SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END, ',' ORDER BY c.col) AS told
             FROM cell c JOIN watched w USING (col) LEFT JOIN text_of t USING (col) CROSS JOIN size z
-            WHERE NOT w.is_key AND w.is_told GROUP BY c.row
+            WHERE NOT w.is_key AND w.is_told AND w.base IS NULL GROUP BY c.row
         ) r
         GROUP BY r.told
     ), told AS (
@@ -5630,10 +5645,10 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         -- The rows of least hash are the same ones in every batch that has them.
         SELECT array_agg(d.hash ORDER BY d.hash) AS prefix FROM (SELECT DISTINCT r.hash FROM different_row r ORDER BY r.hash LIMIT 256) d
     )
-    SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
-           coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
+    SELECT definition.definition_id, batch.name, batch.place, w.name, w.base, w.rows,
+           coalesce(w.present, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
-               CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
+               CASE WHEN w.rows > 0 THEN least(greatest(1 - coalesce(w.present, t.present, 0)::float8 / w.rows, 0), 1) END,
                v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
                v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
                v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
@@ -5648,7 +5663,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
-               0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
+               0.5 / sqrt(greatest(w.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
                sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
                -- Few values that are equal have noise as well.
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
@@ -5677,7 +5692,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
     ) q
     UNION ALL
-    SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
+    SELECT definition.definition_id, batch.name, batch.place, '*', NULL, batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
            array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
                || ARRAY[(t.rows - t.different) / nullif(t.rows, 0), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])
@@ -8309,6 +8324,44 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) IS 'Record the incidents of missed batches that writers recorded.';
 
+CREATE FUNCTION pgslo_catalog.json_parts(value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    said text;
+BEGIN
+    IF jsonb_typeof(value) <> 'object' THEN
+        RETURN '{}';
+    ELSIF pg_column_size(value) < 100000 THEN
+        said := value::text;
+        IF length(said) <= 600 THEN
+            RETURN said;  -- What is in it is looked at when the batch is closed.
+        END IF;
+    END IF;
+    RETURN coalesce((
+        SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value)
+                   WHEN 'object' THEN '{}'::jsonb WHEN 'array' THEN '[]'::jsonb
+                   WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)::text
+        FROM (SELECT k.key, k.value FROM jsonb_each(value) AS k WHERE length(k.key) <= 100 LIMIT 100) AS e), '{}');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.json_parts(value jsonb) IS 'A document as a sample keeps it: as it is if it is short; else its first hundred keys with the beginnings of their values.';
+
+CREATE FUNCTION pgslo_catalog.json_text_parts(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN pgslo_catalog.json_parts(value::jsonb);
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN '{}';  -- Type json takes numbers and texts that jsonb does not.
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.json_text_parts(value text) IS 'As json_parts(), of a document of type json.';
+
 CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8484,7 +8537,7 @@ BEGIN
                NOT pgslo_catalog.is_holiday(target.holidays, judged.place) AND NOT EXISTS (
                    SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
                    WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
-                     AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
+                     AND (coalesce(q.base, q.column_name) = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
         FROM pgslo_catalog.profile q WHERE q.definition_id = judge_batch.definition_id AND q.batch = judge_batch.batch
     ) AS seen
     WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;
@@ -8771,10 +8824,16 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT j.* FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
+    -- What is inside of a column's values is judged under the column's name: by what is farthest off.
+    SELECT DISTINCT ON (b.name) b.name, j.verdict, j.value, j.low, j.high, j.score,
+           CASE WHEN b.name = j.column_name THEN j.said ELSE pgslo_catalog.path_said(p, j.said, j.value, j.low, j.high) END
+    FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
+    JOIN pgslo_catalog.profile p ON p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch AND p.column_name = j.column_name
+    CROSS JOIN LATERAL (SELECT coalesce(p.base, j.column_name) AS name) b
+    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL AND j.verdict <> 'met', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
 
 CREATE FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
     LANGUAGE plpgsql
@@ -9143,7 +9202,7 @@ CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sam
     AS $_$
     -- presence: of values that are not looked into; code: few whole numbers.
     SELECT array_agg(CASE
-               WHEN s.longest = 0 THEN 'presence'
+               WHEN s.longest = 0 OR w.kind IN ('parts', 'json') THEN 'presence'
                WHEN w.kind = 'number' AND s.whole AND s.different BETWEEN 2 AND 12 THEN 'code'
                ELSE w.kind END ORDER BY w.ordinal)
     FROM pgslo_catalog.watched_column w
@@ -9345,7 +9404,8 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
                            LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
-      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
+      AND f.definition_id = learn_from.incident.definition_id AND (f.column_name = coalesce(r.columns[1], '*') OR f.column_name = ANY (
+          SELECT q.column_name FROM pgslo_catalog.profile q WHERE q.definition_id = f.definition_id AND q.base = r.columns[1])) AND NOT f.baseline
       AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
@@ -9358,7 +9418,7 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
-      AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $$;
 
@@ -11617,6 +11677,52 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.number_of(value text) IS 'Return a decimal number with at most three digits of exponent; beyond 1e250 the bound, below 1e-250 zero. Never fails.';
 
+CREATE FUNCTION pgslo_catalog.number_parts(numbers double precision[], is_deep boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    n integer := cardinality(numbers);
+    low integer := array_lower(numbers, 1);
+    missing integer;
+    x float8;
+    squares float8 := 0;
+    norm text;
+    places text;
+BEGIN
+    IF n = 0 THEN
+        RETURN '{"length": "0"}';
+    ELSIF array_ndims(numbers) > 1 THEN
+        -- As a text, since what is read by place is not what it was.
+        RETURN format('{"length": "%s"}', (SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
+    END IF;
+    -- Sixteen places stand for all of them where vectors are compared: reading more would cost more than the sample is worth.
+    places := array_to_string(ARRAY[
+        numbers[low], numbers[low + n / 16], numbers[low + n * 2 / 16], numbers[low + n * 3 / 16],
+        numbers[low + n * 4 / 16], numbers[low + n * 5 / 16], numbers[low + n * 6 / 16], numbers[low + n * 7 / 16],
+        numbers[low + n * 8 / 16], numbers[low + n * 9 / 16], numbers[low + n * 10 / 16], numbers[low + n * 11 / 16],
+        numbers[low + n * 12 / 16], numbers[low + n * 13 / 16], numbers[low + n * 14 / 16], numbers[low + n * 15 / 16]], ',', 'NaN');
+    IF n > 100 AND NOT is_deep THEN
+        RETURN format('{"length": "%s", "at": "%s"}', n, places);
+    END IF;
+    missing := cardinality(array_positions(numbers, NULL)) + cardinality(array_positions(numbers, 'NaN'));
+    IF missing = 0 THEN
+        BEGIN
+            FOREACH x IN ARRAY numbers LOOP
+                squares := squares + x * x;
+            END LOOP;
+            norm := sqrt(squares);
+        EXCEPTION WHEN numeric_value_out_of_range THEN
+            norm := 'out of range';  -- A square that float8 cannot hold.
+        END;
+    END IF;
+    RETURN format('{"length": "%s", "missing": "%s", "zeros": "%s", "norm": %s, "at": "%s"}', n, missing / n::float8,
+        cardinality(array_positions(numbers, 0)) / n::float8, coalesce('"' || norm || '"', 'null'), places);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.number_parts(numbers double precision[], is_deep boolean) IS 'What is told of an array of numbers or a vector: its length, norm, share of zeros and of elements that are NULL or NaN, and some elements. Of a long one that is not deep, only the length and these.';
+
 CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11626,6 +11732,23 @@ CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double preci
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'The usual values of a column that are numbers.';
+
+CREATE FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE
+        -- Unnesting would lose dimensions.
+        WHEN array_ndims(numbers) > 1 THEN pgslo_catalog.number_parts(array_fill(0::float8, ARRAY(
+            SELECT array_length(numbers, d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d) ORDER BY d.d)), is_deep)
+        ELSE pgslo_catalog.number_parts(ARRAY(
+            SELECT pgslo_catalog.float_of(u.x) FROM unnest(numbers) WITH ORDINALITY AS u (x, i) ORDER BY u.i), is_deep)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) IS 'As number_parts(), of numbers that float8 may not hold.';
 
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -11977,6 +12100,26 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) IS 'Return the order of the batches that partition bounds and CHECK constraints of a part allow; all where these are not about the batch.';
 
+CREATE FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT CASE jsonb_typeof(value)
+        WHEN 'object' THEN '{}'
+        WHEN 'array' THEN '[]'
+        -- A text in the place of a number is told from it by its quotes.
+        WHEN 'string' THEN (
+            SELECT CASE WHEN is_json AND (
+                            s.said IN ('true', 'false', '{}', '[]')
+                            OR s.said COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$') THEN '"' || s.said || '"'
+                        ELSE left(s.said, 100) END
+            FROM (SELECT value #>> '{}' AS said) s)
+        ELSE value #>> '{}'
+    END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) IS 'What is at a path of a value, as a sample has the values of columns.';
+
 CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12081,6 +12224,44 @@ CREATE FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition,
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) IS 'Verdicts on batches of before a place that no budget, incident or missed batch needs, oldest first.';
+
+CREATE FUNCTION pgslo_catalog.path_name(base text, key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT base || '.' || CASE WHEN key COLLATE "C" ~ '^[A-Za-z0-9_-]+$' THEN key ELSE '"' || replace(key, '"', '""') || '"' END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.path_name(base text, key text) IS 'The name of what is inside of a column''s values.';
+
+CREATE FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    name text := part.column_name;
+BEGIN
+    IF value BETWEEN coalesce(low, '-Infinity') AND coalesce(high, 'Infinity') IS NOT FALSE THEN
+        RETURN format('%s: %s', name, said);
+    ELSIF said LIKE 'null: %' AND value > high THEN
+        RETURN format('%s: missing in %s of rows; at most %s expected', name,
+            pgslo_catalog.amount(value, 'share'), pgslo_catalog.amount(high, 'share'));
+    ELSIF said LIKE 'numbers: %' AND value < low THEN
+        RETURN format('%s: no number in %s of rows that have it; at most %s expected', name,
+            pgslo_catalog.amount(1 - value, 'share'), pgslo_catalog.amount(1 - low, 'share'));
+    END IF;
+    -- The plain fact first.
+    RETURN CASE
+        WHEN name = part.base || '.missing' AND part.sampled > 0 THEN format('%s: an element is NULL or NaN in %s of values (%s)', part.base,
+            pgslo_catalog.amount(1 - coalesce((part.common ->> '0')::float8, 0) / part.sampled, 'share'), said)
+        WHEN name = part.base || '.norm' AND part.summary[27] > sin(least(part.expected[27], 1.5)) ^ 2 + 0.03 THEN
+            format('%s: norm 0 in %s of values (%s)', part.base, pgslo_catalog.amount(part.summary[27], 'share'), said)
+        -- How many steps that is says nothing where there were none.
+        ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) IS 'What is said of what is inside of a column''s values, with its name.';
 
 CREATE FUNCTION pgslo_catalog.phase(form text, place numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12506,7 +12687,8 @@ DECLARE
     scale float8;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
+    FROM pgslo_catalog.with_parts(definition, batch, columns, sample, present) AS w;
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
@@ -14891,7 +15073,7 @@ CREATE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric
     UPDATE pgslo_catalog.profile p
     SET baseline = false
     FROM judged j
-    WHERE p.definition_id = settle_learned.definition_id AND p.batch = j.name AND p.column_name = j.column_name
+    WHERE p.definition_id = settle_learned.definition_id AND p.batch = j.name AND coalesce(p.base, p.column_name) = j.column_name
       AND j.verdict = 'missed' AND j.score >= 2
       AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
 $$;
@@ -14963,7 +15145,7 @@ DECLARE
     false_alarm pgslo_catalog.incident;
 BEGIN
     UPDATE pgslo_catalog.profile p SET baseline = false
-    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name AND p.column_name = ANY (settle_replayed.missed);
+    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name AND coalesce(p.base, p.column_name) = ANY (settle_replayed.missed);
     IF settle_replayed.feedback THEN
         FOR false_alarm.rule_id IN
             SELECT r.rule_id FROM pgslo_catalog.rule r
@@ -15408,6 +15590,10 @@ DECLARE
     now float8 := (steps_away.mine).grid[21];
     is_time boolean := (steps_away.mine).summary[27] IS NULL;
     -- Times are kept as hours from the place of their batch.
+    -- Of lengths and the like nothing but the same is usual; keys of documents may be numbers of versions.
+    is_part boolean := (steps_away.mine).base IS NOT NULL AND EXISTS (
+        SELECT FROM pgslo_catalog.watched_column w
+        WHERE w.definition_id = (steps_away.mine).definition_id AND w.column_name = (steps_away.mine).base AND w.kind = 'parts');
     own float8 := CASE WHEN is_time THEN least(greatest((steps_away.mine).place, -1e12), 1e12)::float8 / 3600 ELSE 0 END;
     past float8[];
     places float8[];
@@ -15438,7 +15624,7 @@ BEGIN
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.
-               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN 1 ELSE 0.05 * abs(past[last]) END)
+               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END ELSE 0.05 * abs(past[last]) END)
     INTO trend, step
     FROM (
         SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step
@@ -16411,6 +16597,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
+CREATE FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    n integer := cardinality(elements);
+BEGIN
+    RETURN format('{"length": "%s", "zeros": "%s", "norm": "%s", "at": "%s"}', n,
+        cardinality(array_positions(elements, 0)) / n::float8, norm,
+        array_to_string(ARRAY[
+            elements[1], elements[1 + n / 16], elements[1 + n * 2 / 16], elements[1 + n * 3 / 16],
+            elements[1 + n * 4 / 16], elements[1 + n * 5 / 16], elements[1 + n * 6 / 16], elements[1 + n * 7 / 16],
+            elements[1 + n * 8 / 16], elements[1 + n * 9 / 16], elements[1 + n * 10 / 16], elements[1 + n * 11 / 16],
+            elements[1 + n * 12 / 16], elements[1 + n * 13 / 16], elements[1 + n * 14 / 16], elements[1 + n * 15 / 16]], ','));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) IS 'As number_parts(), of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
+
 CREATE FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16760,6 +16965,86 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+
+CREATE FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    id bigint := (with_parts.definition).definition_id;
+    wide integer := array_length(with_parts.sample, 2);
+    found record;
+BEGIN
+    IF with_parts.sample IS NULL OR NOT EXISTS (
+        SELECT FROM pgslo_catalog.watched_column w
+        WHERE w.definition_id = id AND w.kind IN ('parts', 'json') AND w.column_name = ANY (with_parts.columns))
+    THEN
+        RETURN;
+    END IF;
+    WITH cell AS MATERIALIZED (
+        SELECT (u.i - 1) / wide AS row, (u.i - 1) % wide AS col, u.value
+        FROM unnest(with_parts.sample) WITH ORDINALITY AS u (value, i)
+    ), base AS MATERIALIZED (
+        SELECT c.col, c.name, w.kind = 'json' AS is_json
+        FROM unnest(with_parts.columns) WITH ORDINALITY AS c (name, col)
+        JOIN pgslo_catalog.watched_column w ON w.definition_id = id AND w.column_name = c.name AND w.kind IN ('parts', 'json')
+    ), document AS MATERIALIZED (
+        -- What was sampled when nobody looked into these values is an empty text.
+        SELECT c.row, c.col, b.name, b.is_json, CASE WHEN left(c.value, 1) = '{' THEN c.value::jsonb END AS value
+        FROM cell c JOIN base b USING (col) WHERE c.value IS NOT NULL
+    ), part AS MATERIALIZED (
+        SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, e.key) AS path, pgslo_catalog.part_text(e.value, d.is_json) AS value
+        FROM document d CROSS JOIN LATERAL jsonb_each(d.value) AS e
+        WHERE d.is_json OR e.key <> 'at'
+    ), counted AS MATERIALIZED (
+        SELECT p.col, p.name, p.path, count(*) AS had, count(p.value) AS present FROM part p GROUP BY p.col, p.name, p.path
+    ), size AS MATERIALIZED (
+        SELECT d.col, d.name, d.is_json, count(*) AS rows FROM document d WHERE d.value IS NOT NULL GROUP BY d.col, d.name, d.is_json
+    ), known AS MATERIALIZED (
+        -- A key that is gone is missed for four weeks of days.
+        SELECT DISTINCT p.base AS name, p.column_name AS path FROM pgslo_catalog.profile p
+        WHERE p.definition_id = id AND p.base = ANY (SELECT s.name FROM size s) AND p.present > 0
+          AND p.place < (with_parts.batch).place
+          AND p.place >= (SELECT min(l.place) FROM (
+              SELECT b.place FROM pgslo_catalog.batch b
+              WHERE b.definition_id = id AND b.place < (with_parts.batch).place ORDER BY b.place DESC LIMIT 28) l)
+    ), path AS MATERIALIZED (
+        SELECT q.name, q.path, row_number() OVER (ORDER BY q.col, q.path COLLATE "C") AS place, q.present,
+               -- Of the norm and the like, those that were measured; of keys, all documents.
+               CASE WHEN q.is_json THEN q.rows ELSE q.had END AS rows
+        FROM (
+            SELECT s.col, s.name, s.is_json, s.rows, coalesce(c.path, k.path) AS path, coalesce(c.had, 0) AS had, coalesce(c.present, 0) AS present,
+                   row_number() OVER (PARTITION BY s.col ORDER BY k.path IS NULL, c.had DESC NULLS LAST, coalesce(c.path, k.path) COLLATE "C") AS turn
+            FROM counted c FULL JOIN known k ON k.name = c.name AND k.path = c.path
+            JOIN size s ON s.name = coalesce(c.name, k.name)
+            WHERE k.path IS NOT NULL OR c.had >= greatest(s.rows / 10.0, 3) OR NOT s.is_json
+        ) q
+        WHERE q.turn <= 30 AND q.path <> ALL (with_parts.columns)
+    ), extra AS MATERIALIZED (
+        SELECT r.row, array_agg(p.value ORDER BY h.place) AS cells
+        FROM (SELECT DISTINCT c.row FROM cell c) r
+        CROSS JOIN path h
+        LEFT JOIN part p ON p.row = r.row AND p.path = h.path AND p.name = h.name
+        GROUP BY r.row
+    )
+    SELECT (SELECT array_agg(o.own || e.cells ORDER BY o.row)
+            FROM (
+                SELECT c.row, array_agg(CASE WHEN b.col IS NULL THEN c.value WHEN c.value IS NOT NULL THEN '' END ORDER BY c.col) AS own
+                FROM cell c LEFT JOIN base b USING (col) GROUP BY c.row
+            ) o JOIN extra e USING (row)) AS sample,
+           (SELECT array_agg(p.path ORDER BY p.place) FROM path p) AS paths,
+           (SELECT jsonb_object_agg(p.path, jsonb_build_object('of', p.name, 'rows', p.rows, 'present', p.present)) FROM path p) AS present
+    INTO found;
+    IF found.paths IS NOT NULL THEN
+        with_parts.columns := with_parts.columns || found.paths;
+        with_parts.sample := found.sample;
+        with_parts.present := with_parts.present || found.present;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) IS 'A sample with columns for what is inside of its values: what the type has, and of documents up to 30 keys that a tenth of the rows have, or had.';
 
 CREATE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
     LANGUAGE plpgsql
@@ -17236,7 +17521,8 @@ CREATE VIEW pgslo.column_history WITH (security_barrier='true') AS
             bool_or((g.verdict = 'missed'::text)) AS is_missed
            FROM (pgslo_catalog.verdict g
              JOIN pgslo_catalog.rule r USING (rule_id))
-          WHERE ((g.definition_id = p.definition_id) AND (g.place = p.place) AND (g.batch = p.batch) AND ((p.column_name = ANY (r.columns)) OR ((r.columns = '{}'::text[]) AND (p.column_name = '*'::text))))) v ON (true));
+          WHERE ((g.definition_id = p.definition_id) AND (g.place = p.place) AND (g.batch = p.batch) AND ((p.column_name = ANY (r.columns)) OR ((r.columns = '{}'::text[]) AND (p.column_name = '*'::text))))) v ON (true))
+  WHERE (p.base IS NULL);
 
 COMMENT ON VIEW pgslo.column_history IS 'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';
 
@@ -17736,7 +18022,7 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
             ((p.present)::double precision / (p.rows)::double precision)
            FROM (newest n
              JOIN pgslo_catalog.profile p ON (((p.definition_id = n.definition_id) AND (p.batch = n.batch))))
-          WHERE ((p.column_name <> '*'::text) AND (p.rows > 0) AND pgslo_catalog.may_see_figures((n.relation)::oid, ARRAY[p.column_name], NULL::jsonb, CURRENT_USER))
+          WHERE ((p.column_name <> '*'::text) AND (p.base IS NULL) AND (p.rows > 0) AND pgslo_catalog.may_see_figures((n.relation)::oid, ARRAY[p.column_name], NULL::jsonb, CURRENT_USER))
         UNION ALL
          SELECT 'pgslo_drift_score'::text,
             jsonb_build_object('table', n.definition, 'column', c.name) AS jsonb_build_object,
@@ -19003,7 +19289,7 @@ CREATE TABLE pgslo_catalog.watched_column (
     ordinal integer NOT NULL,
     column_name text NOT NULL,
     kind text NOT NULL,
-    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text])))
+    CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text, 'parts'::text, 'json'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
@@ -19275,6 +19561,8 @@ CREATE UNIQUE INDEX pause_is_made_once ON pgslo_catalog.pause USING btree (defin
 CREATE INDEX paused_function_definition_idx ON pgslo_catalog.paused_function USING btree (definition_id);
 
 CREATE INDEX post_processing_definition_idx ON pgslo_catalog.post_processing USING btree (definition_id, post_processing_id);
+
+CREATE INDEX profile_base_idx ON pgslo_catalog.profile USING btree (definition_id, base) WHERE (base IS NOT NULL);
 
 CREATE INDEX profile_batch_idx ON pgslo_catalog.profile USING btree (definition_id, batch);
 
@@ -20369,6 +20657,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.join_incidents() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.json_parts(value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.json_text_parts(value text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) FROM PUBLIC;
@@ -20557,7 +20849,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.number_parts(numbers double precision[], is_deep boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) FROM PUBLIC;
 
@@ -20581,6 +20877,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) FROM PUBLIC;
@@ -20590,6 +20888,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.passing_singly(failure text, rule text, ope
 REVOKE ALL ON FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.path_name(base text, key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.phase(form text, place numeric) FROM PUBLIC;
 
@@ -20883,6 +21185,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM P
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) FROM PUBLIC;
@@ -20916,6 +21220,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, mea
 REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) FROM PUBLIC;
 

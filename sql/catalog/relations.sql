@@ -49,6 +49,25 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                       AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgslo_catalog' AND n.nspowner = o.oid)
                     ORDER BY o.rolname
                     LIMIT 1),
+                'fields', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                                      'name', f.attname, 'base_type', pg_catalog.format_type(f.atttypid, NULL), 'category', ft.typcategory,
+                                      'plain', fn.nspname = 'pg_catalog' AND ft.typowner = 10 AND ft.typtype IN ('b', 'r', 'm')) ORDER BY f.attnum), '[]')
+                           FROM pg_catalog.pg_attribute f
+                           JOIN pg_catalog.pg_type ft ON ft.oid = f.atttypid JOIN pg_catalog.pg_namespace fn ON fn.oid = ft.typnamespace
+                           WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped),
+                -- Members of the extension, written in C and of a superuser, beside the type: nobody else can replace them.
+                'vector', CASE WHEN t.typname IN ('vector', 'halfvec') AND 3 = (
+                    SELECT count(*)
+                    FROM pg_catalog.pg_extension e
+                    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+                    LEFT JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid
+                    WHERE e.extname = 'vector'
+                      AND (d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid
+                           OR p.pronamespace = t.typnamespace
+                              AND (p.proname = t.typname || '_to_float4' AND p.proargtypes::text = pg_catalog.concat_ws(' ', t.oid, 23, 16)
+                                   OR p.proname = CASE t.typname WHEN 'vector' THEN 'vector_norm' ELSE 'l2_norm' END AND p.proargtypes::text = t.oid::text)
+                              AND (SELECT l.lanname = 'c' FROM pg_catalog.pg_language l WHERE l.oid = p.prolang)
+                              AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = p.proowner))) THEN t.typname ELSE '' END,
                 'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
      CROSS JOIN LATERAL (

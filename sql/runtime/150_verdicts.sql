@@ -133,7 +133,7 @@ BEGIN
                NOT pgslo_catalog.is_holiday(target.holidays, judged.place) AND NOT EXISTS (
                    SELECT FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
                    WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch AND v.place = judged.place AND v.verdict = 'missed'
-                     AND (q.column_name = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
+                     AND (coalesce(q.base, q.column_name) = ANY (r.columns) OR q.column_name = '*' AND r.columns = '{}')) AS fine
         FROM pgslo_catalog.profile q WHERE q.definition_id = judge_batch.definition_id AND q.batch = judge_batch.batch
     ) AS seen
     WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;

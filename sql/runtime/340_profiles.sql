@@ -8,16 +8,19 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
+    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
     WITH cell AS MATERIALIZED (
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
-        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, k.kind IS DISTINCT FROM 'presence' AS is_told
+        SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
+               -- Of what is inside of values the sample alone says how many have it.
+               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows, coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
             SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
         ) k
+        CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(describe_batch.present -> c.name) WHEN 'object' THEN describe_batch.present -> c.name END AS part) b
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
@@ -122,7 +125,7 @@ AS $pgslo$
             -- What the job itself writes, such as the number of a load or its time, is the same in all rows, and new in a copy.
             SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END, ',' ORDER BY c.col) AS told
             FROM cell c JOIN watched w USING (col) LEFT JOIN text_of t USING (col) CROSS JOIN size z
-            WHERE NOT w.is_key AND w.is_told GROUP BY c.row
+            WHERE NOT w.is_key AND w.is_told AND w.base IS NULL GROUP BY c.row
         ) r
         GROUP BY r.told
     ), told AS (
@@ -131,10 +134,10 @@ AS $pgslo$
         -- The rows of least hash are the same ones in every batch that has them.
         SELECT array_agg(d.hash ORDER BY d.hash) AS prefix FROM (SELECT DISTINCT r.hash FROM different_row r ORDER BY r.hash LIMIT 256) d
     )
-    SELECT definition.definition_id, batch.name, batch.place, w.name, batch.rows,
-           coalesce((describe_batch.present ->> w.name)::bigint, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
+    SELECT definition.definition_id, batch.name, batch.place, w.name, w.base, w.rows,
+           coalesce(w.present, t.present::bigint, 0), describe_batch.level, coalesce(t.present, 0)::integer,
            ARRAY[
-               CASE WHEN s.rows > 0 THEN least(greatest(1 - coalesce((describe_batch.present ->> w.name)::float8, t.present, 0) / s.rows, 0), 1) END,
+               CASE WHEN w.rows > 0 THEN least(greatest(1 - coalesce(w.present, t.present, 0)::float8 / w.rows, 0), 1) END,
                v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
                v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
                v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
@@ -149,7 +152,7 @@ AS $pgslo$
                CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
-               0.5 / sqrt(greatest(s.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
+               0.5 / sqrt(greatest(w.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
                sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
                -- Few values that are equal have noise as well.
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
@@ -178,7 +181,7 @@ AS $pgslo$
         FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
     ) q
     UNION ALL
-    SELECT definition.definition_id, batch.name, batch.place, '*', batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
+    SELECT definition.definition_id, batch.name, batch.place, '*', NULL, batch.rows, batch.rows, describe_batch.level, s.sampled::integer,
            array_fill(NULL::float8, ARRAY[5]) || t.once / nullif(t.rows, 0) || array_fill(NULL::float8, ARRAY[32])
                || ARRAY[(t.rows - t.different) / nullif(t.rows, 0), ln(greatest(s.rows, 0.1))] || array_fill(NULL::float8, ARRAY[12]),
            array_fill(NULL::float8, ARRAY[5]) || 0.5 / sqrt(greatest(t.rows, 1)) || array_fill(NULL::float8, ARRAY[32])

@@ -105,6 +105,10 @@ DECLARE
     now float8 := (steps_away.mine).grid[21];
     is_time boolean := (steps_away.mine).summary[27] IS NULL;
     -- Times are kept as hours from the place of their batch.
+    -- Of lengths and the like nothing but the same is usual; keys of documents may be numbers of versions.
+    is_part boolean := (steps_away.mine).base IS NOT NULL AND EXISTS (
+        SELECT FROM pgslo_catalog.watched_column w
+        WHERE w.definition_id = (steps_away.mine).definition_id AND w.column_name = (steps_away.mine).base AND w.kind = 'parts');
     own float8 := CASE WHEN is_time THEN least(greatest((steps_away.mine).place, -1e12), 1e12)::float8 / 3600 ELSE 0 END;
     past float8[];
     places float8[];
@@ -135,7 +139,7 @@ BEGIN
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.
-               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN 1 ELSE 0.05 * abs(past[last]) END)
+               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END ELSE 0.05 * abs(past[last]) END)
     INTO trend, step
     FROM (
         SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step

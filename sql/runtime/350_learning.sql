@@ -26,7 +26,8 @@ DECLARE
     scale float8;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    PERFORM pgslo_catalog.describe_batch(definition, batch, columns, sample, level, present);
+    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
+    FROM pgslo_catalog.with_parts(definition, batch, columns, sample, present) AS w;
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;

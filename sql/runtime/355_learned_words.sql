@@ -96,3 +96,34 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learned_said(text, text, text, float8, float8, float8, float8, text, text) IS
     'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.path_said(
+    part pgslo_catalog.profile, said text, value float8, low float8, high float8
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    name text := part.column_name;
+BEGIN
+    IF value BETWEEN coalesce(low, '-Infinity') AND coalesce(high, 'Infinity') IS NOT FALSE THEN
+        RETURN format('%s: %s', name, said);
+    ELSIF said LIKE 'null: %' AND value > high THEN
+        RETURN format('%s: missing in %s of rows; at most %s expected', name,
+            pgslo_catalog.amount(value, 'share'), pgslo_catalog.amount(high, 'share'));
+    ELSIF said LIKE 'numbers: %' AND value < low THEN
+        RETURN format('%s: no number in %s of rows that have it; at most %s expected', name,
+            pgslo_catalog.amount(1 - value, 'share'), pgslo_catalog.amount(1 - low, 'share'));
+    END IF;
+    -- The plain fact first.
+    RETURN CASE
+        WHEN name = part.base || '.missing' AND part.sampled > 0 THEN format('%s: an element is NULL or NaN in %s of values (%s)', part.base,
+            pgslo_catalog.amount(1 - coalesce((part.common ->> '0')::float8, 0) / part.sampled, 'share'), said)
+        WHEN name = part.base || '.norm' AND part.summary[27] > sin(least(part.expected[27], 1.5)) ^ 2 + 0.03 THEN
+            format('%s: norm 0 in %s of values (%s)', part.base, pgslo_catalog.amount(part.summary[27], 'share'), said)
+        -- How many steps that is says nothing where there were none.
+        ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.path_said(pgslo_catalog.profile, text, float8, float8, float8) IS
+    'What is said of what is inside of a column''s values, with its name.';

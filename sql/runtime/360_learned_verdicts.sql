@@ -167,9 +167,16 @@ RETURNS TABLE (column_name text, verdict text, value float8, low float8, high fl
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT j.* FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
+    -- What is inside of a column's values is judged under the column's name: by what is farthest off.
+    SELECT DISTINCT ON (b.name) b.name, j.verdict, j.value, j.low, j.high, j.score,
+           CASE WHEN b.name = j.column_name THEN j.said ELSE pgslo_catalog.path_said(p, j.said, j.value, j.low, j.high) END
+    FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
+    JOIN pgslo_catalog.profile p ON p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch AND p.column_name = j.column_name
+    CROSS JOIN LATERAL (SELECT coalesce(p.base, j.column_name) AS name) b
+    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL AND j.verdict <> 'met', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS 'Judges each column of a batch by what its history foresaw; column * is the table.';
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS
+    'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
 LANGUAGE sql VOLATILE
@@ -186,7 +193,8 @@ AS $pgslo$
                            LEFT JOIN unnest(f.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND learn_from.incident.resolution = 'false_alarm'
-      AND f.definition_id = learn_from.incident.definition_id AND f.column_name = coalesce(r.columns[1], '*') AND NOT f.baseline
+      AND f.definition_id = learn_from.incident.definition_id AND (f.column_name = coalesce(r.columns[1], '*') OR f.column_name = ANY (
+          SELECT q.column_name FROM pgslo_catalog.profile q WHERE q.definition_id = f.definition_id AND q.base = r.columns[1])) AND NOT f.baseline
       AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
     UPDATE pgslo_catalog.profile p
@@ -199,7 +207,7 @@ AS $pgslo$
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
-      AND p.definition_id = learn_from.incident.definition_id AND p.column_name = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';

@@ -118,7 +118,7 @@ AS $pgslo$
     UPDATE pgslo_catalog.profile p
     SET baseline = false
     FROM judged j
-    WHERE p.definition_id = settle_learned.definition_id AND p.batch = j.name AND p.column_name = j.column_name
+    WHERE p.definition_id = settle_learned.definition_id AND p.batch = j.name AND coalesce(p.base, p.column_name) = j.column_name
       AND j.verdict = 'missed' AND j.score >= 2
       AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
 $pgslo$;
@@ -222,6 +222,15 @@ AS $pgslo$
         SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
         UNION ALL
         SELECT '*', 'table', -1 FROM target
+        UNION ALL
+        -- What is inside of the values of the newest batch.
+        SELECT p.column_name, CASE WHEN p.summary[15] > 0.5 THEN 'number' ELSE 'text' END, w.ordinal
+        FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        CROSS JOIN LATERAL (
+            SELECT q.definition_id, q.batch FROM pgslo_catalog.profile q
+            WHERE q.definition_id = target.definition_id AND q.column_name = w.column_name ORDER BY q.place DESC LIMIT 1
+        ) n
+        JOIN pgslo_catalog.profile p ON p.definition_id = n.definition_id AND p.batch = n.batch AND p.base = w.column_name
     ), newest AS MATERIALIZED (
         SELECT w.column_name, w.kind, w.ordinal, p.batches, p.sampled
         FROM watched w
@@ -238,7 +247,7 @@ AS $pgslo$
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -258,7 +267,7 @@ AS $pgslo$
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           nullif(concat_ws(', ', t.usual, CASE WHEN n.kind = 'presence' THEN 'only whether there is a value' END), '')
+           nullif(concat_ws(', ', t.usual, CASE n.kind WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $pgslo$;

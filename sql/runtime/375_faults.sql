@@ -137,7 +137,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- presence: of values that are not looked into; code: few whole numbers.
     SELECT array_agg(CASE
-               WHEN s.longest = 0 THEN 'presence'
+               WHEN s.longest = 0 OR w.kind IN ('parts', 'json') THEN 'presence'
                WHEN w.kind = 'number' AND s.whole AND s.different BETWEEN 2 AND 12 THEN 'code'
                ELSE w.kind END ORDER BY w.ordinal)
     FROM pgslo_catalog.watched_column w

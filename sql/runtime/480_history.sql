@@ -12,6 +12,8 @@ LEFT JOIN LATERAL (
     FROM pgslo_catalog.verdict g JOIN pgslo_catalog.rule r USING (rule_id)
     WHERE g.definition_id = p.definition_id AND g.place = p.place AND g.batch = p.batch
       AND (p.column_name = ANY (r.columns) OR r.columns = '{}' AND p.column_name = '*')
-) v ON true;
+) v ON true
+-- Of columns alone: of what is inside of them, only what missed is told.
+WHERE p.base IS NULL;
 COMMENT ON VIEW pgslo.column_history IS
     'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';

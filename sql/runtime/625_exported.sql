@@ -43,7 +43,7 @@ FROM (
     SELECT 'pgslo_column_not_null_ratio', jsonb_build_object('table', n.definition, 'column', p.column_name), p.present::float8 / p.rows
     FROM newest n JOIN pgslo_catalog.profile p ON p.definition_id = n.definition_id AND p.batch = n.batch
     -- A share of a column is a figure of it, as a verdict is.
-    WHERE p.column_name <> '*' AND p.rows > 0 AND pgslo_catalog.may_see_figures(n.relation, ARRAY[p.column_name], NULL, current_user)
+    WHERE p.column_name <> '*' AND p.base IS NULL AND p.rows > 0 AND pgslo_catalog.may_see_figures(n.relation, ARRAY[p.column_name], NULL, current_user)
     UNION ALL
     SELECT 'pgslo_drift_score', jsonb_build_object('table', n.definition, 'column', c.name), max(v.score)
     FROM newest n

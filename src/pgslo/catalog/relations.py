@@ -13,6 +13,16 @@ NUMERIC, TEXT, TEMPORAL, BOOLEAN = "N", "S", "D", "B"
 
 
 @dataclass(frozen=True)
+class Field:
+    """A field of a composite type; its attributes are those of a :class:`Column`."""
+
+    name: str
+    base_type: str
+    category: str
+    plain: bool
+
+
+@dataclass(frozen=True)
 class Column:
     """A column and its type.
 
@@ -28,6 +38,9 @@ class Column:
             of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
         type_number: The oid of its type, which another type under its name does not have.
         comment: The beginning of its comment; empty without one.
+        fields: Those of a composite type, in their order.
+        vector: ``vector`` or ``halfvec`` where it is a type of the extension of that name, whose functions are as it made
+            them; else empty.
     """
 
     name: str
@@ -43,6 +56,8 @@ class Column:
     stranger: str | None = None
     type_number: int = 0
     comment: str = ""
+    fields: tuple[Field, ...] = ()
+    vector: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pgslo.catalog import (
     Catalog,
     Column,
     Engine,
+    Field,
     ForeignKey,
     Forgery,
     Grant,
@@ -190,12 +191,16 @@ def replaced(conn: Connection) -> frozenset[str]:
         return frozenset(definition for (definition,) in conn.execute(query("replaced")))
 
 
+def _column(facts: dict[str, Any]) -> Column:
+    return Column(**facts | {"fields": tuple(Field(**one) for one in facts["fields"])})
+
+
 def _relation(row: dict[str, Any]) -> Relation:
     return Relation(
         schema=row["schema_name"],
         name=row["name"],
         kind=row["kind"],
-        columns=tuple(Column(**column) for column in row["columns"]),
+        columns=tuple(_column(column) for column in row["columns"]),
         primary_key=tuple(row["primary_key"]),
         partition_key=tuple(row["partition_key"]),
         key_code=tuple((code, role) for code, role in row["key_code"]),

@@ -11,7 +11,7 @@ import math
 import statistics
 from collections.abc import Iterator
 
-from pgslo.compile.batches.profiles import is_sampled
+from pgslo.compile.batches.profiles import is_looked_into, is_sampled
 from pgslo.definition import names
 from pgslo.definition.yaml.scalars import scalar
 from pgslo.sql import identifier
@@ -88,11 +88,15 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         remarks.append(
             "completeness: the bound is the lower end of the interval for the share with a value, less three times what chance does in a batch of the middle size, and no more than the emptiest batch had."
         )
-    opaque = [
-        seen.name for seen in facts.columns if not seen.column.generated and not is_sampled(seen.column)
-    ]
-    if opaque and batch is not None:
-        remarks.append(f"Learned bounds watch only whether there is a value: {', '.join(opaque)}.")
+    opaque = [seen for seen in facts.columns if not seen.column.generated and not is_sampled(seen.column)]
+    inside = [seen.name for seen in opaque if is_looked_into(seen.column)]
+    if inside and batch is not None:
+        remarks.append(f"Learned bounds watch what is inside of the values: {', '.join(inside)}.")
+    if len(inside) < len(opaque) and batch is not None:
+        remarks.append(
+            "Learned bounds watch only whether there is a value: "
+            f"{', '.join(seen.name for seen in opaque if seen.name not in inside)}."
+        )
     if enforced:
         remarks.append(f"NOT NULL by the table itself, so no rule: {', '.join(enforced)}.")
     if usual and batch is not None:

@@ -1,4 +1,4 @@
-"""What is learned of columns whose values are not in a sample, of numbers with long exponents, and of times outside their batch."""
+"""What is learned of columns whose values are not judged as they are, of numbers with long exponents, and of times outside their batch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ def summary(session, column: str) -> dict[str, float | None]:
     return dict(zip(names, values, strict=False))
 
 
-def test_of_values_that_are_not_in_the_sample_only_presence_is_told(session):
+def test_of_values_that_are_looked_into_the_column_tells_only_presence(session):
     days = Days(
         session,
         {
             "emb": ("real[]", "ARRAY[i, k]::real[]"),
             "payload": ("jsonb", "jsonb_build_object('n', i)"),
             "span": ("int4range", "int4range(i, i + 1)"),
+            "note": ("box", "box(point(0, 0), point(i, i))"),
             "name": ("text", "'n' || i"),
         },
     )
     assert days.load(0, 24) == []
-    for column in ("emb", "payload", "span"):
+    for column in ("emb", "payload", "span", "note"):
         known = summary(session, column)
         assert known["null"] == 0
         assert not any(value is not None for name, value in known.items() if name != "null"), known
     assert summary(session, "*")["duplicate"] == 0
     learned = dict(session.run("SELECT column_name, usual FROM pgslo.learned('features.t')").rows)
-    assert learned["emb"] == learned["payload"] == "null 0 %, only whether there is a value"
+    assert learned["note"] == "null 0 %, only whether there is a value"
+    assert learned["emb"] == "null 0 %, and what is inside"
+    assert learned["emb.length"].startswith("null 0 %, 5th percentile 2, ")
+    assert learned["payload"] == "null 0 %, and its keys"
     assert learned["name"].startswith("null 0 %, different values 40, ")
     missed = days.load(25, 25, payload="CASE WHEN i % 2 = 0 THEN '{}'::jsonb END")
     assert [(rule, said.split(";")[0]) for _, rule, said in missed] == [("payload_learned", "null: 50 %")]

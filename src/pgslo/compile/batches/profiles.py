@@ -7,6 +7,7 @@ from typing import Literal
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Column, Relation
+from pgslo.compile.batches import parts
 from pgslo.compile.snippets import literals, session_settings, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC, RANGE
 from pgslo.compile.table.context import TableContext
@@ -87,8 +88,13 @@ def is_watched(definition: Definition, column: Column) -> bool:
 
 
 def is_sampled(column: Column) -> bool:
-    """Whether a profile knows a column's values, rather than whether they are NULL alone."""
-    return form(Watched(column, _kind(column))) != "presence"
+    """Whether a profile knows a column's values, rather than whether they are NULL and what is inside of them."""
+    return _is_told(Watched(column, _kind(column)))
+
+
+def is_looked_into(column: Column) -> bool:
+    """Whether profiles are kept of what is inside of a column's values, such as the length of an array."""
+    return form(Watched(column, _kind(column))) in ("parts", "json")
 
 
 def _kind(column: Column) -> Kind:
@@ -134,11 +140,17 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
 def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sampled:
     """What is sampled of rows, where the mask is called so."""
     entity = _entity(table, columns)
-    cells = (texts.text_of(entity, plain=True), *(_sampled_value(one) for one in columns))
+    cells = (texts.text_of(entity, plain=True), *(_sampled_value(one, entity) for one in columns))
     return Sampled(entity, sql.listed(cells, _INDENT), mask)
 
 
-def _sampled_value(one: Watched) -> Sql:
+def _sampled_value(one: Watched, entity: Sql) -> Sql:
+    if form(one) in ("parts", "json") and (looked_into := parts.of(one.column)) is not None:
+        return looked_into.text(Sql(f"{ROW}.{sql.identifier(one.column.name)}"), entity)
+    return _text(one)
+
+
+def _text(one: Watched) -> Sql:
     value = _Sample(sql.identifier(one.column.name), texts.text(one.column, ROW))
     return sql.render(f"sample_{form(one)}", value)
 
@@ -149,15 +161,21 @@ def sample(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MA
 
 
 def form(one: Watched) -> str:
-    """Return its kind, or ``presence`` where a profile knows only whether there is a value."""
+    """Return its kind; ``parts`` or ``json`` where values are looked into, ``presence`` where only NULL is known."""
     column = one.column
     if one.kind == "text" and (
         column.base_type in _OPAQUE
+        or column.vector
         or column.category in (ARRAY, COMPOSITE, GEOMETRIC, RANGE)
         or column.category not in ("S", "E", "B", "N", "D", "U", "I")
     ):
-        return "presence"
+        looked_into = parts.of(column)
+        return looked_into.form if looked_into is not None else "presence"
     return one.kind
+
+
+def _is_told(one: Watched) -> bool:
+    return form(one) not in ("presence", "parts", "json")
 
 
 def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
@@ -170,7 +188,7 @@ def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
     key = tuple(name for name in table.key if by is None or name not in by.columns)
     columns = [column for name in key if (column := table.relation.column(name))]
     if not columns:
-        values = (_sampled_value(one) for one in watched if form(one) != "presence")
+        values = (_text(one) for one in watched if _is_told(one))
         return sql.render("entity_text", _Values(sql.join(", ", (sql.literal(""), *values))))
     if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
         return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
@@ -187,5 +205,8 @@ def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
 def printed(table: TableContext, watched: tuple[Watched, ...]) -> frozenset[Settings]:
     """The settings that samples depend on: a row that leaves is found by the same text as it came with."""
     of_key = (Watched(one, _kind(one)) for name in table.key if (one := table.relation.column(name)))
-    sampled = (one for one in watched if form(one) != "presence")
-    return session_settings.printed(one.column for one in (*of_key, *sampled) if one.kind != "time")
+    sampled = (one for one in watched if _is_told(one))
+    inside = (parts.of(one.column) for one in watched if not _is_told(one))
+    return session_settings.printed(one.column for one in (*of_key, *sampled) if one.kind != "time").union(
+        *(one.settings for one in inside if one is not None)
+    )

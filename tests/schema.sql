@@ -5428,6 +5428,36 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) IS 'Return the query for the rows that do not pass, by batch, as those of one of so many rules.';
 
+CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Promotions, turns of a quarter: what comes again by another calendar than the week's. Only days with more rows than others: those with
+    -- fewer may lack some.
+    WITH earlier AS MATERIALIZED (
+        SELECT p.batch, p.place, p.rows, p.baseline, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+        WHERE p.definition_id = crowded_before.definition_id AND p.column_name = '*' AND p.place < crowded_before.place
+        ORDER BY p.place DESC LIMIT 90
+    ), many AS (
+        -- More than is usual, and than is usual of the weekday.
+        SELECT 1.4 * greatest(
+            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY e.rows) FROM earlier e WHERE e.back <= 28 AND e.baseline),
+            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY e.rows) FROM earlier e
+             WHERE e.baseline AND e.place IN (SELECT crowded_before.place - g.turn * crowded_before.phase FROM generate_series(1, 4) AS g (turn)))) AS rows
+    ), crowded AS (
+        SELECT e.batch, e.back, e.baseline, lag(e.back, 1, 0::bigint) OVER (ORDER BY e.back) < e.back - 1 OR e.back = 1 AS is_apart
+        FROM earlier e CROSS JOIN many m WHERE e.rows > m.rows
+    )
+    -- Those that nobody called usual count from the second time on.
+    SELECT array_agg(c.batch ORDER BY c.back) FILTER (WHERE c.back <= 90 AND (c.baseline OR c.times >= 2))
+    FROM (SELECT d.*, count(*) FILTER (WHERE d.is_apart) OVER () AS times FROM crowded d) c
+    WHERE (SELECT p.rows FROM pgslo_catalog.profile p
+           WHERE p.definition_id = crowded_before.definition_id AND p.column_name = '*' AND p.place = crowded_before.place LIMIT 1)
+        > (SELECT m.rows FROM many m)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) IS 'Of a batch with far more rows than usual, the earlier batches of which the same is true, newest first; NULL if there are none.';
+
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5669,7 +5699,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
-               j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
+               j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share,
+               i.share, i.share, i.share, n.hour_deviation / sqrt(n.m),
                NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
@@ -5687,6 +5718,8 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
+    -- The times of a few loads are round by chance, however many rows have them.
+    CROSS JOIN LATERAL (SELECT 0.5 / sqrt(least(n.m, t.distinct)) AS share) i
     CROSS JOIN LATERAL (
         SELECT array_agg(CASE WHEN abs(g.x) < 1e-100 THEN 0 ELSE least(greatest(g.x, -1e100), 1e100) END ORDER BY g.i) AS near
         FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)
@@ -5936,6 +5969,23 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+
+CREATE FUNCTION pgslo_catalog.easter(year integer) RETURNS date
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    century integer := easter.year / 100;
+    -- Butcher's rule, of the Gregorian calendar.
+    moon integer := (19 * (easter.year % 19) + century - century / 4 - (century - (century + 8) / 25 + 1) / 3 + 15) % 30;
+    sunday integer := (32 + 2 * (century % 4) + 2 * (easter.year % 100 / 4) - moon - easter.year % 100 % 4) % 7;
+    late integer := (easter.year % 19 + 11 * moon + 22 * sunday) / 451;
+BEGIN
+    RETURN make_date(easter.year, 3, 22) + moon + sunday - 7 * late;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.easter(year integer) IS 'The date of Easter Sunday of a year.';
 
 CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
     LANGUAGE plpgsql
@@ -6313,12 +6363,29 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
             ORDER BY q.place DESC LIMIT 1
         ) b
         WHERE m.moves = 'grows' AND NOT b.baseline
+    ), crowded AS MATERIALIZED (
+        -- Days on which as much more came, whether or not they missed: rows as then, all else as on the one that it is most like.
+        SELECT h.column_name, h.i, CASE WHEN h.i = 40 THEN least(greatest(h.now, min(h.x)), max(h.x))
+                                        ELSE (array_agg(h.x ORDER BY abs(h.now - h.x)))[1] END AS x
+        FROM (
+            SELECT m.column_name, u.i, CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x,
+                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[u.i], 0), 1))) ELSE m.summary[u.i] END AS now
+            FROM unnest((pgslo_catalog.crowded_before(expect.definition_id, expect.place, expect.phase))[1:8]) AS c (batch)
+            CROSS JOIN mine m
+            JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = c.batch
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            CROSS JOIN LATERAL unnest(coalesce(f.summary, p.summary)) WITH ORDINALITY AS u (x, i)
+            JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+            WHERE u.x IS NOT NULL
+        ) h
+        GROUP BY h.column_name, h.i, h.now
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
         SELECT p.column_name, exp(p.median) AS typical FROM predicted p WHERE p.i = 19
     ), told AS (
-        SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, w.spread, f.size, m.summary[k.ordinal] AS share
+        SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, z.spread, f.size, m.summary[k.ordinal] AS share
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         JOIN predicted p ON p.column_name = m.column_name AND p.i = k.ordinal
@@ -6330,11 +6397,12 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
+        LEFT JOIN crowded w ON w.column_name = m.column_name AND w.i = k.ordinal
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
-                                               (b.summary[k.ordinal] + grown.step),
+                                               (b.summary[k.ordinal] + grown.step), (w.x),
                                                -- Between the first closing and the last, anything between the two.
                                                (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
                                                                                 greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
@@ -6350,14 +6418,16 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 WHEN k.name = 'steps' THEN 1
                 -- What grows by a step may grow by some.
-                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
+                -- Times of loads differ by seconds: none is judged finer than ten, in hours.
+                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step),
+                    CASE WHEN m.summary[27] IS NULL AND k.kind IN ('mean', 'quantile') THEN 0.0028 END, CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'extreme' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     ELSE 0.02 END)
                 END AS spread
-        ) w
+        ) z
         -- Shares: three rows and three percent at least, or it is not told.
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
@@ -8065,6 +8135,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_plain(type regtype) IS 'Return whether a type, below its domains, is PostgreSQL''s own: only PostgreSQL''s casts convert its values.';
 
+CREATE FUNCTION pgslo_catalog.is_public_holiday(place numeric) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    day date;
+BEGIN
+    IF is_public_holiday.place IS NULL OR is_public_holiday.place NOT BETWEEN 0 AND 100000000000 THEN
+        RETURN false;
+    END IF;
+    day := (to_timestamp(is_public_holiday.place::float8) AT TIME ZONE 'UTC')::date;
+    RETURN EXISTS (
+        -- New Year, Epiphany, Labour Day, Juneteenth, Independence Day, Assumption, All Saints, Armistice, Christmas; kept on a Friday or a
+        -- Monday where they are on a weekend.
+        SELECT FROM generate_series(day - 2, day + 1, '1 day') AS o (at)
+        WHERE to_char(o.at, 'MM-DD') = ANY ('{01-01,01-06,05-01,06-19,07-04,08-15,11-01,11-11,12-24,12-25,12-26,12-31}')
+          AND (o.at = day OR extract(isodow FROM o.at) = 6 AND day - o.at::date IN (-1, 2)
+               OR extract(isodow FROM o.at) = 7 AND day - o.at::date IN (1, 2))
+    )
+    -- Good Friday, Easter Monday, Ascension, Whit Monday, Corpus Christi.
+    OR day - pgslo_catalog.easter(extract(year FROM day)::integer) IN (-2, 1, 39, 50, 60)
+    -- Mondays of January, February, May, August, September and October; Thanksgiving and the day after it.
+    OR extract(isodow FROM day) = 1 AND (
+        extract(month FROM day) IN (1, 2) AND extract(day FROM day) BETWEEN 15 AND 21
+        OR extract(month FROM day) IN (5, 9) AND extract(day FROM day) <= 7
+        OR extract(month FROM day) IN (5, 8) AND extract(day FROM day) >= 25
+        OR extract(month FROM day) = 10 AND extract(day FROM day) BETWEEN 8 AND 14)
+    OR extract(month FROM day) = 11 AND extract(isodow FROM day) = 4 AND extract(day FROM day) BETWEEN 22 AND 28
+    OR extract(month FROM day) = 11 AND extract(isodow FROM day) = 5 AND extract(day FROM day) BETWEEN 23 AND 29;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) IS 'Whether offices of many countries rest on the day of a batch, by its place in seconds since 1970, in UTC.';
+
 CREATE FUNCTION pgslo_catalog.is_replica() RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8667,10 +8771,12 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
             -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
-            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
-                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
+            -- However narrow they are, a quarter less or a third more is what people are notified of.
+            SELECT min(CASE WHEN k.name = 'rows' THEN least(greatest(t.bound, t.least), t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
+                   min(CASE WHEN k.name = 'rows' THEN least(greatest(t.bound, t.least), t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
+                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most,
+                       0.14 / m.spread[k.ordinal] / m.sensitivity AS least, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
                     WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
@@ -9464,6 +9570,8 @@ BEGIN
         FROM generate_series(first, 0) AS g (n)
         LEFT JOIN (SELECT round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) c ON c.n = g.n
         WHERE NOT pgslo_catalog.is_holiday((learned_calendar.definition).holidays, learned_calendar.origin + g.n * step)
+          -- That nothing came on a public holiday says nothing of other days.
+          AND (c.n IS NOT NULL OR NOT pgslo_catalog.is_public_holiday(learned_calendar.origin + g.n * step))
     ), way (form, ordinal, longest) AS (
         SELECT w.* FROM (
             VALUES ('each', 1, 6 * step), ('time of day', 2, 2 * 86400), ('weekday', 3, 10 * 86400),
@@ -9811,7 +9919,10 @@ BEGIN
             places := places || moment;
             IF moment > look.seen THEN
                 PERFORM pgslo_catalog.tell_missing(look_for_expected.rule, names, places,
-                    pgslo_catalog.calendar_said(calendar.form, calendar.step, moment, calendar.phases -> pgslo_catalog.phase(calendar.form, moment)));
+                    pgslo_catalog.calendar_said(calendar.form, calendar.step, moment, calendar.phases -> pgslo_catalog.phase(calendar.form, moment)),
+                    -- Where there is a day of rest each week, others rest as well.
+                    calendar.form IS NOT DISTINCT FROM 'weekday' AND (SELECT count(*) FROM jsonb_object_keys(calendar.phases)) < 7
+                        AND pgslo_catalog.is_public_holiday(moment));
             END IF;
         END LOOP;
         look.seen := up_to;
@@ -11828,9 +11939,10 @@ CREATE FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer,
 #variable_conflict use_variable
 BEGIN
     RETURN (
-        -- Rows (40) have a direction: a promotion does not excuse a day without half of them. What comes now and then comes both ways.
+        -- Rows (40) have a direction: a promotion does not excuse a day without half of them, however often one comes. A little it does:
+        -- days that differ do so both ways.
         SELECT array_agg(CASE WHEN n.i <> 40 OR n.x * side >= 0 THEN abs(n.x)
-                              ELSE least(abs(n.x), 3 * greatest(coalesce(tolerated[n.i], 0), 2.5)) END ORDER BY n.i)
+                              ELSE least(abs(n.x), greatest(coalesce(tolerated[n.i], 0), 5)) END ORDER BY n.i)
         FROM (SELECT coalesce(u.x, 0) AS x, u.i FROM unnest(surprise) WITH ORDINALITY AS u (x, i)) AS n);
 END
 $$;
@@ -12685,6 +12797,9 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
+    crowded text[];
+    turns numeric[];
+    known jsonb;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
     PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
@@ -12717,6 +12832,9 @@ BEGIN
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
+    crowded := (pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase))[1:2];
+    turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded)) END;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -12803,7 +12921,8 @@ BEGIN
         END IF;
 
         IF mine.sampled > 0 AND mine.common <> '{}' AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
-            -- The last batch, and the last two of the same phase: one of these may have been a holiday.
+            -- The last batch, and the last two of the same phase: one of these may have been a holiday. Of a day with far more rows
+            -- than others, the last two such days.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
@@ -12815,13 +12934,18 @@ BEGIN
                 UNION ALL
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.sampled > 0
                    AND s.common IS NOT NULL
-                   AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
+                   AND (crowded IS NOT NULL OR s.baseline) AND p.place = ANY (turns)
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
             IF presents IS NOT NULL THEN
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, presents, counts);
+                -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                known := mine.usual;
+                IF NOT before.baseline AND before.summary[41] < 0.05 THEN
+                    known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                END IF;
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
@@ -12837,6 +12961,10 @@ BEGIN
                     scale := coalesce(
                         nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0),
                         nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    IF mine.summary[27] IS NULL THEN
+                        -- Of times, which are in hours, a minute at least.
+                        scale := greatest(scale, 1 / 60.0);
+                    END IF;
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved
@@ -16081,7 +16209,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
 
-CREATE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) RETURNS void
+CREATE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16093,8 +16221,9 @@ BEGIN
     absent.name := tell_missing.names[last];
     absent.place := tell_missing.places[last];
     absent.rows := 0;
-    PERFORM pgslo_catalog.give_verdict(tell_missing.rule, absent, 'missed', last, NULL, 0, NULL,
-        format('expected batches %s: none came%s', array_to_string(tell_missing.names, ', '), coalesce('; ' || tell_missing.reason, '')));
+    PERFORM pgslo_catalog.give_verdict(tell_missing.rule, absent, 'missed', last, NULL, 0, CASE WHEN tell_missing.is_suspect THEN 1 END,
+        concat(format('expected batches %s: none came', array_to_string(tell_missing.names, ', ')), '; ' || tell_missing.reason,
+            CASE WHEN tell_missing.is_suspect THEN '; it is a public holiday in many countries' END));
     IF last < (tell_missing.rule).missed_before_open THEN
         RETURN;
     END IF;
@@ -16106,7 +16235,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) IS 'Tell of the last of some expected batches in a row that did not come, under its own name.';
+COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) IS 'Tell of the last of some expected batches in a row that did not come, under its own name.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -20455,6 +20584,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], column
 
 REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.cut_texts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.day_of_check() FROM PUBLIC;
@@ -20476,6 +20607,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.defini
 REVOKE ALL ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.easter(year integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
@@ -20626,6 +20759,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code
 REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_replica() FROM PUBLIC;
 
@@ -21133,7 +21268,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 

@@ -1,6 +1,6 @@
 """False alarms of learned bounds on ordinary but awkward tables, and whether plain faults are found on them."""
 
-from benchmarks.awkward import changing, moving, uneven
+from benchmarks.awkward import changing, mixed, moving, uneven
 
 TABLES = {
     kind.name: kind
@@ -17,5 +17,10 @@ TABLES = {
         changing.Hourly,
         moving.NewTenants,
         changing.Reruns,
+        mixed.Clearance,
+        mixed.Subscriptions,
+        mixed.Fiscal,
+        mixed.Windows,
+        mixed.Gateways,
     )
 }

@@ -158,7 +158,8 @@ AS $pgslo$
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
                pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
-               j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share, j.share, j.share, j.share, n.hour_deviation / sqrt(n.m),
+               j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share,
+               i.share, i.share, i.share, n.hour_deviation / sqrt(n.m),
                NULL, NULL, h.share, h.share, h.share, h.share, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share, NULL, j.share, j.share
            ]::float8[],
            coalesce(c.common, '{}'), coalesce(p.shapes, '{}'), CASE WHEN n.m > 0 THEN n.grid END, x.prefix, NULL::integer[]
@@ -176,6 +177,8 @@ AS $pgslo$
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(t.present) AS share) h
     -- Of numbers and times chance goes by how many of them there are, not by all values.
     CROSS JOIN LATERAL (SELECT 0.5 / sqrt(n.m) AS share) j
+    -- The times of a few loads are round by chance, however many rows have them.
+    CROSS JOIN LATERAL (SELECT 0.5 / sqrt(least(n.m, t.distinct)) AS share) i
     CROSS JOIN LATERAL (
         SELECT array_agg(CASE WHEN abs(g.x) < 1e-100 THEN 0 ELSE least(greatest(g.x, -1e100), 1e100) END ORDER BY g.i) AS near
         FROM unnest(n.grid) WITH ORDINALITY AS g (x, i)

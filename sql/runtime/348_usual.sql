@@ -116,9 +116,10 @@ AS $pgslo$
 #variable_conflict use_variable
 BEGIN
     RETURN (
-        -- Rows (40) have a direction: a promotion does not excuse a day without half of them. What comes now and then comes both ways.
+        -- Rows (40) have a direction: a promotion does not excuse a day without half of them, however often one comes. A little it does:
+        -- days that differ do so both ways.
         SELECT array_agg(CASE WHEN n.i <> 40 OR n.x * side >= 0 THEN abs(n.x)
-                              ELSE least(abs(n.x), 3 * greatest(coalesce(tolerated[n.i], 0), 2.5)) END ORDER BY n.i)
+                              ELSE least(abs(n.x), greatest(coalesce(tolerated[n.i], 0), 5)) END ORDER BY n.i)
         FROM (SELECT coalesce(u.x, 0) AS x, u.i FROM unnest(surprise) WITH ORDINALITY AS u (x, i)) AS n);
 END
 $pgslo$;

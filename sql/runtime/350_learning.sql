@@ -24,6 +24,9 @@ DECLARE
     grid float8[];
     one record;
     scale float8;
+    crowded text[];
+    turns numeric[];
+    known jsonb;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
     PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
@@ -56,6 +59,9 @@ BEGIN
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
+    crowded := (pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase))[1:2];
+    turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded)) END;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -142,7 +148,8 @@ BEGIN
         END IF;
 
         IF mine.sampled > 0 AND mine.common <> '{}' AND mine.column_name <> '*' AND mine.learned_from > 0 THEN
-            -- The last batch, and the last two of the same phase: one of these may have been a holiday.
+            -- The last batch, and the last two of the same phase: one of these may have been a holiday. Of a day with far more rows
+            -- than others, the last two such days.
             SELECT array_agg(o.sampled::float8), array_agg(o.common), array_agg(o.shapes), array_agg(o.batch)
             INTO presents, counts, patterns, alike
             FROM (
@@ -154,13 +161,18 @@ BEGIN
                 UNION ALL
                 (SELECT s.* FROM pgslo_catalog.profile p
                  CROSS JOIN LATERAL pgslo_catalog.as_first_seen(p, mine.stage, mine.age) AS s
-                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.baseline AND s.sampled > 0
+                 WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND s.sampled > 0
                    AND s.common IS NOT NULL
-                   AND p.place = ANY (ARRAY(SELECT mine.place - g.turn * phase FROM generate_series(1, 8) AS g (turn)))
+                   AND (crowded IS NOT NULL OR s.baseline) AND p.place = ANY (turns)
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
             IF presents IS NOT NULL THEN
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, mine.usual, presents, counts);
+                -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                known := mine.usual;
+                IF NOT before.baseline AND before.summary[41] < 0.05 THEN
+                    known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                END IF;
+                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
@@ -176,6 +188,10 @@ BEGIN
                     scale := coalesce(
                         nullif(greatest(mine.usual_grid[39] - mine.usual_grid[3], (mine.usual_grid[43] - mine.usual_grid[42]) / 10), 0),
                         nullif(greatest(abs(mine.usual_grid[1]), abs(mine.usual_grid[41])), 0), 1);
+                    IF mine.summary[27] IS NULL THEN
+                        -- Of times, which are in hours, a minute at least.
+                        scale := greatest(scale, 1 / 60.0);
+                    END IF;
                     SELECT min(d.distribution) AS distribution,
                            CASE WHEN min(d.moved) >= 1e6 * scale THEN 1e6 WHEN min(d.moved) < 1e-6 * scale THEN 0
                                 ELSE min(d.moved) / scale END AS moved

@@ -1,6 +1,36 @@
 -- Learned bounds: what history foresaw of each number of a batch, and how far off it is.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Promotions, turns of a quarter: what comes again by another calendar than the week's. Only days with more rows than others: those with
+    -- fewer may lack some.
+    WITH earlier AS MATERIALIZED (
+        SELECT p.batch, p.place, p.rows, p.baseline, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
+        WHERE p.definition_id = crowded_before.definition_id AND p.column_name = '*' AND p.place < crowded_before.place
+        ORDER BY p.place DESC LIMIT 90
+    ), many AS (
+        -- More than is usual, and than is usual of the weekday.
+        SELECT 1.4 * greatest(
+            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY e.rows) FROM earlier e WHERE e.back <= 28 AND e.baseline),
+            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY e.rows) FROM earlier e
+             WHERE e.baseline AND e.place IN (SELECT crowded_before.place - g.turn * crowded_before.phase FROM generate_series(1, 4) AS g (turn)))) AS rows
+    ), crowded AS (
+        SELECT e.batch, e.back, e.baseline, lag(e.back, 1, 0::bigint) OVER (ORDER BY e.back) < e.back - 1 OR e.back = 1 AS is_apart
+        FROM earlier e CROSS JOIN many m WHERE e.rows > m.rows
+    )
+    -- Those that nobody called usual count from the second time on.
+    SELECT array_agg(c.batch ORDER BY c.back) FILTER (WHERE c.back <= 90 AND (c.baseline OR c.times >= 2))
+    FROM (SELECT d.*, count(*) FILTER (WHERE d.is_apart) OVER () AS times FROM crowded d) c
+    WHERE (SELECT p.rows FROM pgslo_catalog.profile p
+           WHERE p.definition_id = crowded_before.definition_id AND p.column_name = '*' AND p.place = crowded_before.place LIMIT 1)
+        > (SELECT m.rows FROM many m)
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.crowded_before(bigint, numeric, numeric) IS
+    'Of a batch with far more rows than usual, the earlier batches of which the same is true, newest first; NULL if there are none.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -107,12 +137,29 @@ AS $pgslo$
             ORDER BY q.place DESC LIMIT 1
         ) b
         WHERE m.moves = 'grows' AND NOT b.baseline
+    ), crowded AS MATERIALIZED (
+        -- Days on which as much more came, whether or not they missed: rows as then, all else as on the one that it is most like.
+        SELECT h.column_name, h.i, CASE WHEN h.i = 40 THEN least(greatest(h.now, min(h.x)), max(h.x))
+                                        ELSE (array_agg(h.x ORDER BY abs(h.now - h.x)))[1] END AS x
+        FROM (
+            SELECT m.column_name, u.i, CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x,
+                   CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[u.i], 0), 1))) ELSE m.summary[u.i] END AS now
+            FROM unnest((pgslo_catalog.crowded_before(expect.definition_id, expect.place, expect.phase))[1:8]) AS c (batch)
+            CROSS JOIN mine m
+            JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = c.batch
+            LEFT JOIN pgslo_catalog.first_profile f
+                ON m.stage = 1 AND f.definition_id = p.definition_id AND f.column_name = p.column_name AND f.batch = p.batch AND f.age <= m.age
+            CROSS JOIN LATERAL unnest(coalesce(f.summary, p.summary)) WITH ORDINALITY AS u (x, i)
+            JOIN pgslo_catalog.summary_kinds() k ON k.ordinal = u.i
+            WHERE u.x IS NOT NULL
+        ) h
+        GROUP BY h.column_name, h.i, h.now
     ), sampled_alike AS MATERIALIZED (
         SELECT h.column_name, avg(h.alike::integer) > 0.7 AS alike FROM past h GROUP BY h.column_name
     ), deviation AS MATERIALIZED (
         SELECT p.column_name, exp(p.median) AS typical FROM predicted p WHERE p.i = 19
     ), told AS (
-        SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, w.spread, f.size, m.summary[k.ordinal] AS share
+        SELECT m.column_name, k.ordinal, k.kind, c.prediction, p.median, v.x, z.spread, f.size, m.summary[k.ordinal] AS share
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
         JOIN predicted p ON p.column_name = m.column_name AND p.i = k.ordinal
@@ -124,11 +171,12 @@ AS $pgslo$
         CROSS JOIN LATERAL (SELECT CASE WHEN m.moves = 'grows' AND k.ordinal IN (17, 18, 20, 21, 22, 23, 24, 25, 26) THEN t.step END AS step) grown
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
+        LEFT JOIN crowded w ON w.column_name = m.column_name AND w.i = k.ordinal
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
-                                               (b.summary[k.ordinal] + grown.step),
+                                               (b.summary[k.ordinal] + grown.step), (w.x),
                                                -- Between the first closing and the last, anything between the two.
                                                (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
                                                                                 greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
@@ -144,14 +192,16 @@ AS $pgslo$
                     * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 WHEN k.name = 'steps' THEN 1
                 -- What grows by a step may grow by some.
-                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step), CASE k.kind
+                -- Times of loads differ by seconds: none is judged finer than ten, in hours.
+                ELSE greatest(p.noise, m.noise[k.ordinal], abs(grown.step),
+                    CASE WHEN m.summary[27] IS NULL AND k.kind IN ('mean', 'quantile') THEN 0.0028 END, CASE k.kind
                     WHEN 'length' THEN CASE WHEN k.name = 'decimals' THEN 0.02 ELSE 0.25 END
                     WHEN 'mean' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'quantile' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     WHEN 'extreme' THEN 0.02 * coalesce(d.typical, 0) + 1e-6 * abs(p.median) + 1e-9
                     ELSE 0.02 END)
                 END AS spread
-        ) w
+        ) z
         -- Shares: three rows and three percent at least, or it is not told.
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(

@@ -42,10 +42,12 @@ AS $pgslo$
         -- What a rise of the rows has taught does not excuse a fall.
         CROSS JOIN LATERAL (
             -- Of rows: however wide the days are, a fifth and five times as many are news, or a bit more than ever and than chance does.
-            SELECT min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
-                   min(CASE WHEN k.name = 'rows' THEN least(t.bound, t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
+            -- However narrow they are, a quarter less or a third more is what people are notified of.
+            SELECT min(CASE WHEN k.name = 'rows' THEN least(greatest(t.bound, t.least), t.most) ELSE l.bound END) FILTER (WHERE t.side = -1) AS below,
+                   min(CASE WHEN k.name = 'rows' THEN least(greatest(t.bound, t.least), t.most) ELSE l.bound END) FILTER (WHERE t.side = 1) AS above
             FROM (
-                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most, m.wide * CASE
+                SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most,
+                       0.14 / m.spread[k.ordinal] / m.sensitivity AS least, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
                     -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
                     WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)

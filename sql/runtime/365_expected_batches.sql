@@ -62,6 +62,8 @@ BEGIN
         FROM generate_series(first, 0) AS g (n)
         LEFT JOIN (SELECT round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) c ON c.n = g.n
         WHERE NOT pgslo_catalog.is_holiday((learned_calendar.definition).holidays, learned_calendar.origin + g.n * step)
+          -- That nothing came on a public holiday says nothing of other days.
+          AND (c.n IS NOT NULL OR NOT pgslo_catalog.is_public_holiday(learned_calendar.origin + g.n * step))
     ), way (form, ordinal, longest) AS (
         SELECT w.* FROM (
             VALUES ('each', 1, 6 * step), ('time of day', 2, 2 * 86400), ('weekday', 3, 10 * 86400),

@@ -70,7 +70,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.heal_expected(pgslo_catalog.rule, numeric) IS
     'End what was told of batches that came after all, close enough to where they were expected.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -82,8 +82,9 @@ BEGIN
     absent.name := tell_missing.names[last];
     absent.place := tell_missing.places[last];
     absent.rows := 0;
-    PERFORM pgslo_catalog.give_verdict(tell_missing.rule, absent, 'missed', last, NULL, 0, NULL,
-        format('expected batches %s: none came%s', array_to_string(tell_missing.names, ', '), coalesce('; ' || tell_missing.reason, '')));
+    PERFORM pgslo_catalog.give_verdict(tell_missing.rule, absent, 'missed', last, NULL, 0, CASE WHEN tell_missing.is_suspect THEN 1 END,
+        concat(format('expected batches %s: none came', array_to_string(tell_missing.names, ', ')), '; ' || tell_missing.reason,
+            CASE WHEN tell_missing.is_suspect THEN '; it is a public holiday in many countries' END));
     IF last < (tell_missing.rule).missed_before_open THEN
         RETURN;
     END IF;
@@ -94,7 +95,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tell_missing(pgslo_catalog.rule, text[], numeric[], text) IS
+COMMENT ON FUNCTION pgslo_catalog.tell_missing(pgslo_catalog.rule, text[], numeric[], text, boolean) IS
     'Tell of the last of some expected batches in a row that did not come, under its own name.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS void
@@ -185,7 +186,10 @@ BEGIN
             places := places || moment;
             IF moment > look.seen THEN
                 PERFORM pgslo_catalog.tell_missing(look_for_expected.rule, names, places,
-                    pgslo_catalog.calendar_said(calendar.form, calendar.step, moment, calendar.phases -> pgslo_catalog.phase(calendar.form, moment)));
+                    pgslo_catalog.calendar_said(calendar.form, calendar.step, moment, calendar.phases -> pgslo_catalog.phase(calendar.form, moment)),
+                    -- Where there is a day of rest each week, others rest as well.
+                    calendar.form IS NOT DISTINCT FROM 'weekday' AND (SELECT count(*) FROM jsonb_object_keys(calendar.phases)) < 7
+                        AND pgslo_catalog.is_public_holiday(moment));
             END IF;
         END LOOP;
         look.seen := up_to;

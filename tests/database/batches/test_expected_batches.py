@@ -174,6 +174,50 @@ def test_holidays_are_not_expected(session):
     assert calendar.missed() == {}
 
 
+def test_public_holidays_wake_nobody_where_weekends_are_free(session):
+    calendar = Calendar(session)
+    free = [date(2025, 12, 25), date(2025, 12, 26)]
+    calendar.begin(*days(date(2025, 11, 10), 33, is_workday))
+    calendar.load(*days(date(2025, 12, 26), 1, lambda day: is_workday(day) and day not in free))
+    said = "expected batches 2025-12-25, 2025-12-26: none came; 6 of the last 6 Fridays had one; it is a public holiday in many countries"
+    assert calendar.missed()["2025-12-26"] == said
+    assert session.values("SELECT tier FROM pgslo.incident") == ["suspect"]
+    # What is missing on any other day is told of, and so is what goes on missing.
+    calendar.load(date(2025, 12, 31))
+    assert session.values("SELECT tier FROM pgslo.incident") == ["missed"]
+
+
+def test_public_holidays(session):
+    held = session.values(
+        """SELECT to_char(day, 'MM-DD') FROM generate_series(timestamp '2027-01-01', '2027-12-31', '1 day') day
+           WHERE pgslo_catalog.is_public_holiday(extract(epoch FROM day)) ORDER BY day"""
+    )
+    for day in (
+        "01-01",
+        "01-18",
+        "03-26",
+        "03-29",
+        "05-06",
+        "05-17",
+        "05-31",
+        "07-05",
+        "09-06",
+        "11-25",
+        "12-24",
+        "12-27",
+        "12-28",
+    ):
+        assert day in held
+    assert len(held) <= 40
+    easter = (
+        "SELECT pgslo_catalog.easter(y)::text FROM unnest(ARRAY[1961, 2000, 2008, 2024, 2025, 2038, 2100]) y"
+    )
+    assert session.values(easter) == [
+        "1961-04-02", "2000-04-23", "2008-03-23", "2024-03-31", "2025-04-20", "2038-04-25", "2100-03-28",
+    ]  # fmt: skip
+    assert not session.values("SELECT pgslo_catalog.is_public_holiday('1e300')")[0]
+
+
 @pytest.mark.parametrize("form", ["numbers", "texts", "statements"])
 def test_batches_without_dates_are_not_expected(session, form):
     kind, batch = {

@@ -215,4 +215,4 @@ def test_the_sql_of_a_model_says_more_than_its_folder(run: Run) -> None:
     result = run("src", "--schema", "app")
     assert result.exit_code == 0, result.stderr
     assert sorted(path.name for path in Path("slos").glob("*.yml")) == ["app_deep.c.yml", "app_own.b.yml"]
-    assert "makes this table anew" in Path("slos/app_own.b.yml").read_text(encoding="utf-8")
+    assert "re-creates this table" in Path("slos/app_own.b.yml").read_text(encoding="utf-8")

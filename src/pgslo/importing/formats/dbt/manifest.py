@@ -66,7 +66,7 @@ class Manifest:
                 table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"
             elif kind == "table":
                 table.notes.append(
-                    "dbt makes this table anew at each run: see docs/how-to/jobs-that-make-tables-anew.md."
+                    "dbt re-creates this table at each run: see docs/how-to/jobs-that-make-tables-anew.md."
                 )
             self._describe(table, node)
             self.tables[unique_id] = table

@@ -74,7 +74,7 @@ def _relation(node: Mapping, resource: str, project: Project, said: dict[str, st
         table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"
     elif kind == "table":
         table.notes.append(
-            "dbt makes this table anew at each run: see docs/how-to/jobs-that-make-tables-anew.md."
+            "dbt re-creates this table at each run: see docs/how-to/jobs-that-make-tables-anew.md."
         )
     return table
 

@@ -313,9 +313,7 @@ def send(
     try:
         import apprise  # an extra, which takes a while to load
     except ModuleNotFoundError:
-        raise NotifyError(
-            "messages need apprise", hint="install pgslo with its extra: pip install 'pgslo[notify]'"
-        ) from None
+        raise no_apprise() from None
 
     if is_again:
         body = f"{body}\nThis may be a repetition: an earlier attempt was not confirmed."
@@ -336,6 +334,13 @@ def send(
         body_format=apprise.NotifyFormat.TEXT,
     ):
         raise NotifyError("the receiver did not take the message")
+
+
+def no_apprise() -> NotifyError:
+    """Return the error where the extra is not installed."""
+    return NotifyError(
+        "messages need apprise", hint="install pgslo with its extra: pip install 'pgslo[notify]'"
+    )
 
 
 def resolve(to: str) -> str:

@@ -153,6 +153,34 @@ def test_a_folder_has_a_page_for_each_table_and_incident(report, dsn):
     assert '<svg class="chart"' in now
 
 
+def test_pages_of_what_is_gone_are_deleted_and_nothing_else(report, dsn):
+    folder = report.parent / "pages"
+
+    def write(*tables):
+        result = CliRunner().invoke(main, ["report", "--dsn", dsn, "--out", str(folder), *tables])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    write()
+    page = next((folder / "incidents").glob("*.html"))
+    gone, others, elsewhere = (
+        folder / name for name in ("incidents/99999.html", "incidents/mine.html", "notes.html")
+    )
+    gone.write_bytes(page.read_bytes())
+    others.write_text("<p>mine</p>", encoding="utf-8")
+    elsewhere.write_bytes(page.read_bytes())
+    link = folder / "tables/link.html"
+    link.symlink_to(page)
+    kept = {path: path.read_bytes() for path in (others, elsewhere, page)}
+    write("features.stats")
+    assert gone.exists()
+    assert "1 page of what is gone deleted" in write()
+    assert not gone.exists()
+    assert link.is_symlink()
+    assert kept.keys() == {path for path in kept if path.exists()}
+    assert others.read_bytes() == kept[others]
+
+
 def test_nothing_is_defined(connection, dsn):
     del connection
     result = CliRunner().invoke(main, ["report", "--dsn", dsn, "-o", "-"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import importlib.util
 import json
 import re
 import threading
@@ -190,3 +191,19 @@ def test_the_link_of_a_message_for_people(missed: psycopg.Connection[Any], recei
     (sent,) = receiver.got
     (number,) = missed.execute("SELECT min(incident_id) FROM pgslo.incident").fetchone() or (0,)
     assert sent["message"].rstrip().endswith(f"\nhttps://host/features.stats/{number}")
+
+
+@pytest.mark.usefixtures("missed")
+def test_a_watch_that_could_send_nothing_does_not_begin(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: None if name == "apprise" else find(name, *rest)
+    )
+    refused = once(receiver, "format = 'text'")
+    assert refused.exit_code == 1
+    assert "error: messages need apprise\nhint: install pgslo with its extra" in refused.output
+    # Routes in JSON need none.
+    assert once(receiver, "format = 'json'").exit_code == 0
+    assert len(receiver.got) == 1

@@ -12,6 +12,10 @@ from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import check_sight, matching, read_incidents, rights_on
 
+#: In the head of each page, by which its author is known.
+_MARK = b'<meta name="generator" content="pgslo report">'
+_HEAD = 2000
+
 
 @click.command()
 @click.argument("tables", nargs=-1)
@@ -77,7 +81,10 @@ def report(
         files = reporting.pages(facts)
         for name, page in files.items():
             put(folder / name, page)
-        output.message(f"{folder / 'index.html'} written: {output.counted(len(files), 'page')}")
+        # Of some tables, the other pages are about others.
+        gone = _delete_stale(folder, set(files)) if not tables else 0
+        more = f", {output.counted(gone, 'page')} of what is gone deleted" if gone else ""
+        output.message(f"{folder / 'index.html'} written: {output.counted(len(files), 'page')}{more}")
         return
     text = reporting.render(facts)
     if str(path) == "-":
@@ -85,3 +92,22 @@ def report(
         return
     path.write_text(text, encoding="utf-8")
     output.message(f"{path} written: {output.counted(len(shown), 'table')}, {len(text) // 1024:,} kB")
+
+
+def _delete_stale(folder: Path, names: set[str]) -> int:
+    """Delete pages of an earlier report that this one has not, and nothing that pgslo did not write.
+
+    Returns:
+        How many.
+    """
+    deleted = 0
+    for pattern in ("tables/*.html", "incidents/*.html"):
+        for page in sorted(folder.glob(pattern)):
+            name = page.relative_to(folder).as_posix()
+            if name in names or page.is_symlink() or not page.is_file():
+                continue
+            with page.open("rb") as file:
+                if _MARK in file.read(_HEAD):
+                    page.unlink()
+                    deleted += 1
+    return deleted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import importlib.util
 import signal
 import threading
 import time
@@ -104,6 +105,7 @@ def watch(
             "there is nobody to tell",
             hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick or --metrics',
         )
+    _check_sender(routes)
     if once and job is None:
         return _once(session, routes, tick=tick)
     stop = threading.Event()
@@ -117,6 +119,16 @@ def watch(
             stop.wait()
     output.message("ended" if once else "stopped")
     return 1 if failed and once else 0
+
+
+def _check_sender(routes: tuple[Route, ...]) -> None:
+    """Refuse to begin where messages could not be sent, even if none is due now.
+
+    Raises:
+        NotifyError: A route needs apprise, which is not there.
+    """
+    if any(route.format == "text" for route in routes) and importlib.util.find_spec("apprise") is None:
+        raise notify.no_apprise()
 
 
 def _once(session: Session, routes: tuple[Route, ...], *, tick: bool) -> int:

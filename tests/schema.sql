@@ -15867,7 +15867,7 @@ CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[])
     AS $$
     SELECT min(format('%s calls code of role "%s"', pg_describe_object(o.classid, o.objid, 0), pg_get_userbyid(w.owner)))
     FROM (
-        -- A partition key.
+        -- A partition key; before PostgreSQL 15 what a generated column calls, too.
         SELECT 'pg_class'::regclass, r.oid FROM unnest(strange_expression.relations) AS r (oid)
         UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (strange_expression.relations)
         UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = ANY (strange_expression.relations)
@@ -15876,7 +15876,7 @@ CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[])
         UNION ALL
         SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (strange_expression.relations)
     ) AS o (classid, objid)
-    JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.objsubid = 0 AND d.refobjid >= 16384
+    JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
     CROSS JOIN LATERAL (
         SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
         UNION ALL
@@ -15885,7 +15885,8 @@ CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[])
         WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
         UNION ALL
         -- Its constraints may call functions.
-        SELECT t.typowner FROM pg_type t WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd'
+        SELECT t.typowner FROM pg_type t
+        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
     ) AS w (owner)
     WHERE w.owner <> ALL (strange_expression.trusted)
 $$;

@@ -161,6 +161,9 @@ CROSS JOIN LATERAL (
         WHERE p.partrelid IN (SELECT b.relid FROM below b
                               UNION ALL SELECT t.relid FROM pg_catalog.pg_partition_ancestors(CASE WHEN w.relispartition THEN w.oid END) t)
         UNION ALL
+        -- Generated columns, before PostgreSQL 15.
+        SELECT 'pg_catalog.pg_class'::regclass, b.relid, false FROM below b
+        UNION ALL
         SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid, false FROM pg_catalog.pg_index i JOIN below b ON b.relid = i.indrelid
         UNION ALL
         SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, false FROM pg_catalog.pg_constraint k JOIN below b ON b.relid = k.conrelid
@@ -173,7 +176,7 @@ CROSS JOIN LATERAL (
            coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.pg_describe_object(g.classid, g.objid, 0), r.rolname))
                     FILTER (WHERE NOT g.is_key AND k.owner <> w.relowner), '[]') AS lent
     FROM calling g
-    JOIN pg_catalog.pg_depend d ON d.classid = g.classid AND d.objid = g.objid AND d.objsubid = 0
+    JOIN pg_catalog.pg_depend d ON d.classid = g.classid AND d.objid = g.objid AND (d.objsubid = 0 OR NOT g.is_key)
     CROSS JOIN LATERAL (
         SELECT f.tableoid, f.oid, f.proowner FROM pg_catalog.pg_proc f
         WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.refobjid
@@ -185,7 +188,7 @@ CROSS JOIN LATERAL (
         UNION ALL
         -- Its constraints may call functions.
         SELECT t.tableoid, t.oid, t.typowner FROM pg_catalog.pg_type t
-        WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd'
+        WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
     ) AS k (classid, objid, owner)
     JOIN pg_catalog.pg_roles r ON r.oid = k.owner
     WHERE NOT r.rolsuper AND r.rolname <> current_user

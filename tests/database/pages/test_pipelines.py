@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import psycopg
 import pytest
 import sqlalchemy
@@ -159,3 +160,45 @@ def test_a_snapshot_is_logged_with_its_hash(
     assert logged["tags"] == {"pgslo.snapshot": "november", "pgslo.content_hash": whole}
     assert whole.startswith(logged["digest"])
     assert len(logged["digest"]) <= 36
+
+
+def test_the_macros_of_dbt_are_those_that_the_page_calls() -> None:
+    folder = TOP / "examples/dbt"
+    package = yaml.safe_load((folder / "dbt_project.yml").read_text(encoding="utf-8"))
+    called = set(re.findall(rf"\b{package['name']}\.(\w+)\(", PAGE)) - {"load_ext"}
+    made = {
+        name
+        for path in (folder / "macros").iterdir()
+        for name in re.findall(r"{% macro (\w+)\(", path.read_text(encoding="utf-8"))
+    }
+    assert called == made == {"guarded", "tick"}
+    assert set(package["vars"]) == {"pgslo_guarded_schema"}
+
+
+class Relations:
+    """What dbt gives macros to make relations with."""
+
+    @staticmethod
+    def create(**parts: str) -> dict[str, str]:
+        return parts
+
+
+@pytest.mark.parametrize(
+    ("more", "schema", "identifier"),
+    [({}, "guarded", "bookings"), ({"view": "serving.churn_features"}, "serving", "churn_features")],
+)
+def test_guarded_is_the_view_of_a_model(more: dict[str, str], schema: str, identifier: str) -> None:
+    """The macro in Jinja alone, with stand-ins for what dbt adds: `return` hands out the relation."""
+    text = (TOP / "examples/dbt/macros/guarded.sql").read_text(encoding="utf-8")
+    returned: list[dict[str, str]] = []
+    module = jinja2.Environment(autoescape=False).from_string(
+        text,
+        globals={
+            "api": types.SimpleNamespace(Relation=Relations),
+            "var": lambda _name, default: default,
+            "return": lambda value: returned.append(value) or "",
+        },
+    )
+    model = types.SimpleNamespace(database="shop", schema="ml", identifier="bookings")
+    module.module.guarded(model, **more)  # type: ignore[attr-defined]
+    assert returned[0] == {"database": "shop", "schema": schema, "identifier": identifier}

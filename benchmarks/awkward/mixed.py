@@ -74,7 +74,7 @@ class Subscriptions(Table):
                     WHERE started = DATE '{day}' - 7 AND state = 'trial' AND random() < 0.4""",
                 f"""UPDATE {self.name} SET state = 'ended', updated_at = {at} WHERE started = DATE '{day}' - 8 AND state = 'trial' AND random() < 0.9""",
                 f"""UPDATE {self.name} SET deleted_at = {at}, updated_at = {at}
-                    WHERE started BETWEEN DATE '{day}' - 10 AND DATE '{day}' - 1 AND deleted_at IS NULL AND random() < 0.02""",
+                    WHERE started BETWEEN DATE '{day}' - 3 AND DATE '{day}' - 1 AND deleted_at IS NULL AND random() < 0.02""",
                 f"""UPDATE {self.name} SET stayed = random() < CASE state WHEN 'paid' THEN 0.9 ELSE 0.02 END, updated_at = {at}
                     WHERE started = DATE '{day}' - 14 AND deleted_at IS NULL""",
             )
@@ -187,7 +187,7 @@ class Gateways(Table):
 
     name = "gateways"
     columns = """
-        at timestamptz NOT NULL, device integer NOT NULL, sequence integer NOT NULL, celsius numeric(5, 2), volts numeric(5, 3), uptime_s bigint NOT NULL, firmware text NOT NULL,
+        at timestamptz NOT NULL, device integer NOT NULL, sequence integer NOT NULL, celsius numeric(7, 2), volts numeric(5, 3), uptime_s bigint NOT NULL, firmware text NOT NULL,
         PRIMARY KEY (at, device)"""
     batch = "{by: at, every: 1 day}"
     others = """

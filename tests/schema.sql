@@ -11918,9 +11918,20 @@ CREATE FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    WITH newest AS MATERIALIZED (
+        SELECT b.place, b.rows, row_number() OVER (ORDER BY b.place DESC) AS back
+        FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (old_profiles.definition).definition_id AND b.rows > 0
+          AND b.place <= pgslo_catalog.last_place(old_profiles.definition)
+        ORDER BY b.place DESC LIMIT 90
+    ), crowded AS MATERIALIZED (
+        -- A day with far more rows than others is compared with the last ones like it, of 90 batches.
+        SELECT min(n.place) AS since, 1.2 * percentile_cont(0.5) WITHIN GROUP (ORDER BY n.rows) FILTER (WHERE n.back <= 28) AS rows FROM newest n
+    )
     SELECT p.column_name, p.batch
-    FROM pgslo_catalog.profile p
+    FROM pgslo_catalog.profile p CROSS JOIN crowded c
     WHERE p.definition_id = (old_profiles.definition).definition_id AND p.place < old_profiles.whole_from AND p.noise IS NOT NULL
+      AND NOT (p.place >= c.since AND p.rows > c.rows)
       -- Where many batches missed, those that are compared with lie further back.
       AND EXISTS (
           SELECT FROM pgslo_catalog.profile q
@@ -12800,10 +12811,14 @@ DECLARE
     crowded text[];
     turns numeric[];
     known jsonb;
+    thinned record;
+    share float8;
+    is_unique boolean;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
-    FROM pgslo_catalog.with_parts(definition, batch, columns, sample, present) AS w;
+    SELECT w.within, w.at_level INTO thinned FROM pgslo_catalog.sample_within(definition.definition_id, sample, level) AS w;
+    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, thinned.at_level, w.present)
+    FROM pgslo_catalog.with_parts(definition, batch, columns, thinned.within, present) AS w;
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
@@ -12862,6 +12877,13 @@ BEGIN
         mine.tolerated := before.tolerated;
         mine.tolerated_below := before.tolerated_below;
         mine.learned_from := before.learned_from;
+        -- Values that occur once, and not in the batch before: none of them is usual, and each is as new as any.
+        is_unique := mine.sampled >= 50 AND before.sampled >= 50 AND round(mine.summary[5] * mine.sampled) = 1
+            AND round(before.summary[5] * before.sampled) = 1
+            AND NOT mine.common ?| ARRAY(SELECT jsonb_object_keys(before.common)) AND NOT mine.common ?| ARRAY(SELECT jsonb_object_keys(mine.usual));
+        IF is_unique THEN
+            mine.usual := '{}';
+        END IF;
         IF before.baseline THEN
             mine.learned_from := before.learned_from + 1;
             IF before.surprise IS NOT NULL THEN
@@ -12870,7 +12892,9 @@ BEGIN
             END IF;
             IF before.sampled > 0 AND before.column_name <> '*' THEN
                 weight := greatest(1 / 7.0, 1.0 / mine.learned_from);
-                mine.usual := pgslo_catalog.mixed(mine.usual, before.sampled, before.common, weight);
+                IF is_unique IS NOT TRUE THEN
+                    mine.usual := pgslo_catalog.mixed(mine.usual, before.sampled, before.common, weight);
+                END IF;
                 mine.usual_shapes := pgslo_catalog.mixed(mine.usual_shapes, before.sampled, before.shapes, weight);
                 IF before.grid IS NOT NULL THEN
                     IF mine.usual_grid IS NULL THEN
@@ -12940,12 +12964,18 @@ BEGIN
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
             IF presents IS NOT NULL THEN
-                -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
-                known := mine.usual;
-                IF NOT before.baseline AND before.summary[41] < 0.05 THEN
-                    known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                IF is_unique THEN
+                    -- What shares_apart() tells where no value is in two batches: 200 values at most are kept of each.
+                    share := least(mine.sampled, 200)::float8 / mine.sampled;
+                    apart := ARRAY[share, 0, 1.0 / mine.sampled, share, asin(sqrt(1.0 / mine.sampled)), 0, 0.65 * share];
+                ELSE
+                    -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                    known := mine.usual;
+                    IF NOT before.baseline AND before.summary[41] < 0.05 THEN
+                        known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                    END IF;
+                    apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 END IF;
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];
@@ -14907,6 +14937,44 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
+
+CREATE FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    -- As many as a table of 30 columns has with 2,000 rows; of more columns fewer rows tell as much.
+    wanted constant integer := greatest(200, 60000 / greatest(array_length(sample_within.sample, 2) - 1, 1));
+    entities bigint[];
+    remaining bigint[];
+BEGIN
+    within := sample_within.sample;
+    at_level := sample_within.level;
+    IF array_length(within, 1) IS NULL OR array_length(within, 1) <= 2 * wanted OR at_level = 0 AND EXISTS (
+        -- How many values differ is known of all rows alone.
+        SELECT FROM pgslo_catalog.rule r
+        WHERE r.definition_id = sample_within.definition_id AND r.retired_at IS NULL
+          AND coalesce(r.measure #>> '{of,of}', r.measure ->> 'of') IN ('distinct', 'distinct_share'))
+    THEN
+        RETURN;
+    END IF;
+    entities := ARRAY(SELECT r.one[1]::bigint FROM pgslo_catalog.sample_rows(within) AS r (one));
+    WHILE cardinality(entities) > 2 * wanted AND at_level < 62 LOOP
+        remaining := ARRAY(SELECT e.entity FROM unnest(entities) AS e (entity) WHERE e.entity & ((2::bigint << at_level::integer) - 1) = 0);
+        -- Few entities with many rows each: none of these may be among the next.
+        EXIT WHEN cardinality(remaining) < wanted;
+        entities := remaining;
+        at_level := at_level + 1;
+    END LOOP;
+    IF at_level > sample_within.level THEN
+        within := (
+            SELECT array_agg(r.one) FROM pgslo_catalog.sample_rows(sample_within.sample) AS r (one)
+            WHERE r.one[1]::bigint & ((1::bigint << at_level::integer) - 1) = 0);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) IS 'A sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
 
 CREATE FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -21176,6 +21244,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(rows bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sample_rows(sample text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) FROM PUBLIC;
 

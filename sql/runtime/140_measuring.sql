@@ -39,6 +39,46 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'The rows of a sample.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.sample_within(
+    definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    -- As many as a table of 30 columns has with 2,000 rows; of more columns fewer rows tell as much.
+    wanted constant integer := greatest(200, 60000 / greatest(array_length(sample_within.sample, 2) - 1, 1));
+    entities bigint[];
+    remaining bigint[];
+BEGIN
+    within := sample_within.sample;
+    at_level := sample_within.level;
+    IF array_length(within, 1) IS NULL OR array_length(within, 1) <= 2 * wanted OR at_level = 0 AND EXISTS (
+        -- How many values differ is known of all rows alone.
+        SELECT FROM pgslo_catalog.rule r
+        WHERE r.definition_id = sample_within.definition_id AND r.retired_at IS NULL
+          AND coalesce(r.measure #>> '{of,of}', r.measure ->> 'of') IN ('distinct', 'distinct_share'))
+    THEN
+        RETURN;
+    END IF;
+    entities := ARRAY(SELECT r.one[1]::bigint FROM pgslo_catalog.sample_rows(within) AS r (one));
+    WHILE cardinality(entities) > 2 * wanted AND at_level < 62 LOOP
+        remaining := ARRAY(SELECT e.entity FROM unnest(entities) AS e (entity) WHERE e.entity & ((2::bigint << at_level::integer) - 1) = 0);
+        -- Few entities with many rows each: none of these may be among the next.
+        EXIT WHEN cardinality(remaining) < wanted;
+        entities := remaining;
+        at_level := at_level + 1;
+    END LOOP;
+    IF at_level > sample_within.level THEN
+        within := (
+            SELECT array_agg(r.one) FROM pgslo_catalog.sample_rows(sample_within.sample) AS r (one)
+            WHERE r.one[1]::bigint & ((1::bigint << at_level::integer) - 1) = 0);
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.sample_within(bigint, text[], smallint) IS
+    'A sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp

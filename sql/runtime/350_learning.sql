@@ -27,10 +27,14 @@ DECLARE
     crowded text[];
     turns numeric[];
     known jsonb;
+    thinned record;
+    share float8;
+    is_unique boolean;
     former jsonb := pgslo_catalog.put_by((profile_batch.definition).definition_id, (profile_batch.batch).name);
 BEGIN
-    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, level, w.present)
-    FROM pgslo_catalog.with_parts(definition, batch, columns, sample, present) AS w;
+    SELECT w.within, w.at_level INTO thinned FROM pgslo_catalog.sample_within(definition.definition_id, sample, level) AS w;
+    PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, thinned.at_level, w.present)
+    FROM pgslo_catalog.with_parts(definition, batch, columns, thinned.within, present) AS w;
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
@@ -89,6 +93,13 @@ BEGIN
         mine.tolerated := before.tolerated;
         mine.tolerated_below := before.tolerated_below;
         mine.learned_from := before.learned_from;
+        -- Values that occur once, and not in the batch before: none of them is usual, and each is as new as any.
+        is_unique := mine.sampled >= 50 AND before.sampled >= 50 AND round(mine.summary[5] * mine.sampled) = 1
+            AND round(before.summary[5] * before.sampled) = 1
+            AND NOT mine.common ?| ARRAY(SELECT jsonb_object_keys(before.common)) AND NOT mine.common ?| ARRAY(SELECT jsonb_object_keys(mine.usual));
+        IF is_unique THEN
+            mine.usual := '{}';
+        END IF;
         IF before.baseline THEN
             mine.learned_from := before.learned_from + 1;
             IF before.surprise IS NOT NULL THEN
@@ -97,7 +108,9 @@ BEGIN
             END IF;
             IF before.sampled > 0 AND before.column_name <> '*' THEN
                 weight := greatest(1 / 7.0, 1.0 / mine.learned_from);
-                mine.usual := pgslo_catalog.mixed(mine.usual, before.sampled, before.common, weight);
+                IF is_unique IS NOT TRUE THEN
+                    mine.usual := pgslo_catalog.mixed(mine.usual, before.sampled, before.common, weight);
+                END IF;
                 mine.usual_shapes := pgslo_catalog.mixed(mine.usual_shapes, before.sampled, before.shapes, weight);
                 IF before.grid IS NOT NULL THEN
                     IF mine.usual_grid IS NULL THEN
@@ -167,12 +180,18 @@ BEGIN
                  ORDER BY p.place DESC LIMIT 2)
             ) o;
             IF presents IS NOT NULL THEN
-                -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
-                known := mine.usual;
-                IF NOT before.baseline AND before.summary[41] < 0.05 THEN
-                    known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                IF is_unique THEN
+                    -- What shares_apart() tells where no value is in two batches: 200 values at most are kept of each.
+                    share := least(mine.sampled, 200)::float8 / mine.sampled;
+                    apart := ARRAY[share, 0, 1.0 / mine.sampled, share, asin(sqrt(1.0 / mine.sampled)), 0, 0.65 * share];
+                ELSE
+                    -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                    known := mine.usual;
+                    IF NOT before.baseline AND before.summary[41] < 0.05 THEN
+                        known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
+                    END IF;
+                    apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 END IF;
-                apart := pgslo_catalog.shares_apart(mine.sampled, mine.common, known, presents, counts);
                 shapes := pgslo_catalog.shares_apart(mine.sampled, mine.shapes, mine.usual_shapes, presents, patterns);
                 mine.summary[41] := apart[1];
                 mine.summary[42] := shapes[1];

@@ -64,9 +64,20 @@ RETURNS TABLE (column_name text, batch text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+    WITH newest AS MATERIALIZED (
+        SELECT b.place, b.rows, row_number() OVER (ORDER BY b.place DESC) AS back
+        FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (old_profiles.definition).definition_id AND b.rows > 0
+          AND b.place <= pgslo_catalog.last_place(old_profiles.definition)
+        ORDER BY b.place DESC LIMIT 90
+    ), crowded AS MATERIALIZED (
+        -- A day with far more rows than others is compared with the last ones like it, of 90 batches.
+        SELECT min(n.place) AS since, 1.2 * percentile_cont(0.5) WITHIN GROUP (ORDER BY n.rows) FILTER (WHERE n.back <= 28) AS rows FROM newest n
+    )
     SELECT p.column_name, p.batch
-    FROM pgslo_catalog.profile p
+    FROM pgslo_catalog.profile p CROSS JOIN crowded c
     WHERE p.definition_id = (old_profiles.definition).definition_id AND p.place < old_profiles.whole_from AND p.noise IS NOT NULL
+      AND NOT (p.place >= c.since AND p.rows > c.rows)
       -- Where many batches missed, those that are compared with lie further back.
       AND EXISTS (
           SELECT FROM pgslo_catalog.profile q

@@ -230,3 +230,18 @@ def test_where_most_batches_missed_what_is_compared_with_stays_whole(lived):
     ).rows
     # Of s, 6 of the newest and 22 of before the gap.
     assert dict(left) == {"*": 62, "o": 62, "s": DAYS - 51 + 22, "u": 62, "v": dict(left)["v"]}
+
+
+def test_a_day_with_far_more_rows_stays_whole_for_others_like_it(lived):
+    for table, key in (("profile", "batch"), ("batch", "name")):
+        lived.run(
+            f"""UPDATE pgslo_catalog.{table} t SET rows = 200 FROM pgslo_catalog.definition d
+                WHERE d.definition_id = t.definition_id AND d.name = 'features.kept' AND t.{key} IN ({name_of(2)}, {name_of(20)})"""
+        )
+    prune(lived, "kept")
+    left = lived.values(
+        f"""SELECT DISTINCT p.batch FROM pgslo_catalog.profile p JOIN pgslo_catalog.definition d USING (definition_id)
+            WHERE d.name = 'features.kept' AND p.noise IS NOT NULL AND p.batch < {name_of(DAYS - 62)}"""
+    )
+    # Of the last 90 batches.
+    assert left == lived.values(f"SELECT {name_of(20)}")

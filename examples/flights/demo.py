@@ -32,6 +32,9 @@ DATABASE = "flights_demo"
 QUICK = 42
 #: Held back from the load: a night on which the source breaks, and the night after.
 HELD_BACK = 2
+#: Nights that may wait to be closed while others are loaded. A busy machine loads faster than it closes, and tick() closes the
+#: newest of many first: a night has nothing to be compared with then.
+WAITING = 5
 #: A throwaway server need not survive a power cut.
 HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 #: What the package's airports.csv does not have.
@@ -41,6 +44,33 @@ INSERT INTO ref.airports (faa, name, lat, lon) VALUES
     ('BQN', 'Rafael Hernández', 18.495, -67.129),
     ('STT', 'Cyril E. King', 18.337, -64.973),
     ('PSE', 'Mercedita', 18.008, -66.563)"""
+
+
+class Pace:
+    """Keeps the loading of nights from running away from their closing."""
+
+    def __init__(self, waiting: int = WAITING) -> None:
+        self._waiting = waiting
+        self._closed = 0
+        self._is_over = False
+        self._changed = threading.Condition()
+
+    def closed(self, nights: int) -> None:
+        """So many nights are closed by now."""
+        with self._changed:
+            self._closed = nights
+            self._changed.notify_all()
+
+    def over(self) -> None:
+        """Nobody closes nights any more."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def wait(self, loaded: int) -> None:
+        """Wait, after so many nights were loaded, until few of them are open."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or loaded - self._closed <= self._waiting)
 
 
 class Demo:
@@ -140,12 +170,14 @@ class Demo:
         began = time.monotonic()
         rows = 0
         loaded = threading.Event()
-        ticking = threading.Thread(target=self._tick, args=(loaded,), daemon=True)
+        pace = Pace()
+        ticking = threading.Thread(target=self._tick, args=(loaded, pace), daemon=True)
         ticking.start()
         with self.screen.progress(nights) as progress:
             for n, night in enumerate(self.nights):
                 self.loader.copy(self.days[night])
                 rows += self.days[night].count("\n")
+                pace.wait(n + 1)
                 progress.update(progress.task_ids[0], advance=1, description=f"{night}  {rows:>7,} rows")
                 following = self.nights[n + 1] if n + 1 < nights else self.broken_night
                 if progress.disable and (following[:7] != night[:7] or n + 1 == nights):
@@ -157,17 +189,21 @@ class Demo:
         self.loader.notices.clear()
         self.screen.tell(f"{rows:,} rows in {took:.1f} s. The job was warned on {warned} of {nights} nights.")
 
-    def _tick(self, loaded: threading.Event) -> None:
+    def _tick(self, loaded: threading.Event, pace: Pace) -> None:
         """Close nights while others are loaded, until all are closed but the last."""
-        with psycopg.connect(self.dsn, autocommit=True, application_name="tick") as connection:
-            behind = True
-            while behind or not loaded.is_set():
-                last = loaded.wait(timeout=0.2)
-                connection.execute("SELECT pgslo.tick()")
-                closed = connection.execute(
-                    "SELECT count(*) FROM pgslo.batch WHERE closed_at IS NOT NULL"
-                ).fetchone()
-                behind = not last or closed is None or closed[0] < len(self.nights) - 1
+        try:
+            with psycopg.connect(self.dsn, autocommit=True, application_name="tick") as connection:
+                behind = True
+                while behind or not loaded.is_set():
+                    last = loaded.wait(timeout=0.2)
+                    connection.execute("SELECT pgslo.tick()")
+                    (closed,) = connection.execute(
+                        "SELECT count(*) FROM pgslo.batch WHERE closed_at IS NOT NULL"
+                    ).fetchone() or (0,)
+                    pace.closed(closed)
+                    behind = not last or closed < len(self.nights) - 1
+        finally:
+            pace.over()
 
     def look_back(self) -> None:
         """What real data did to real rules."""

@@ -95,3 +95,20 @@ def test_a_statement_that_wants_no_row_back_lets_the_others_in(
         session.execute(sa.update(Stats).where(Stats.age == 40).values(age=400))
         session.commit()
     assert (stored(connection), held(connection)) == ([30, 40], 2)
+
+
+def test_rows_in_the_order_of_parameters_lack_the_one_that_was_kept_out(
+    engine: sa.Engine, connection: psycopg.Connection[Any]
+):
+    """By position they would be those of other parameters: match them by key."""
+    ages = (10, 20, 500, 30, 40, 50)
+    with engine.begin() as session:
+        returned = session.execute(
+            sa.insert(Stats).returning(Stats.id, Stats.age, sort_by_parameter_order=True),
+            [{"day": DAY, "age": age, "score": 1.0} for age in ages],
+        ).all()
+    assert len(returned) == 5
+    assert {(one.id, one.age) for one in returned} == set(
+        connection.execute("SELECT id, age FROM features.stats").fetchall()
+    )
+    assert held(connection) == 1

@@ -5,10 +5,12 @@ What the extensions do with the statements of pgslo is not tested here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pglast
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
@@ -204,3 +206,29 @@ def test_a_hypertable(connection: Connection) -> None:
     apply(connection, f"{unique % 'a, day'}")
     apply(connection, f"writes: stream\n{RANGE.partition('bulk')[2]}")
     assert not any("children" in note for note in planning.plan_definitions(connection, [load(RANGE)]).notes)
+
+
+def test_each_message_of_apply_has_one_statement(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Citus forwards a message as a prepared statement, which may be one statement alone."""
+    connection.execute(TABLES.encode())
+    sent: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noted(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        sent.append(
+            query.decode()
+            if isinstance(query, bytes)
+            else query.as_string(None)
+            if hasattr(query, "as_string")
+            else query
+        )
+        return execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    apply(connection, "key: [id, day]\n" + RANGE)
+    apply(connection, "key: [id, day]\n" + RANGE.replace("min: 0", "min: 1"))
+    assert [text for text in sent if " TRIGGER pgslo_" in text]
+    several = [text for text in sent if len(pglast.split(re.sub(r"%(\(\w+\))?[sbt]", "NULL", text))) > 1]
+    assert several == []

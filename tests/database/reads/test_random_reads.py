@@ -374,6 +374,12 @@ class Table:
         self.warned += bool(needed)
         self.over += told != needed and not self.model.maybe and before is None
 
+    def _wrote_beside(self, column: str, days: Iterable[int]) -> None:
+        """Tell the model of another session's bad row, which may be bad in a column that was accepted as well."""
+        failing = self.failing()
+        self.model.wrote({(column, day) for day in days}, failing)
+        self.model.maybe |= {cell for cell in self.model.accepted & failing if cell[1] in days}
+
     def _fetch(self, text: str, *, is_held: bool) -> set[str]:
         if is_held:
             said = self.heard(f"DECLARE reading CURSOR WITH HOLD FOR {text}")
@@ -392,7 +398,7 @@ class Table:
         )
         if not is_held:
             self.run("COMMIT")
-        self.model.wrote({("a", day) for day in spoilt}, self.failing())
+        self._wrote_beside("a", spoilt)
         return said
 
     def _read_back(self, read: Read, text: str) -> set[str]:
@@ -406,7 +412,7 @@ class Table:
         self.run(f"PREPARE back AS {text}")
         said = self.heard("EXECUTE back")
         self.run("COMMIT")
-        self.model.wrote({("b", day) for day in spoilt}, self.failing())
+        self._wrote_beside("b", spoilt)
         self.told(read, lambda: self.heard("EXECUTE back"), before=before)
         self.run("DEALLOCATE back")
         return said

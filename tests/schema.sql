@@ -210,6 +210,60 @@ $$;
 
 COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
 
+CREATE FUNCTION pgslo.among(batch date, keys date[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((batch >= (keys)[1]) AND (batch <= (keys)[array_upper(keys, 1)]) AND (batch = ANY (keys))) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch date, keys date[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(batch bigint, keys bigint[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((batch >= (keys)[1]) AND (batch <= (keys)[array_upper(keys, 1)]) AND (batch = ANY (keys))) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch bigint, keys bigint[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(batch numeric, keys numeric[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((batch >= (keys)[1]) AND (batch <= (keys)[array_upper(keys, 1)]) AND (batch = ANY (keys))) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch numeric, keys numeric[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(batch text, keys text[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR (batch = ANY (keys)) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch text, keys text[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(batch timestamp without time zone, keys timestamp without time zone[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((batch >= (keys)[1]) AND (batch <= (keys)[array_upper(keys, 1)]) AND (batch = ANY (keys))) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch timestamp without time zone, keys timestamp without time zone[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(batch timestamp with time zone, keys timestamp with time zone[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((batch >= (keys)[1]) AND (batch <= (keys)[array_upper(keys, 1)]) AND (batch = ANY (keys))) OR ((batch IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(batch timestamp with time zone, keys timestamp with time zone[], flags boolean[]) IS 'Whether a batch is one of these, or may be.';
+
+CREATE FUNCTION pgslo.among(moment date, every interval, keys timestamp without time zone[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((moment >= LEAST(((keys)[1])::date, '294276-12-31'::date)) AND (moment <= ((((keys)[array_upper(keys, 1)])::date + every) + '1 day'::interval)) AND (date_bin(every, (CASE WHEN (moment > '294276-12-31'::date) THEN 'infinity'::date ELSE moment END)::timestamp without time zone, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (keys))) OR ((moment IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(moment date, every interval, keys timestamp without time zone[], flags boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
+
+CREATE FUNCTION pgslo.among(moment timestamp without time zone, every interval, keys timestamp without time zone[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((moment >= (keys)[1]) AND (moment <= ((keys)[array_upper(keys, 1)] + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (keys))) OR ((moment IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(moment timestamp without time zone, every interval, keys timestamp without time zone[], flags boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
+
+CREATE FUNCTION pgslo.among(moment timestamp with time zone, every interval, keys timestamp with time zone[], flags boolean[]) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((flags)[1] OR ((moment >= (keys)[1]) AND (moment <= ((keys)[array_upper(keys, 1)] + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00+00'::timestamp with time zone) = ANY (keys))) OR ((moment IS NULL) AND (flags)[2]));
+
+COMMENT ON FUNCTION pgslo.among(moment timestamp with time zone, every interval, keys timestamp with time zone[], flags boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
+
 CREATE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1035,8 +1089,11 @@ CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, plann
 DECLARE
     mode text;
 BEGIN
-    -- The way of nearly every read: nothing is wrong with the table as a whole, and the plan knows what is missed. Nearly all of
-    -- a question's cost is starting its plan, so this is one, and as small as can be.
+    -- The way of nearly every read.
+    IF pgslo_catalog.is_quiet(guard.definition, guard.columns, guard.planned) THEN
+        RETURN true;
+    END IF;
+    -- Something is missed. By hash: there may be a thousand.
     PERFORM FROM pgslo_catalog.missed_batch m
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
       AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
@@ -1097,9 +1154,14 @@ CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, 
     SET client_min_messages TO 'warning'
     AS $$
 DECLARE
-    told record := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
+    told record;
     is_known boolean;
 BEGIN
+    -- Nearly always nothing is missed, and nothing was when the statement was planned.
+    IF guard_rows.planned = '{}' AND pgslo_catalog.is_quiet(guard_rows.definition, coalesce(guard_rows.columns, '{*}'), '{}') THEN
+        RETURN true;
+    END IF;
+    told := pgslo.told_by_rows(guard_rows.definition, guard_rows.columns, NULL, guard_rows.kind);
     -- What concerns all rows; how old the plan is does not matter here.
     PERFORM pgslo.guard(guard_rows.definition, coalesce(guard_rows.columns, '{*}'), guard_rows.on_read, NULL::text[]);
     -- Nothing is missed.
@@ -1168,17 +1230,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
 
-CREATE FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    RETURN (pgslo.told_by_rows(planned_any.definition, planned_any.columns, planned_any.within, pg_typeof(planned_any.kind))).is_any;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo.planned_any(definition text, columns text[], within interval, kind anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell.';
-
 CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1188,100 +1239,79 @@ CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within in
 DECLARE
     answer ALIAS FOR $0;
 BEGIN
+    -- An assignment reads the texts by the type's input function.
     answer := (pgslo.told_by_rows(planned_batches.definition, planned_batches.columns, planned_batches.within, pg_typeof(kind))).keys;
+    answer := ARRAY(SELECT u.key FROM unnest(answer) AS u (key) ORDER BY u.key);
     RETURN answer;
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Missed batches of these columns, of the type of the batch''s column.';
+COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Missed batches of these columns, of the type of the batch''s column, the first one first.';
 
-CREATE FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) RETURNS anyelement
+CREATE FUNCTION pgslo.planned_flags(definition text, columns text[], within interval, kind anyelement) RETURNS boolean[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO, YMD'
     AS $$
 DECLARE
-    key text;
-    value kind%TYPE;
-    found kind%TYPE;
+    told record := pgslo.told_by_rows(planned_flags.definition, planned_flags.columns, planned_flags.within, pg_typeof(planned_flags.kind));
 BEGIN
-    FOREACH key IN ARRAY (pgslo.told_by_rows(planned_edge.definition, planned_edge.columns, planned_edge.within, pg_typeof(kind))).keys LOOP
-        -- An assignment reads the text by the type's input function.
-        value := key;
-        IF found IS NULL OR planned_edge.edge = 'first' AND value < found OR planned_edge.edge <> 'first' AND value > found THEN
-            found := value;
-        END IF;
-    END LOOP;
-    RETURN found;
+    RETURN ARRAY[told.is_any, told.has_null];
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.planned_edge(definition text, columns text[], within interval, edge text, kind anyelement) IS 'The first or last missed batch of these columns: two comparisons spare most rows the search among all.';
-
-CREATE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- No type: no key is asked for.
-    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, NULL)).has_null;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) IS 'Whether rows without a batch are missed.';
+COMMENT ON FUNCTION pgslo.planned_flags(definition text, columns text[], within interval, kind anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell, and whether rows without a batch are missed.';
 
 CREATE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::date)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::date), pgslo.planned_flags(definition, columns, within, NULL::date));
 
 COMMENT ON FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::bigint) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::bigint)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::bigint)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::bigint)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::bigint)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::bigint), pgslo.planned_flags(definition, columns, within, NULL::bigint));
 
 COMMENT ON FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::numeric) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::numeric)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::numeric)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::numeric)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::numeric)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::numeric), pgslo.planned_flags(definition, columns, within, NULL::numeric));
 
 COMMENT ON FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::text) OR (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::text))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::text)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::text), pgslo.planned_flags(definition, columns, within, NULL::text));
 
 COMMENT ON FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(batch timestamp without time zone, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone), pgslo.planned_flags(definition, columns, within, NULL::timestamp without time zone));
 
 COMMENT ON FUNCTION pgslo.hit(batch timestamp without time zone, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(batch timestamp with time zone, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((batch >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (batch <= pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone)) AND (batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((batch IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
+    RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone), pgslo.planned_flags(definition, columns, within, NULL::timestamp with time zone));
 
 COMMENT ON FUNCTION pgslo.hit(batch timestamp with time zone, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::date) OR ((moment >= LEAST(pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::date), '294276-12-31'::date)) AND (moment <= ((pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::date) + every) + '1 day'::interval)) AND (date_bin(every, (CASE WHEN (moment > '294276-12-31'::date) THEN 'infinity'::date ELSE moment END)::timestamp without time zone, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::date)));
+    RETURN pgslo.among(moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone), pgslo.planned_flags(definition, columns, within, NULL::timestamp without time zone));
 
 COMMENT ON FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp without time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp without time zone)) AND (moment <= (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp without time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00'::timestamp without time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp without time zone)));
+    RETURN pgslo.among(moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamp without time zone), pgslo.planned_flags(definition, columns, within, NULL::timestamp without time zone));
 
 COMMENT ON FUNCTION pgslo.hit(moment timestamp without time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 CREATE FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (pgslo.planned_any(definition, columns, within, NULL::timestamp with time zone) OR ((moment >= pgslo.planned_edge(definition, columns, within, 'first'::text, NULL::timestamp with time zone)) AND (moment <= (pgslo.planned_edge(definition, columns, within, 'last'::text, NULL::timestamp with time zone) + every)) AND (date_bin(every, moment, '2001-01-01 00:00:00+00'::timestamp with time zone) = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone)))) OR ((moment IS NULL) AND pgslo.planned_null(definition, columns, within, NULL::timestamp with time zone)));
+    RETURN pgslo.among(moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamp with time zone), pgslo.planned_flags(definition, columns, within, NULL::timestamp with time zone));
 
 COMMENT ON FUNCTION pgslo.hit(moment timestamp with time zone, every interval, definition text, columns text[], within interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
@@ -1296,6 +1326,60 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo.is_current(definition text, planned text[]) IS 'Whether a plan knows all that concerns readers of a definition now.';
+
+CREATE FUNCTION pgslo.is_healthy(batch date, keys date[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch date, keys date[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch timestamp without time zone, keys timestamp without time zone[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp without time zone, keys timestamp without time zone[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch timestamp with time zone, keys timestamp with time zone[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp with time zone, keys timestamp with time zone[], has_null boolean) IS 'Whether a batch is none of these.';
+
+CREATE FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
+
+COMMENT ON FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) IS 'Whether a batch is none of these.';
 
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1531,12 +1615,32 @@ CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within inter
     SET client_min_messages TO 'warning'
     AS $$
 BEGIN
+    -- Each column that a statement reads asks: nearly always nothing is wrong with it, and one small question says so.
+    PERFORM FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = planned_fine.definition AND m.ended_at IS NULL AND (planned_fine.columns IS NULL OR m.about && planned_fine.columns)
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.definition = planned_fine.definition AND i.over_at IS NULL AND NOT i.is_of_batches
+    UNION ALL SELECT FROM pgslo_catalog.rule_break;
+    IF NOT FOUND THEN
+        RETURN true;
+    END IF;
     PERFORM FROM pgslo_catalog.concern(planned_fine.definition, planned_fine.columns, planned_fine.within);
     RETURN NOT FOUND;
 END
 $$;
 
 COMMENT ON FUNCTION pgslo.planned_fine(definition text, columns text[], within interval) IS 'Whether nothing concerns readers of these columns when a statement is planned.';
+
+CREATE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- No type: no key is asked for.
+    RETURN (pgslo.told_by_rows(planned_null.definition, planned_null.columns, planned_null.within, NULL)).has_null;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) IS 'Whether rows without a batch are missed.';
 
 CREATE FUNCTION pgslo.prunable(definition text) RETURNS TABLE(thinned_profiles bigint, removed_profiles bigint, removed_verdicts bigint, whole_from text, history_from text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2525,10 +2629,11 @@ CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within inter
     SET "DateStyle" TO 'ISO, YMD'
     AS $_$
 BEGIN
-    SELECT coalesce(array_agg(DISTINCT c.batch) FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
+    SELECT coalesce(array_agg(DISTINCT c.batch COLLATE "C") FILTER (WHERE c.batch <> 'NULL'), '{}'), coalesce(bool_or(c.batch = 'NULL'), false),
            coalesce(bool_or(c.batch IS NULL), false),
            -- A hash, the beginning of a long key, rows whose batch is not known, and years so late that their batch may have no end.
-           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch ~ '^text [0-9a-f]{32}$|^[0-9]{5,}-'), false)
+           coalesce(bool_or(c.batch IN ('', 'unknown') OR length(c.batch) >= 190 OR c.batch LIKE 'text %' AND c.batch ~ '^text [0-9a-f]{32}$'
+               OR strpos(c.batch, '-') > 5 AND c.batch ~ '^[0-9]{5,}-'), false)
     INTO keys, has_null, is_any, is_untold
     FROM pgslo_catalog.concern(told_by_rows.definition, told_by_rows.columns, told_by_rows.within) AS c;
     is_untold := is_untold
@@ -3057,9 +3162,18 @@ CREATE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RETURNS boolea
 DECLARE
     months text := '(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9])';
     clock text := 'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?([+]00:00)?';
+    plainest text := array_to_string(are_keys.keys, ',');
     moment text := format('^-?infinity$|^[0-9]{4}-(%s)(%s)?( BC)?$', months, clock);
 BEGIN
-    -- By their form, as iso() writes them: before PostgreSQL 18, no error can be caught in a parallel plan.
+    -- By their form, as iso() writes them: before PostgreSQL 18, no error can be caught in a parallel plan. Nearly always
+    -- all of them are of the plainest one, and one look at all says so.
+    IF cardinality(string_to_array(plainest, ',')) = cardinality(are_keys.keys) AND plainest || ',' ~ (CASE
+        WHEN are_keys.kind IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+            THEN '^(?:2[0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:[01][1-9]|10|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31),)*$'
+        WHEN are_keys.kind IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN '^(?:[0-9]{1,4},)*$' END)
+    THEN
+        RETURN true;
+    END IF;
     RETURN NOT EXISTS (
         SELECT FROM unnest(are_keys.keys) AS k (key) CROSS JOIN (SELECT p.typlen FROM pg_type p WHERE p.oid = are_keys.kind) AS t
         WHERE NOT CASE
@@ -8169,6 +8283,30 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) IS 'Whether offices of many countries rest on the day of a batch, by its place in seconds since 1970, in UTC.';
 
+CREATE FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- By comparing all with all, which is quick for a few: a plan knows of none, nearly always.
+    IF coalesce(cardinality(is_quiet.planned), 1000) > 100 THEN
+        RETURN false;
+    END IF;
+    -- Nearly all of a question's cost is starting its plan, so this is one, and as small as can be.
+    PERFORM FROM pgslo_catalog.missed_batch m
+    WHERE m.definition = is_quiet.definition AND m.ended_at IS NULL AND (m.concern <> ALL (is_quiet.planned) OR m.about && is_quiet.columns)
+    UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = is_quiet.definition AND NOT i.is_of_batches
+    UNION ALL SELECT FROM pgslo_catalog.rule_break
+    UNION ALL SELECT WHERE NOT EXISTS (
+        SELECT FROM pgslo_catalog.definition d
+        WHERE d.name = is_quiet.definition AND d.schema_wanted IS NULL
+          AND (d.max_age IS NULL OR pgslo_catalog.newest_data(d) BETWEEN clock_timestamp() - d.max_age AND clock_timestamp()));
+    RETURN NOT FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) IS 'Whether nothing is wrong with a table as a whole, and a plan knows all batches that are missed; false where that takes longer to tell.';
+
 CREATE FUNCTION pgslo_catalog.is_replica() RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12652,138 +12790,165 @@ CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within in
     AS $$
 DECLARE
     reach interval := pgslo_catalog.reach(problem.definition, problem.within);
+    target pgslo_catalog.definition;
+    is_whole boolean := '*' = ANY (problem.columns);
 BEGIN
-    RETURN QUERY
+    -- A reader waits for this sentence. To start a plan takes longer than to ask whether there is anything to tell.
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = problem.definition;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT '01SL2', NULL::bigint, NULL::text, NULL::text, format('%s has no definition', problem.definition),
+            'The guarded view outlived it.', 'pgslo plan shows how to mend it.', false;
+        RETURN;
+    END IF;
     -- Batches that missed a rule and are stored, one line a rule.
-    WITH stored AS (
-        SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
-               array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
-               -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
-               bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches') OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
-        FROM pgslo_catalog.missed_batch m
-        JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
-        LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
-        WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
-          AND pgslo_catalog.is_within(m.place, reach)
-        GROUP BY m.rule_id
-    ), named AS (
-        SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
-               i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open, coalesce(i.is_suspect, false) AS is_suspect,
-               (SELECT min(c.name) FROM unnest(r.columns) AS c (name) WHERE c.name = ANY (problem.columns)) AS column_name,
-               CASE WHEN r.kind = 'learned' THEN (
-                   SELECT min(o.rule_id) FROM stored o JOIN pgslo_catalog.rule k ON k.rule_id = o.rule_id
-                   WHERE k.kind <> 'learned' AND k.columns && r.columns AND o.names && s.names) END AS told_by
-        FROM stored s
-        JOIN pgslo_catalog.rule r ON r.rule_id = s.rule_id AND r.retired_at IS NULL
-        JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
-        LEFT JOIN LATERAL (
-            -- A batch that a writer recorded is joined to its incident by tick().
-            SELECT o.* FROM pgslo_catalog.incident o
-            WHERE o.definition_id = r.definition_id AND o.rule_id = r.rule_id AND (o.incident_id = s.incident_id OR o.over_at IS NULL)
-            ORDER BY o.over_at IS NULL DESC, o.opened_by_tick DESC, o.incident_id DESC LIMIT 1
-        ) i ON true
-        -- Nothing but the newest batch can be missing.
-        WHERE s.by_row OR coalesce(i.over_at IS NULL, true)
-    )
-    SELECT '01SL1', n.incident_id, (n.rule).name, n.column_name,
-           format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END, CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
-               format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
-           format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
-               CASE WHEN n.is_open
-                    THEN format('Since %s UTC, %s.', to_char(coalesce(n.opened_at, n.since) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.batches_shown(n.batches))
-                    ELSE format('Later batches meet the rule; %s stored since %s UTC.',
-                        CASE n.batches WHEN 1 THEN 'this one is' ELSE pgslo_catalog.batches_shown(n.batches) || ' that missed it are' END,
-                        to_char(n.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')) END),
-           CASE WHEN n.incident_id IS NULL THEN format('The owner is %s.', coalesce((n.rule).owner, n.owner, 'unknown'))
-                ELSE format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', n.incident_id, coalesce((n.rule).owner, n.owner, 'unknown'), n.incident_id) END,
-           n.by_row
-    FROM named n
-    LEFT JOIN LATERAL (SELECT string_agg(format('"%s"', (o.rule).name), ', ' ORDER BY o.rule_id) FROM named o WHERE o.told_by = n.rule_id) AS l (names) ON true
-    WHERE n.told_by IS NULL
-    UNION ALL
+    PERFORM FROM pgslo_catalog.missed_batch m WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns;
+    IF FOUND THEN
+        RETURN QUERY
+        WITH stored AS (
+            SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
+                   array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
+                   -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
+                   bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches')
+                            OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
+            FROM pgslo_catalog.missed_batch m
+            JOIN pgslo_catalog.rule k ON k.rule_id = m.rule_id
+            LEFT JOIN pgslo_catalog.batch b ON b.definition_id = m.definition_id AND b.name = m.batch
+            WHERE m.definition = problem.definition AND m.ended_at IS NULL AND m.about && problem.columns
+              AND pgslo_catalog.is_within(m.place, reach)
+            GROUP BY m.rule_id
+        ), named AS (
+            SELECT s.rule_id, s.batches, s.since, s.names, s.by_row, r AS rule, d.owner,
+                   i.incident_id, i.opened_at, coalesce(i.over_at IS NULL, true) AS is_open, coalesce(i.is_suspect, false) AS is_suspect,
+                   (SELECT min(c.name) FROM unnest(r.columns) AS c (name) WHERE c.name = ANY (problem.columns)) AS column_name,
+                   CASE WHEN r.kind = 'learned' THEN (
+                       SELECT min(o.rule_id) FROM stored o JOIN pgslo_catalog.rule k ON k.rule_id = o.rule_id
+                       WHERE k.kind <> 'learned' AND k.columns && r.columns AND o.names && s.names) END AS told_by
+            FROM stored s
+            JOIN pgslo_catalog.rule r ON r.rule_id = s.rule_id AND r.retired_at IS NULL
+            JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
+            LEFT JOIN LATERAL (
+                -- A batch that a writer recorded is joined to its incident by tick().
+                SELECT o.* FROM pgslo_catalog.incident o
+                WHERE o.definition_id = r.definition_id AND o.rule_id = r.rule_id AND (o.incident_id = s.incident_id OR o.over_at IS NULL)
+                ORDER BY o.over_at IS NULL DESC, o.opened_by_tick DESC, o.incident_id DESC LIMIT 1
+            ) i ON true
+            -- Nothing but the newest batch can be missing.
+            WHERE s.by_row OR coalesce(i.over_at IS NULL, true)
+        )
+        SELECT '01SL1', n.incident_id, (n.rule).name, n.column_name,
+               format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END,
+                   CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
+                   format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
+               format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
+                   CASE WHEN n.is_open
+                        THEN format('Since %s UTC, %s.', to_char(coalesce(n.opened_at, n.since) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                                    pgslo_catalog.batches_shown(n.batches))
+                        ELSE format('Later batches meet the rule; %s stored since %s UTC.',
+                            CASE n.batches WHEN 1 THEN 'this one is' ELSE pgslo_catalog.batches_shown(n.batches) || ' that missed it are' END,
+                            to_char(n.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')) END),
+               CASE WHEN n.incident_id IS NULL THEN format('The owner is %s.', coalesce((n.rule).owner, n.owner, 'unknown'))
+                    ELSE format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);',
+                        n.incident_id, coalesce((n.rule).owner, n.owner, 'unknown'), n.incident_id) END,
+               n.by_row
+        FROM named n
+        LEFT JOIN LATERAL (SELECT string_agg(format('"%s"', (o.rule).name), ', ' ORDER BY o.rule_id)
+                           FROM named o WHERE o.told_by = n.rule_id) AS l (names) ON true
+        WHERE n.told_by IS NULL;
+    END IF;
     -- Rules over the table as it is now.
-    SELECT '01SL1', i.incident_id, r.name, touched.name,
-           format('%s misses rule "%s"', touched.phrase, r.name),
-           format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2), to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-           format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id),
-           false
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.over_at IS NULL
-    JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.scope <> 'table' AND NOT pgslo_catalog.keeps_batches(r)
-    CROSS JOIN LATERAL (
-        SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
-        FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
-        WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
-    ) touched
-    CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r) AS said) AS s
-    WHERE d.name = problem.definition
-      -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
-      AND (i.opened_by_tick OR NOT EXISTS (
-          SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick))
-    UNION ALL
-    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
-    SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
-           CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
-           upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
-           format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END, coalesce(r.owner, d.owner, 'unknown')), false
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
-    LEFT JOIN LATERAL (
-        SELECT o.incident_id FROM pgslo_catalog.incident o
-        WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.over_at IS NULL
-        ORDER BY o.opened_by_tick DESC LIMIT 1
-    ) i ON true
-    CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
-    WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high)
-    UNION ALL
-    SELECT '01SL2', NULL, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
-           format('rule "%s" of %s can no longer be judged', r.name, d.name),
-           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-           CASE WHEN b.pause_id IS NULL
-                THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
-                ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
-           false
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
-    JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
-    WHERE d.name = problem.definition AND b.batch IS NULL AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
-    UNION ALL
-    SELECT '01SL2', NULL, u.name, u.column_name,
-           format('rule "%s" of %s has not been evaluated for batch %s', u.name, problem.definition, u.batches[1]),
-           format('%s since %s UTC, SQLSTATE %s.', CASE cardinality(u.batches) WHEN 1 THEN '1 batch' ELSE cardinality(u.batches) || ' batches' END,
-                  to_char(u.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.error_code),
-           format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner), u.column_name IS NOT NULL
-    FROM (
-        SELECT r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS column_name,
-               coalesce(r.owner, d.owner, 'unknown') AS owner, min(k.since) AS since, min(k.error_code) AS error_code,
-               array_agg(k.batch ORDER BY k.place DESC, k.batch) AS batches
+    PERFORM FROM pgslo_catalog.incident i WHERE i.definition = problem.definition AND i.over_at IS NULL AND NOT i.is_of_batches;
+    IF FOUND THEN
+        RETURN QUERY
+        SELECT '01SL1', i.incident_id, r.name, touched.name,
+               format('%s misses rule "%s"', touched.phrase, r.name),
+               format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2), to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id),
+               false
         FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
-        JOIN (
-            SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
-            FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, reach)
-            GROUP BY b.definition_id, b.rule_id, b.batch
-        ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
-        WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
-        GROUP BY r.rule_id, d.owner
-    ) u
-    UNION ALL
-    SELECT '01SL2', NULL, NULL, NULL,
-           format('batches of %s can no longer be told apart', d.name),
-           format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-           format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown')), false
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
-    WHERE d.name = problem.definition AND '*' = ANY (problem.columns)
-    UNION ALL
-    SELECT '01SL1', NULL, 'schema', NULL, format('%s misses rule "schema"', d.name), upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
-           format('Tell the owner, %s.', coalesce(d.owner, 'unknown')), false
-    FROM pgslo_catalog.definition d
-    CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
-    WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL
-    UNION ALL
-    SELECT '01SL2', NULL, NULL, NULL, format('%s has no definition', problem.definition), 'The guarded view outlived it.', 'pgslo plan shows how to mend it.', false
-    WHERE NOT EXISTS (SELECT FROM pgslo_catalog.definition d WHERE d.name = problem.definition);
+        JOIN pgslo_catalog.incident i ON i.definition_id = d.definition_id AND i.over_at IS NULL
+        JOIN pgslo_catalog.rule r ON r.rule_id = i.rule_id AND r.retired_at IS NULL AND r.scope <> 'table' AND NOT pgslo_catalog.keeps_batches(r)
+        CROSS JOIN LATERAL (
+            SELECT c.name, CASE WHEN c.name IS NULL THEN d.name ELSE format('column "%s" of %s', c.name, d.name) END AS phrase
+            FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
+            WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
+        ) touched
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r) AS said) AS s
+        WHERE d.name = problem.definition
+          -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
+          AND (i.opened_by_tick OR NOT EXISTS (
+              SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id
+                AND k.over_at IS NULL AND k.opened_by_tick));
+    END IF;
+    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    IF is_whole AND target.max_age IS NOT NULL THEN
+        RETURN QUERY
+        SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
+               CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+               upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
+               format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END,
+                   coalesce(r.owner, d.owner, 'unknown')), false
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
+        LEFT JOIN LATERAL (
+            SELECT o.incident_id FROM pgslo_catalog.incident o
+            WHERE o.definition_id = d.definition_id AND o.rule_id = r.rule_id AND o.over_at IS NULL
+            ORDER BY o.opened_by_tick DESC LIMIT 1
+        ) i ON true
+        CROSS JOIN LATERAL pgslo_catalog.age(d) AS a
+        WHERE d.name = problem.definition AND d.max_age IS NOT NULL AND '*' = ANY (problem.columns) AND (a.value IS NULL OR a.value > r.warn_high);
+    END IF;
+    PERFORM FROM pgslo_catalog.rule_break b WHERE b.definition_id = target.definition_id;
+    IF FOUND THEN
+        RETURN QUERY
+        SELECT '01SL2', NULL::bigint, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
+               format('rule "%s" of %s can no longer be judged', r.name, d.name),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               CASE WHEN b.pause_id IS NULL
+                    THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+                    ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
+               false
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id
+        JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id AND r.retired_at IS NULL
+        WHERE d.name = problem.definition AND b.batch IS NULL AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+        UNION ALL
+        SELECT '01SL2', NULL, u.name, u.column_name,
+               format('rule "%s" of %s has not been evaluated for batch %s', u.name, problem.definition, u.batches[1]),
+               format('%s since %s UTC, SQLSTATE %s.', CASE cardinality(u.batches) WHEN 1 THEN '1 batch' ELSE cardinality(u.batches) || ' batches' END,
+                      to_char(u.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.error_code),
+               format('SELECT pgslo.tick(); tries again. The owner is %s.', u.owner), u.column_name IS NOT NULL
+        FROM (
+            SELECT r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS column_name,
+                   coalesce(r.owner, d.owner, 'unknown') AS owner, min(k.since) AS since, min(k.error_code) AS error_code,
+                   array_agg(k.batch ORDER BY k.place DESC, k.batch) AS batches
+            FROM pgslo_catalog.definition d
+            JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.retired_at IS NULL
+            JOIN (
+                SELECT b.definition_id, b.rule_id, b.batch, min(b.place) AS place, min(b.broke_at) AS since, min(b.error_code) AS error_code
+                FROM pgslo_catalog.rule_break b WHERE b.batch IS NOT NULL AND pgslo_catalog.is_within(b.place, reach)
+                GROUP BY b.definition_id, b.rule_id, b.batch
+            ) k ON k.definition_id = d.definition_id AND k.rule_id = r.rule_id
+            WHERE d.name = problem.definition AND (r.columns && problem.columns OR r.columns = '{}' AND '*' = ANY (problem.columns))
+            GROUP BY r.rule_id, d.owner
+        ) u
+        UNION ALL
+        SELECT '01SL2', NULL, NULL, NULL,
+               format('batches of %s can no longer be told apart', d.name),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown')), false
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
+        WHERE d.name = problem.definition AND '*' = ANY (problem.columns);
+    END IF;
+    IF is_whole AND target.schema_wanted IS NOT NULL THEN
+        RETURN QUERY
+        SELECT '01SL1', NULL::bigint, 'schema', NULL::text, format('%s misses rule "schema"', d.name),
+               upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
+               format('Tell the owner, %s.', coalesce(d.owner, 'unknown')), false
+        FROM pgslo_catalog.definition d
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
+        WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL;
+    END IF;
 END
 $$;
 
@@ -20830,6 +20995,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_replica() FROM PUBLIC;
 

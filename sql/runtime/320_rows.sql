@@ -5,88 +5,119 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- for columns that are read and miss something. One for each type of a batch's column; views cast other integers to bigint,
 -- and uuid to text. RETURN, not a string: its names are looked up when it is made, not in the reader's session. An OR, not
 -- a CASE, so that what is FALSE when planned disappears.
+-- hit() asks what is missed, two questions, and has among() compare: each use of an argument there would ask once more.
+-- The first and the last batch spare most rows the search among all; of texts, to compare them takes longer.
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch date, keys date[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch >= keys[1] AND batch <= keys[array_upper(keys, 1)] AND batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(date, date[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::date)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::date)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::date)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::date))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::date);
+RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::date), pgslo.planned_flags(definition, columns, within, NULL::date));
 COMMENT ON FUNCTION pgslo.hit(date, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch timestamp, keys timestamp[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch >= keys[1] AND batch <= keys[array_upper(keys, 1)] AND batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(timestamp, timestamp[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch timestamp, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::timestamp)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamp)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamp);
+RETURN pgslo.among(
+    batch, pgslo.planned_batches(definition, columns, within, NULL::timestamp),
+    pgslo.planned_flags(definition, columns, within, NULL::timestamp));
 COMMENT ON FUNCTION pgslo.hit(timestamp, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch timestamptz, keys timestamptz[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch >= keys[1] AND batch <= keys[array_upper(keys, 1)] AND batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(timestamptz, timestamptz[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch timestamptz, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamptz)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamptz))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
+RETURN pgslo.among(
+    batch, pgslo.planned_batches(definition, columns, within, NULL::timestamptz),
+    pgslo.planned_flags(definition, columns, within, NULL::timestamptz));
 COMMENT ON FUNCTION pgslo.hit(timestamptz, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch bigint, keys bigint[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch >= keys[1] AND batch <= keys[array_upper(keys, 1)] AND batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(bigint, bigint[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch bigint, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::bigint)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::bigint)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::bigint)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::bigint))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::bigint);
+RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::bigint), pgslo.planned_flags(definition, columns, within, NULL::bigint));
 COMMENT ON FUNCTION pgslo.hit(bigint, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch numeric, keys numeric[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch >= keys[1] AND batch <= keys[array_upper(keys, 1)] AND batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(numeric, numeric[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch numeric, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::numeric)
-    OR batch >= pgslo.planned_edge(definition, columns, within, 'first', NULL::numeric)
-       AND batch <= pgslo.planned_edge(definition, columns, within, 'last', NULL::numeric)
-       AND batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::numeric))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::numeric);
+RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::numeric), pgslo.planned_flags(definition, columns, within, NULL::numeric));
 COMMENT ON FUNCTION pgslo.hit(numeric, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(batch text, keys text[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1] OR batch = ANY (keys) OR batch IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(text, text[], boolean[]) IS 'Whether a batch is one of these, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(batch text, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::text)
-    OR batch = ANY (pgslo.planned_batches(definition, columns, within, NULL::text))
-    OR batch IS NULL AND pgslo.planned_null(definition, columns, within, NULL::text);
+RETURN pgslo.among(batch, pgslo.planned_batches(definition, columns, within, NULL::text), pgslo.planned_flags(definition, columns, within, NULL::text));
 COMMENT ON FUNCTION pgslo.hit(text, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 -- Batches that cut a time into intervals. The batch at infinity begins and ends there, hence <= and not <.
 
+CREATE OR REPLACE FUNCTION pgslo.among(moment date, every interval, keys timestamp[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1]
+    OR moment >= least(keys[1]::date, '294276-12-31') AND moment <= keys[array_upper(keys, 1)]::date + every + interval '1 day'
+       -- Dates later than any time stamp are of the batch at infinity.
+       AND date_bin(every, (CASE WHEN moment > '294276-12-31' THEN 'infinity' ELSE moment END)::timestamp, '2001-01-01 00:00:00+00') = ANY (keys)
+    OR moment IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(date, interval, timestamp[], boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
+
 CREATE OR REPLACE FUNCTION pgslo.hit(moment date, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::date)
-    OR moment >= least(pgslo.planned_edge(definition, columns, within, 'first', NULL::date), '294276-12-31')
-       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::date) + every + interval '1 day'
-       -- Dates later than any time stamp are of the batch at infinity.
-       AND date_bin(every, (CASE WHEN moment > '294276-12-31' THEN 'infinity' ELSE moment END)::timestamp, '2001-01-01 00:00:00+00')
-           = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
-    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::date);
+RETURN pgslo.among(
+    moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamp),
+    pgslo.planned_flags(definition, columns, within, NULL::timestamp));
 COMMENT ON FUNCTION pgslo.hit(date, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(moment timestamp, every interval, keys timestamp[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1]
+    OR moment >= keys[1] AND moment <= keys[array_upper(keys, 1)] + every
+       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (keys)
+    OR moment IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(timestamp, interval, timestamp[], boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamp, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::timestamp)
-    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamp)
-       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamp) + every
-       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamp))
-    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamp);
+RETURN pgslo.among(
+    moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamp),
+    pgslo.planned_flags(definition, columns, within, NULL::timestamp));
 COMMENT ON FUNCTION pgslo.hit(timestamp, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
+
+CREATE OR REPLACE FUNCTION pgslo.among(moment timestamptz, every interval, keys timestamptz[], flags boolean[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN flags[1]
+    OR moment >= keys[1] AND moment <= keys[array_upper(keys, 1)] + every
+       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (keys)
+    OR moment IS NULL AND flags[2];
+COMMENT ON FUNCTION pgslo.among(timestamptz, interval, timestamptz[], boolean[]) IS 'Whether a moment is in one of these batches, or may be.';
 
 CREATE OR REPLACE FUNCTION pgslo.hit(moment timestamptz, every interval, definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN pgslo.planned_any(definition, columns, within, NULL::timestamptz)
-    OR moment >= pgslo.planned_edge(definition, columns, within, 'first', NULL::timestamptz)
-       AND moment <= pgslo.planned_edge(definition, columns, within, 'last', NULL::timestamptz) + every
-       AND date_bin(every, moment, '2001-01-01 00:00:00+00') = ANY (pgslo.planned_batches(definition, columns, within, NULL::timestamptz))
-    OR moment IS NULL AND pgslo.planned_null(definition, columns, within, NULL::timestamptz);
+RETURN pgslo.among(
+    moment, every, pgslo.planned_batches(definition, columns, within, NULL::timestamptz),
+    pgslo.planned_flags(definition, columns, within, NULL::timestamptz));
 COMMENT ON FUNCTION pgslo.hit(timestamptz, interval, text, text[], interval) IS 'Whether a row is of a missed batch of these columns, or may be.';
 
 -- The same for tables of a hundred columns or more: one call a column in the text of the view, because each sub-select in it

@@ -512,14 +512,12 @@ SELECT
 FROM features.user_stats AS r
 WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', pgslo.planned('features.user_stats'), NULL::date))
     AND (pgslo.planned_fine('features.user_stats', NULL::text[])
-        OR ((r.feature_date) = ANY (pgslo.planned_batches('features.user_stats', NULL::text[], NULL, NULL::date))
-            OR (r.feature_date) IS NULL AND pgslo.planned_null('features.user_stats', NULL::text[], NULL, NULL::date)) IS NOT TRUE)
-    AND CASE
-        WHEN (SELECT pgslo.is_current('features.user_stats', pgslo.planned('features.user_stats'))) THEN true
-        WHEN (r.feature_date) IN (SELECT u FROM pgslo.unhealthy('features.user_stats', NULL::text[], NULL::date) AS u) THEN NULL
-        ELSE true
-    END IS NOT NULL;
+        OR pgslo.is_healthy((r.feature_date), pgslo.planned_batches('features.user_stats', NULL::text[], NULL, NULL::date),
+            pgslo.planned_null('features.user_stats', NULL::text[], NULL, NULL::date)))
+    AND ((SELECT pgslo.is_current('features.user_stats', pgslo.planned('features.user_stats')))
+        OR CASE WHEN (r.feature_date) IN (SELECT u FROM pgslo.unhealthy('features.user_stats', NULL::text[], NULL::date) AS u) THEN NULL
+                ELSE true END IS NOT NULL);
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 00021de69fc86a2f features.user_stats';
+pgslo 95e96dd14036d85f features.user_stats';
 
 COMMIT;

@@ -347,6 +347,17 @@ def test_healthy_columns_keep_statistics_and_indexes(session):
     assert "Index" in plan
 
 
+@pytest.mark.parametrize("missed", [(), (2,), (2, 5), (2, 5, 6), (0, 2, 4, 6, 8, 9, 1, 3, 5)])
+def test_healthy_rows_are_estimated_as_well_as_those_of_the_table(session, missed):
+    days(session, missed=missed, rows=500)
+    session.run("SELECT pgslo.tick(); ANALYZE features.example")
+    (plan,) = session.values("EXPLAIN (FORMAT json) SELECT a FROM guarded.example_healthy")
+    (stored,) = session.values("SELECT count(*) FROM guarded.example_healthy")
+    assert stored == 500 * (10 - len(missed))
+    # All but one in two hundred: that the plan is as old as what is missed, PostgreSQL estimates too.
+    assert plan[0]["Plan"]["Plan Rows"] == pytest.approx(stored, rel=0.06)
+
+
 def test_types_keep_their_modifiers(session):
     session.run(
         """CREATE TABLE features.example (id int PRIMARY KEY, k date, a numeric(8,2), b varchar(10), c char(2),

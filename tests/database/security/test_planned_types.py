@@ -29,10 +29,9 @@ CREATE TYPE evil.span AS RANGE (subtype = text);
 """
 TYPES = ("scalar", "number", "list", "parts", "composite", "label", "span")
 CALLS = (
-    "pgslo.planned_any('features.ex', NULL, NULL, {kind})",
+    "pgslo.planned_flags('features.ex', NULL, NULL, {kind})::text",
     "pgslo.planned_null('features.ex', NULL, NULL, {kind})",
     "pgslo.planned_batches('features.ex', NULL, NULL, {kind})::text",
-    "pgslo.planned_edge('features.ex', NULL, NULL, 'first', {kind})::text",
     "pgslo.unhealthy('features.ex', NULL, {kind})::text",
     "pgslo.guard_healthy('features.ex', NULL, 'warn', NULL, {kind})",
     "pgslo.read({kind}, 'x'::text, 'features.ex', NULL, 'warn')::text",
@@ -134,7 +133,7 @@ def test_what_is_planned_is_folded_for_a_reader(ex):
     plan = "\n".join(
         line for (line,) in session.execute("EXPLAIN (COSTS off) SELECT a FROM guarded.ex_healthy")
     )
-    assert "'{2026-01-01}'::date[]" in plan
+    assert "IS DISTINCT FROM '2026-01-01'::date" in plan
     assert session.execute("SELECT id FROM guarded.ex_healthy").fetchall() == [(2,)]
 
 
@@ -147,10 +146,11 @@ def test_keys_of_another_expression_are_told_of_all_rows(ex, kind):
     ex.run("superuser", "GRANT USAGE ON SCHEMA guarded TO $reader")
     told = f"SELECT keys, is_any, is_untold FROM pgslo.told_by_rows('features.ex', NULL, NULL, '{kind}')"
     assert ex.run("reader", told) == [([], True, True)]
-    assert ex.run("reader", f"SELECT pgslo.planned_any('features.ex', NULL, NULL, NULL::{kind})") == [(True,)]
-    assert ex.run(
-        "reader", f"SELECT pgslo.planned_edge('features.ex', NULL, NULL, 'last', NULL::{kind})"
-    ) == [(None,)]
+    flags = f"SELECT pgslo.planned_flags('features.ex', NULL, NULL, NULL::{kind})"
+    assert ex.run("reader", flags) == [([True, False],)]
+    assert ex.run("reader", f"SELECT pgslo.planned_batches('features.ex', NULL, NULL, NULL::{kind})") == [
+        ([],)
+    ]
 
 
 KEYS = {
@@ -195,6 +195,24 @@ def test_a_key_is_known_by_its_form(world):
             world.run("superuser", f"SELECT '{key}'::{kind}::text")
         for key in others:
             assert world.run("superuser", asked.format(key, kind)) == [(False,)], (kind, key)
+
+
+def test_many_keys_are_known_by_their_form_at_once(world):
+    days = "SELECT array_agg(d::date::text) FROM generate_series('2023-01-01', '2027-12-31', interval '1 day') AS d"
+    assert world.run("superuser", f"SELECT pgslo_catalog.are_keys(({days}), 'date')") == [(True,)]
+    assert world.run("superuser", "SELECT pgslo_catalog.are_keys('{1,22,4444}', 'smallint')") == [(True,)]
+    for kind, good, bad in (
+        *(
+            ("date", "2026-01-01", one)
+            for one in ("2026-02-29", "2026-04-31", "2026-01-00", "2026-13-01", "")
+        ),
+        ("date", "2026-01-01", "2026-01-02,2026-01-03"),
+        ("smallint", "1", "2,3"),
+        ("smallint", "1", "99999"),
+    ):
+        for keys in ([good, bad], [bad, good]):
+            asked = f"SELECT pgslo_catalog.are_keys(ARRAY{keys}, '{kind}')"
+            assert world.run("superuser", asked) == [(False,)], keys
 
 
 def test_a_parallel_plan_reads_healthy_rows(ex):

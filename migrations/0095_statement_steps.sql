@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE TYPE pgslo_catalog.statement AS (
     definition text, rows text, event text, operation text,
-    rules text[], rejecting integer, refusing integer, passes text[], failure text,
+    rules text[], rejecting integer, refusing integer, passes text[], failing text,
     columns text[], tallies text[], sums text[], sums_of text, sample text, batch_of text[], is_sampled boolean, refuses_batches boolean,
     step text, rule integer, query text, counted pgslo_catalog.measured[], shown text[], error_code text, error_message text,
     batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint, failed bigint[], missed text[],

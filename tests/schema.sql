@@ -21,6 +21,16 @@ CREATE TYPE pgslo_catalog.found_problem AS (
 
 COMMENT ON TYPE pgslo_catalog.found_problem IS 'What a reader is told.';
 
+CREATE TYPE pgslo_catalog.judged_row AS (
+	rule text,
+	shown text,
+	row_key text,
+	error_code text,
+	error_message text
+);
+
+COMMENT ON TYPE pgslo_catalog.judged_row IS 'A rule that a row violates, with what is shown of the row; or one that could not be evaluated, with the error.';
+
 CREATE TYPE pgslo_catalog.measured AS (
 	batch text,
 	place numeric,
@@ -51,6 +61,15 @@ CREATE TYPE pgslo_catalog.pair_image AS (
 
 COMMENT ON TYPE pgslo_catalog.pair_image IS 'A row of predictions or of labels as far as metrics look at it: added (sign 1) or taken away (-1).';
 
+CREATE TYPE pgslo_catalog.repaired_value AS (
+	rule text,
+	column_name text,
+	old_value text,
+	new_value text
+);
+
+COMMENT ON TYPE pgslo_catalog.repaired_value IS 'A value that a repair replaced.';
+
 CREATE TYPE pgslo_catalog.statement AS (
 	definition text,
 	rows text,
@@ -60,7 +79,7 @@ CREATE TYPE pgslo_catalog.statement AS (
 	rejecting integer,
 	refusing integer,
 	passes text[],
-	failure text,
+	failing text,
 	columns text[],
 	tallies text[],
 	sums text[],
@@ -2837,7 +2856,7 @@ BEGIN
             IF state.failed[n] > 0 THEN
                 state.step := 'show';
                 state.rule := n;
-                state.query := pgslo_catalog.showing(state.failure, state.rules[n], state.event, state.passes[n]);
+                state.query := pgslo_catalog.showing(state.failing, state.rules[n], state.event, state.passes[n]);
                 RETURN;
             END IF;
         END LOOP;
@@ -2852,7 +2871,7 @@ BEGIN
     FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
         IF state.failed[n] > 0 THEN
             state.rule := n;
-            state.query := pgslo_catalog.sampling(state.definition, state.failure, state.rules[n], state.event, state.passes[n],
+            state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
                 state.batch_of, state.failed[n]);
             RETURN;
         END IF;
@@ -6619,6 +6638,45 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) IS 'Failing rows by rule, over all batches of a statement.';
 
+CREATE FUNCTION pgslo_catalog.failed_repairs(definition text, failed text[], rule text, repaired pgslo_catalog.repaired_value[], error_code text, error_message text) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF failed_repairs.error_code = '42804' AND ('' = ANY (failed_repairs.failed)) IS NOT TRUE THEN
+        PERFORM pgslo_catalog.forget_plans(true);  -- Those from before ALTER TABLE.
+        RETURN failed_repairs.failed || ''::text;
+    END IF;
+    IF failed_repairs.rule IS NULL THEN
+        -- All values are repaired, and cannot be recorded, because of a renamed key, for example.
+        PERFORM pgslo_catalog.record_break(failed_repairs.definition, r.rule, failed_repairs.error_code, failed_repairs.error_message)
+        FROM unnest(failed_repairs.repaired) AS r;
+        RETURN NULL;
+    END IF;
+    -- That the column cannot hold the result is no fault of the rule.
+    IF failed_repairs.error_code <> '22003' THEN
+        PERFORM pgslo_catalog.record_break(failed_repairs.definition, failed_repairs.rule, failed_repairs.error_code, failed_repairs.error_message);
+    END IF;
+    RETURN failed_repairs.failed || failed_repairs.rule;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.failed_repairs(definition text, failed text[], rule text, repaired pgslo_catalog.repaired_value[], error_code text, error_message text) IS 'Note that a repair raised an error, and return those to leave out from now on; '''' once plans were forgotten; NULL where the row is stored as it is.';
+
+CREATE FUNCTION pgslo_catalog.failing_key(definition text, operation text, is_for_writer boolean, columns text[], cells text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF failing_key.is_for_writer THEN
+        RETURN pgslo_catalog.key_excerpt(failing_key.definition, failing_key.operation, failing_key.columns, failing_key.cells);
+    END IF;
+    RETURN format('(%s) = (%s)', array_to_string(failing_key.columns, ', '), array_to_string(failing_key.cells, ', ', ''));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.failing_key(definition text, operation text, is_for_writer boolean, columns text[], cells text[]) IS 'Return the key of a failing row: for stewards, or for the writer, who may not see every value.';
+
 CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8283,6 +8341,40 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) IS 'Whether offices of many countries rest on the day of a batch, by its place in seconds since 1970, in UTC.';
 
+CREATE FUNCTION pgslo_catalog.is_quarantined(definition text, relation oid, operation text, old_row record, new_row record, judged pgslo_catalog.judged_row[]) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one pgslo_catalog.judged_row;
+    failing pgslo_catalog.judged_row[] := '{}';
+BEGIN
+    FOREACH one IN ARRAY is_quarantined.judged LOOP
+        IF one.error_code IS NULL THEN
+            failing := failing || one;
+        ELSE
+            -- A renamed column, for example.
+            PERFORM pgslo_catalog.record_break(is_quarantined.definition, one.rule, one.error_code, one.error_message);
+        END IF;
+    END LOOP;
+    IF failing = '{}' THEN
+        RETURN false;
+    END IF;
+    IF is_quarantined.operation = 'UPDATE' AND pgslo_catalog.must_be_stored(is_quarantined.definition,
+        is_quarantined.relation::regclass, ARRAY(SELECT f.rule FROM unnest(failing) AS f), is_quarantined.old_row, is_quarantined.new_row)
+    THEN
+        RETURN false;  -- It changes no column that a violated rule reads.
+    END IF;
+    PERFORM pgslo_catalog.record_quarantine(is_quarantined.definition, is_quarantined.relation::regclass, is_quarantined.operation,
+        failing[1].row_key, is_quarantined.old_row, is_quarantined.new_row,
+        ARRAY(SELECT f.rule FROM unnest(failing) WITH ORDINALITY AS f ORDER BY f.ordinality),
+        ARRAY(SELECT f.shown FROM unnest(failing) WITH ORDINALITY AS f ORDER BY f.ordinality));
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.is_quarantined(definition text, relation oid, operation text, old_row record, new_row record, judged pgslo_catalog.judged_row[]) IS 'Keep a row that violates rules in quarantine, and return whether it is not stored in its table.';
+
 CREATE FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9230,7 +9322,7 @@ BEGIN
         IF state.error_code IS NULL AND state.step = 'fit' THEN
             -- A row for which the condition raises an error fails: row by row, which takes longer.
             state.step := 'singly';
-            state.passes[state.rule] := pgslo_catalog.passing_singly(state.failure, state.rules[state.rule], state.event);
+            state.passes[state.rule] := pgslo_catalog.passing_singly(state.failing, state.rules[state.rule], state.event);
             state.query := pgslo_catalog.counting_failures(
                 state.passes[state.rule], state.batch_of, state.rule, cardinality(state.rules));
             RETURN;
@@ -12052,6 +12144,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
 
+CREATE FUNCTION pgslo_catalog.observe_truncate(definition text, relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.record_truncate(observe_truncate.definition, observe_truncate.relation);
+EXCEPTION
+    WHEN serialization_failure THEN
+        RAISE;
+    WHEN OTHERS THEN
+        -- An observer: whatever happens in it, the statement lives.
+        PERFORM pgslo_catalog.record_lost(observe_truncate.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.observe_truncate(definition text, relation regclass) IS 'Note that a table was emptied, or a part of it, or that this cannot be noted.';
+
 CREATE FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) RETURNS TABLE(column_name text, batch text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13725,7 +13834,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_news(parts bigint[]) IS 'Record what is missed by fragments before they are added up, after which nobody knows which transactions wrote them.';
 
-CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
@@ -13737,7 +13846,19 @@ CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regcla
     AS $_$
 DECLARE
     by_column jsonb;
+    old_key text[];
 BEGIN
+    IF record_quarantine.operation = 'UPDATE' THEN
+        BEGIN
+            EXECUTE format('SELECT ARRAY[%s]::text[]', (
+                SELECT string_agg(format('pgslo_catalog.iso_text(($1).%I)', k.name), ', ' ORDER BY k.ordinal)
+                FROM pgslo_catalog.definition d CROSS JOIN unnest(d.key_columns) WITH ORDINALITY AS k (name, ordinal)
+                WHERE d.name = record_quarantine.definition))
+            INTO old_key USING record_quarantine.old_row;
+        EXCEPTION WHEN OTHERS THEN
+            old_key := NULL;  -- A renamed key, for example.
+        END;
+    END IF;
     BEGIN
         EXECUTE format('SELECT %s', (
             SELECT coalesce(
@@ -13753,7 +13874,7 @@ BEGIN
     END;
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
-           (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
+           (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, old_key) AS k (name, value) WHERE old_key IS NOT NULL),
            CASE WHEN record_quarantine.operation = 'UPDATE'
                 THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
@@ -13763,7 +13884,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) IS 'Keep a row that is not stored in its table, whole, with every reason and the columns that an UPDATE changes.';
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[]) IS 'Keep a row that is not stored in its table, whole, with every reason and the columns that an UPDATE changes.';
 
 CREATE FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) RETURNS void
     LANGUAGE plpgsql
@@ -13792,6 +13913,30 @@ CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_n
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) IS 'Keeps the value that a repair replaced.';
+
+CREATE FUNCTION pgslo_catalog.record_repairs(definition text, repaired pgslo_catalog.repaired_value[], row_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one pgslo_catalog.repaired_value;
+BEGIN
+    FOREACH one IN ARRAY record_repairs.repaired LOOP
+        BEGIN
+            PERFORM pgslo_catalog.record_repair(record_repairs.definition, one.rule, one.column_name, record_repairs.row_key,
+                one.old_value, one.new_value);
+        EXCEPTION WHEN OTHERS THEN
+            -- The repaired value is stored even if it cannot be recorded.
+            IF pgslo_catalog.must_raise(SQLSTATE, true) THEN
+                RAISE;
+            END IF;
+            PERFORM pgslo_catalog.record_break(record_repairs.definition, one.rule, SQLSTATE, SQLERRM);
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_repairs(definition text, repaired pgslo_catalog.repaired_value[], row_key text) IS 'Keep the values of a row that repairs replaced.';
 
 CREATE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
@@ -13938,6 +14083,46 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
+
+CREATE FUNCTION pgslo_catalog.record_stored(definition text, batch text, place numeric, judged pgslo_catalog.judged_row[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    failing text[] := ARRAY(
+        SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality);
+    unjudged pgslo_catalog.judged_row;
+BEGIN
+    SELECT f.rule, NULL, NULL, f.error_code, f.error_message INTO unjudged
+    FROM unnest(record_stored.judged) WITH ORDINALITY AS f
+    WHERE f.error_code IS NOT NULL ORDER BY f.ordinality DESC LIMIT 1;
+    -- From here on an observer: whatever happens, the write lives.
+    IF unjudged.rule IS NOT NULL THEN
+        PERFORM pgslo_catalog.record_unjudged(record_stored.definition,
+            ARRAY(SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NOT NULL ORDER BY f.ordinality),
+            ARRAY[record_stored.batch], ARRAY[record_stored.place], unjudged.error_code, unjudged.error_message);
+    END IF;
+    IF failing = '{}' THEN
+        RETURN;
+    END IF;
+    BEGIN
+        PERFORM pgslo_catalog.record_row(record_stored.definition, record_stored.batch, record_stored.place,
+            -- The key of a rule that rejects is for the writer, and may lack values; it comes first.
+            (SELECT f.row_key FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality DESC LIMIT 1),
+            failing,
+            ARRAY(SELECT f.shown FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality));
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_lost(record_stored.definition, failing, ARRAY[record_stored.batch],
+                ARRAY[record_stored.place], SQLSTATE, SQLERRM);
+    END;
+    PERFORM pgslo_catalog.warn_writer(record_stored.definition, failing);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_stored(definition text, batch text, place numeric, judged pgslo_catalog.judged_row[]) IS 'Record a row that was stored although it violates rules, or could not be judged by them, and warn the writer.';
 
 CREATE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -14615,6 +14800,47 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
+
+CREATE FUNCTION pgslo_catalog.remember(definitions text[], library_version text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pgslo_catalog.applied
+        (definition_id, table_name, columns, objects, rows_written, library_version, table_owner)
+    SELECT d.definition_id, n.nspname || '.' || c.relname,
+           (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname,
+                'type', format_type(t.atttypid, t.atttypmod),
+                'conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ORDER BY t.attnum)
+            FROM pg_attribute t WHERE t.attrelid = d.relation AND t.attnum > 0 AND NOT t.attisdropped),
+           (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', o.kind, 'names', o.names, 'relation', o.relation,
+                'fingerprint', o.fingerprint, 'body', md5(o.body), 'owner', o.owner, 'fires_always', o.fires_always,
+                'of_partition', EXISTS (
+                    SELECT FROM pg_class x JOIN pg_namespace s ON s.oid = x.relnamespace
+                    WHERE s.nspname = o.relation[1] AND x.relname = o.relation[2] AND x.relispartition))
+                ORDER BY o.kind, o.names, o.relation), '[]')
+            FROM pgslo_catalog.left_behind o
+            WHERE o.definition = d.name),
+           -- Where what is taken away is recorded as well, what is left of what was written.
+           (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del
+                            ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
+            FROM (SELECT d.relation::oid AS relid
+                  UNION SELECT p.relid FROM pg_partition_tree(CASE WHEN c.relkind = 'p' THEN d.relation END) p) r
+            JOIN pg_stat_user_tables s ON s.relid = r.relid),
+           remember.library_version, pg_get_userbyid(c.relowner)
+    FROM pgslo_catalog.definition d
+    JOIN pg_class c ON c.oid = d.relation
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE d.name = ANY (remember.definitions)
+    ON CONFLICT ON CONSTRAINT applied_holds_the_last_apply DO UPDATE SET
+        table_name = excluded.table_name, columns = excluded.columns, objects = excluded.objects,
+        rows_written = excluded.rows_written, rows_emptied = 0, library_version = excluded.library_version,
+        table_owner = excluded.table_owner, applied_at = excluded.applied_at, applied_by = excluded.applied_by;
+    PERFORM pgslo_catalog.note_parts(d.definition_id) FROM pgslo_catalog.definition d WHERE d.name = ANY (remember.definitions);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) IS 'Keep how these definitions were left, for drift to be told from.';
 
 CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
     LANGUAGE plpgsql
@@ -16029,6 +16255,37 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'How many expected batches in a row are missed by not coming; what lasts longer is usual.';
+
+CREATE FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text[], judged pgslo_catalog.judged_row[]) RETURNS pgslo_catalog.judged_row[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one pgslo_catalog.judged_row;
+    kept pgslo_catalog.judged_row[] := '{}';
+    refused pgslo_catalog.judged_row[] := '{}';
+BEGIN
+    FOREACH one IN ARRAY stored_rows.judged LOOP
+        IF one.error_code IS NULL AND one.rule = ANY (stored_rows.rejecting) THEN
+            refused := refused || one;
+        ELSIF one.error_code IS NOT NULL AND NOT pgslo_catalog.is_transient(one.error_code) THEN
+            -- A renamed column, for example.
+            PERFORM pgslo_catalog.record_break(stored_rows.definition, one.rule, one.error_code, one.error_message);
+            CONTINUE;
+        END IF;
+        kept := kept || one;
+    END LOOP;
+    IF refused <> '{}' THEN
+        -- It returns where session_replication_role is replica.
+        PERFORM pgslo_catalog.reject(stored_rows.definition,
+            ARRAY(SELECT f.rule FROM unnest(refused) WITH ORDINALITY AS f ORDER BY f.ordinality),
+            1, refused[1].shown, refused[1].row_key);
+    END IF;
+    RETURN kept;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text[], judged pgslo_catalog.judged_row[]) IS 'Refuse a row that violates a rule that rejects; return what remains to be recorded.';
 
 CREATE FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -19357,6 +19614,60 @@ COMMENT ON COLUMN pgslo_catalog.known_part.places IS 'Order of the batches that 
 
 COMMENT ON COLUMN pgslo_catalog.known_part.link IS 'Transactions that made it, and the parts above it, parts of the defined table; NULL until tick() has looked once.';
 
+CREATE TABLE pgslo_catalog.native_not_null (
+    relation regclass NOT NULL,
+    column_name text NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
+
+CREATE VIEW pgslo_catalog.left_behind AS
+ SELECT g.kind,
+    g.names,
+    g.relation,
+    g.fingerprint,
+    g.definition,
+    p.prosrc AS body,
+        CASE
+            WHEN (g.kind = ANY (ARRAY['function'::text, 'table'::text, 'view'::text, 'schema'::text])) THEN (g.owner)::text
+            ELSE ''::text
+        END AS owner,
+    COALESCE((t.tgenabled = 'A'::"char"), false) AS fires_always
+   FROM ((pgslo_catalog.generated g
+     LEFT JOIN pg_proc p ON (((g.kind = 'function'::text) AND (p.oid = g.object_id))))
+     LEFT JOIN pg_trigger t ON (((g.kind = 'trigger'::text) AND (t.oid = g.object_id))))
+  WHERE g.is_ours
+UNION ALL
+ SELECT 'not_null'::text AS kind,
+    ARRAY[s.column_name] AS names,
+    ARRAY[(n.nspname)::text, (c.relname)::text] AS relation,
+    '0000000000000000'::text AS fingerprint,
+    d.name AS definition,
+    NULL::text AS body,
+    ''::text AS owner,
+    false AS fires_always
+   FROM ((((pgslo_catalog.native_not_null s
+     JOIN pgslo_catalog.definition d ON (((d.relation)::oid = (s.relation)::oid)))
+     JOIN pg_attribute a ON (((a.attrelid = (s.relation)::oid) AND (a.attname = s.column_name) AND a.attnotnull)))
+     JOIN pg_class c ON ((c.oid = (s.relation)::oid)))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+UNION ALL
+ SELECT 'not_null'::text AS kind,
+    ARRAY[(a.attname)::text] AS names,
+    ARRAY[(n.nspname)::text, (c.relname)::text] AS relation,
+    '0000000000000000'::text AS fingerprint,
+    d.name AS definition,
+    NULL::text AS body,
+    ''::text AS owner,
+    false AS fires_always
+   FROM ((((pgslo_catalog.definition d
+     JOIN pg_constraint k ON (((k.conrelid = (d.relation)::oid) AND (k.contype = 'c'::"char") AND (k.conname ~ '^pgslo__'::text) AND (cardinality(k.conkey) = 1))))
+     JOIN pg_attribute a ON (((a.attrelid = (d.relation)::oid) AND (a.attnum = k.conkey[1]))))
+     JOIN pg_class c ON ((c.oid = (d.relation)::oid)))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
+
+COMMENT ON VIEW pgslo_catalog.left_behind IS 'What is there of each definition, with the fingerprint of what it was made from.';
+
 CREATE TABLE pgslo_catalog.migration (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -19399,13 +19710,6 @@ CREATE VIEW pgslo_catalog.moved_relation AS
   WHERE (m.said IS NOT NULL);
 
 COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
-
-CREATE TABLE pgslo_catalog.native_not_null (
-    relation regclass NOT NULL,
-    column_name text NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.native_not_null IS 'Columns that pgslo made NOT NULL, and makes nullable again when the rule goes.';
 
 CREATE TABLE pgslo_catalog.own_salt (
     definition text NOT NULL,
@@ -20862,6 +21166,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.expecting_rules(document jsonb) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.failed_repairs(definition text, failed text[], rule text, repaired pgslo_catalog.repaired_value[], error_code text, error_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.failing_key(definition text, operation text, is_for_writer boolean, columns text[], cells text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) FROM PUBLIC;
@@ -20995,6 +21303,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.is_owner(reader name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.is_plain(type regtype) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_public_holiday(place numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.is_quarantined(definition text, relation oid, operation text, old_row record, new_row record, judged pgslo_catalog.judged_row[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) FROM PUBLIC;
 
@@ -21230,6 +21540,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys
 
 REVOKE ALL ON FUNCTION pgslo_catalog.observe_touched() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.observe_truncate(definition text, relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) FROM PUBLIC;
@@ -21332,17 +21644,21 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batc
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_news(parts bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[], old_key text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_repairs(definition text, repaired pgslo_catalog.repaired_value[], row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_stored(definition text, batch text, place numeric, judged pgslo_catalog.judged_row[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) FROM PUBLIC;
 
@@ -21379,6 +21695,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.renumber_restored() FROM PUBLIC;
 
@@ -21475,6 +21793,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measur
 REVOKE ALL ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text[], judged pgslo_catalog.judged_row[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 

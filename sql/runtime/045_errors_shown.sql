@@ -162,6 +162,22 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.key_excerpt(text, text, text[], text[]) IS
     'Return the key of a failing row for the writer, without values if one of them must not be seen.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.failing_key(
+    definition text, operation text, is_for_writer boolean, columns text[], cells text[]
+) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF failing_key.is_for_writer THEN
+        RETURN pgslo_catalog.key_excerpt(failing_key.definition, failing_key.operation, failing_key.columns, failing_key.cells);
+    END IF;
+    RETURN format('(%s) = (%s)', array_to_string(failing_key.columns, ', '), array_to_string(failing_key.cells, ', ', ''));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.failing_key(text, text, boolean, text[], text[]) IS
+    'Return the key of a failing row: for stewards, or for the writer, who may not see every value.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

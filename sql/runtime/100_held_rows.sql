@@ -100,7 +100,7 @@ COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of ea
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(
     definition text, relation regclass, operation text, row_key text, old_row record, row_image record,
-    rules text[], shown text[], old_key text[]
+    rules text[], shown text[]
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -114,7 +114,19 @@ SET lc_monetary = 'C'
 AS $pgslo$
 DECLARE
     by_column jsonb;
+    old_key text[];
 BEGIN
+    IF record_quarantine.operation = 'UPDATE' THEN
+        BEGIN
+            EXECUTE format('SELECT ARRAY[%s]::text[]', (
+                SELECT string_agg(format('pgslo_catalog.iso_text(($1).%I)', k.name), ', ' ORDER BY k.ordinal)
+                FROM pgslo_catalog.definition d CROSS JOIN unnest(d.key_columns) WITH ORDINALITY AS k (name, ordinal)
+                WHERE d.name = record_quarantine.definition))
+            INTO old_key USING record_quarantine.old_row;
+        EXCEPTION WHEN OTHERS THEN
+            old_key := NULL;  -- A renamed key, for example.
+        END;
+    END IF;
     BEGIN
         EXECUTE format('SELECT %s', (
             SELECT coalesce(
@@ -130,7 +142,7 @@ BEGIN
     END;
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
     SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
-           (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, record_quarantine.old_key) AS k (name, value) WHERE record_quarantine.old_key IS NOT NULL),
+           (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, old_key) AS k (name, value) WHERE old_key IS NOT NULL),
            CASE WHEN record_quarantine.operation = 'UPDATE'
                 THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,
            (SELECT jsonb_agg(jsonb_build_object('rule', r.name, 'promise', r.promise, 'shown', n.shown) ORDER BY n.ordinal)
@@ -139,5 +151,5 @@ BEGIN
     FROM pgslo_catalog.definition d WHERE d.name = record_quarantine.definition;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_quarantine(text, regclass, text, text, record, record, text[], text[], text[])
+COMMENT ON FUNCTION pgslo_catalog.record_quarantine(text, regclass, text, text, record, record, text[], text[])
     IS 'Keep a row that is not stored in its table, whole, with every reason and the columns that an UPDATE changes.';

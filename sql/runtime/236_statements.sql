@@ -97,7 +97,7 @@ BEGIN
         IF state.error_code IS NULL AND state.step = 'fit' THEN
             -- A row for which the condition raises an error fails: row by row, which takes longer.
             state.step := 'singly';
-            state.passes[state.rule] := pgslo_catalog.passing_singly(state.failure, state.rules[state.rule], state.event);
+            state.passes[state.rule] := pgslo_catalog.passing_singly(state.failing, state.rules[state.rule], state.event);
             state.query := pgslo_catalog.counting_failures(
                 state.passes[state.rule], state.batch_of, state.rule, cardinality(state.rules));
             RETURN;
@@ -207,7 +207,7 @@ BEGIN
             IF state.failed[n] > 0 THEN
                 state.step := 'show';
                 state.rule := n;
-                state.query := pgslo_catalog.showing(state.failure, state.rules[n], state.event, state.passes[n]);
+                state.query := pgslo_catalog.showing(state.failing, state.rules[n], state.event, state.passes[n]);
                 RETURN;
             END IF;
         END LOOP;
@@ -222,7 +222,7 @@ BEGIN
     FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
         IF state.failed[n] > 0 THEN
             state.rule := n;
-            state.query := pgslo_catalog.sampling(state.definition, state.failure, state.rules[n], state.event, state.passes[n],
+            state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
                 state.batch_of, state.failed[n]);
             RETURN;
         END IF;

@@ -159,19 +159,12 @@ ALTER FUNCTION pgslo_gen.features__churn_score__post_process() SET gin_fuzzy_sea
 REVOKE ALL ON FUNCTION pgslo_gen.features__churn_score__post_process() FROM PUBLIC;
 
 -- create registration features.churn_score: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.churn_score",
- "relation": "features.churn_score",
- "owner": "growth-platform",
- "key": ["user_id"],
- "writes": "stream",
- "batch_every": "3600 seconds",
+SELECT pgslo_catalog.register('{"name": "features.churn_score", "relation": "features.churn_score", "owner": "growth-platform",
+ "key": ["user_id"], "writes": "stream", "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "post_processing": {"version": "v:b9122638", "steps": [{"step": "default", "name": "default", "value": 0.1, "last": ["country"]}, {"step": "calibrate", "name": "calibrate", "way": "platt", "first": [-4.5, 2.25]}, {"step": "calibrate", "name": "calibrate", "way": "isotonic", "first": [0.0, 0.5, 1.0], "second": [0.02, 0.4, 0.97]}, {"step": "calibrate", "name": "to_two_bins", "way": "binning", "first": [0.2], "second": [0.1, 0.5]}, {"step": "clip", "name": "clip", "low": 0.0, "high": 1.0}, {"step": "override", "name": "override", "when": "is_staff", "score": 0.0}, {"step": "round", "name": "round", "digits": 4}, {"step": "threshold", "name": "threshold", "at": 0.5, "above": true, "below": false}, {"step": "abstain", "name": "abstain", "when": "score > 0.45 AND score < 0.55"}, {"step": "top_k", "name": "top_k", "k": 100, "per": ["country"], "into": "called"}]},
- "fingerprint": "d382a3d90f5c2e7a"}'::jsonb);
+ "fingerprint": "88e52e0a3dd04a3c"}'::jsonb);
 
 -- create trigger pgslo_150_post_process_row ON features.churn_score: a BEFORE ROW trigger holds for every writer; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.churn_score (waits for running writes, and lets no new one begin meanwhile).

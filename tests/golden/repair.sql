@@ -19,220 +19,120 @@ COMMENT ON SCHEMA guarded IS 'pgslo 61cd671e7cbae7be guarded views';
 --   numeric(12,2), country text, shop integer, signed_up_at timestamp with time zone, last_seen_at timestamp with time
 --   zone.
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__repair() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $pgslo$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    sent record;
-    old_value text;
-    was record;
-    is_planned_again boolean;
+    sent record;  rule text;  failed text[];  repaired pgslo_catalog.repaired_value[];  row_key text;  old_value text;  was record;
 BEGIN
     sent := NEW;
-    -- age_repair: age repaired before it is judged
-    LOOP
+    LOOP  -- Once. A repair that fails leaves the value as the writer sent it: then all but that one again.
         BEGIN
-            old_value := NEW.age::text;
-            IF TRUE THEN
+            rule := 'age_repair';
+            IF (failed IS NULL OR rule <> ALL (failed)) THEN
+                old_value := NEW.age::text;
                 NEW.age := CASE WHEN NEW.age < 0 THEN 0 WHEN NEW.age > 120 THEN 120 ELSE NEW.age END;
                 IF NEW.age::text IS DISTINCT FROM old_value THEN
-                    BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'age_repair', 'age', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.age::text);
-                    EXCEPTION WHEN OTHERS THEN
-                        -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
-                        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
-                            RAISE;
-                        END IF;
-                        PERFORM pgslo_catalog.record_break('features.user_stats', 'age_repair', SQLSTATE, SQLERRM);
-                    END;
+                    repaired := repaired || ROW(rule, 'age', old_value, NEW.age::text)::pgslo_catalog.repaired_value;
                 END IF;
             END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
-                RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
-            END IF;
-            is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
-            IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
-            END IF;
-            BEGIN
-                NEW.age := sent.age;
-            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
-            END;
-            CONTINUE WHEN is_planned_again;
-            -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
-            IF SQLSTATE <> '22003' THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'age_repair', SQLSTATE, SQLERRM);
-            END IF;
-            EXIT;
-        END;
-    END LOOP;
-    -- score_repair: score repaired before it is judged
-    LOOP
-        BEGIN
-            was := ROW(NEW.score);
-            IF TRUE THEN
+            rule := 'score_repair';
+            IF (failed IS NULL OR rule <> ALL (failed)) THEN
+                was := ROW(NEW.score);
                 NEW.score := CASE WHEN NEW.score = 'NaN' THEN NEW.score WHEN NEW.score < '0'::real THEN '0'::real WHEN NEW.score > '1'::real THEN '1'::real ELSE NEW.score END;
                 NEW.score := CASE WHEN NEW.score IS NULL OR NEW.score = 'NaN' THEN '0.5'::real ELSE NEW.score END;
                 IF record_image_ne(ROW(NEW.score), was) THEN
-                    BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'score_repair', 'score', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.score));
-                    EXCEPTION WHEN OTHERS THEN
-                        -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
-                        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
-                            RAISE;
-                        END IF;
-                        PERFORM pgslo_catalog.record_break('features.user_stats', 'score_repair', SQLSTATE, SQLERRM);
-                    END;
+                    repaired := repaired || ROW(rule, 'score', pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.score))::pgslo_catalog.repaired_value;
                 END IF;
             END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
-                RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
-            END IF;
-            is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
-            IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
-            END IF;
-            BEGIN
-                NEW.score := sent.score;
-            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
-            END;
-            CONTINUE WHEN is_planned_again;
-            -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
-            IF SQLSTATE <> '22003' THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'score_repair', SQLSTATE, SQLERRM);
-            END IF;
-            EXIT;
-        END;
-    END LOOP;
-    -- spend_repair: spend repaired before it is judged, where shop = 1
-    LOOP
-        BEGIN
-            old_value := NEW.spend::text;
-            IF ((NEW.shop = 1)) IS TRUE THEN
+            rule := 'spend_repair';
+            IF (failed IS NULL OR rule <> ALL (failed)) AND ((NEW.shop = 1)) IS TRUE THEN
+                old_value := NEW.spend::text;
                 NEW.spend := CASE WHEN NEW.spend IS NULL OR NEW.spend = 'NaN' OR NEW.spend = '-Infinity' OR NEW.spend = 'Infinity' THEN NEW.spend ELSE round(NEW.spend::numeric, 1) END;
                 IF NEW.spend::text IS DISTINCT FROM old_value THEN
-                    BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'spend_repair', 'spend', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.spend::text);
-                    EXCEPTION WHEN OTHERS THEN
-                        -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
-                        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
-                            RAISE;
-                        END IF;
-                        PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_repair', SQLSTATE, SQLERRM);
-                    END;
+                    repaired := repaired || ROW(rule, 'spend', old_value, NEW.spend::text)::pgslo_catalog.repaired_value;
                 END IF;
             END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
-                RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
-            END IF;
-            is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
-            IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
-            END IF;
-            BEGIN
-                NEW.spend := sent.spend;
-            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
-            END;
-            CONTINUE WHEN is_planned_again;
-            -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
-            IF SQLSTATE <> '22003' THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'spend_repair', SQLSTATE, SQLERRM);
-            END IF;
-            EXIT;
-        END;
-    END LOOP;
-    -- country_repair: country repaired before it is judged
-    LOOP
-        BEGIN
-            old_value := NEW.country::text;
-            IF TRUE THEN
+            rule := 'country_repair';
+            IF (failed IS NULL OR rule <> ALL (failed)) THEN
+                old_value := NEW.country::text;
                 NEW.country := btrim(NEW.country, E' \t\n\r\f\v');
                 NEW.country := lower(NEW.country);
                 NEW.country := CASE WHEN NEW.country = 'usa' THEN 'us' WHEN NEW.country = 'uk' THEN 'gb' WHEN NEW.country = 'n/a' THEN NULL ELSE NEW.country END;
                 IF NEW.country::text IS DISTINCT FROM old_value THEN
-                    BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'country_repair', 'country', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), old_value, NEW.country::text);
-                    EXCEPTION WHEN OTHERS THEN
-                        -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
-                        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
-                            RAISE;
-                        END IF;
-                        PERFORM pgslo_catalog.record_break('features.user_stats', 'country_repair', SQLSTATE, SQLERRM);
-                    END;
+                    repaired := repaired || ROW(rule, 'country', old_value, NEW.country::text)::pgslo_catalog.repaired_value;
                 END IF;
             END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
-                RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
-            END IF;
-            is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
-            IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
-            END IF;
-            BEGIN
-                NEW.country := sent.country;
-            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
-            END;
-            CONTINUE WHEN is_planned_again;
-            -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
-            IF SQLSTATE <> '22003' THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'country_repair', SQLSTATE, SQLERRM);
-            END IF;
-            EXIT;
-        END;
-    END LOOP;
-    -- last_seen_at_repair: last_seen_at repaired before it is judged
-    LOOP
-        BEGIN
-            was := ROW(NEW.last_seen_at);
-            IF TRUE THEN
+            rule := 'last_seen_at_repair';
+            IF (failed IS NULL OR rule <> ALL (failed)) THEN
+                was := ROW(NEW.last_seen_at);
                 NEW.last_seen_at := (greatest(NEW.last_seen_at, NEW.signed_up_at));
                 IF record_image_ne(ROW(NEW.last_seen_at), was) THEN
-                    BEGIN
-                        PERFORM pgslo_catalog.record_repair('features.user_stats', 'last_seen_at_repair', 'last_seen_at', concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')'), pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.last_seen_at));
-                    EXCEPTION WHEN OTHERS THEN
-                        -- The repaired value is stored even if it cannot be recorded, because of a renamed key, for example.
-                        IF pgslo_catalog.must_raise(SQLSTATE, TRUE) OR SQLSTATE = '42804' AND is_planned_again IS NULL THEN
-                            RAISE;
-                        END IF;
-                        PERFORM pgslo_catalog.record_break('features.user_stats', 'last_seen_at_repair', SQLSTATE, SQLERRM);
-                    END;
+                    repaired := repaired || ROW(rule, 'last_seen_at', pgslo_catalog.kept_text(was.f1), pgslo_catalog.kept_text(NEW.last_seen_at))::pgslo_catalog.repaired_value;
                 END IF;
             END IF;
-            EXIT;
+            IF repaired IS NOT NULL THEN
+                rule := NULL;  row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
+                PERFORM pgslo_catalog.record_repairs('features.user_stats', repaired, row_key);
+            END IF;
+            RETURN NEW;
         EXCEPTION WHEN OTHERS THEN
             IF pgslo_catalog.must_raise(SQLSTATE, TRUE) THEN
                 RAISE;  -- A lock that was not granted, for example: the value must not be stored as if it needed no repair.
             END IF;
-            is_planned_again := SQLSTATE = '42804' AND is_planned_again IS NULL;
-            IF is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(TRUE);  -- Those from before ALTER TABLE.
-            END IF;
-            BEGIN
-                NEW.last_seen_at := sent.last_seen_at;
-            EXCEPTION WHEN OTHERS THEN NULL;  -- The column is not there any more.
-            END;
-            CONTINUE WHEN is_planned_again;
-            -- A repair that fails leaves the value as the writer sent it; one whose result the column cannot hold is no fault of the rule.
-            IF SQLSTATE <> '22003' THEN
-                PERFORM pgslo_catalog.record_break('features.user_stats', 'last_seen_at_repair', SQLSTATE, SQLERRM);
-            END IF;
-            EXIT;
+            failed := pgslo_catalog.failed_repairs('features.user_stats', failed, rule, repaired, SQLSTATE, SQLERRM);
+            IF failed IS NULL THEN RETURN NEW; END IF;
+            NEW := sent;  repaired := NULL;
         END;
     END LOOP;
-    RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 297e514350d2084f features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 6e825bab744f23b3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
+
+-- create function features__user_stats__failing: evaluates one rule for one row; no cursor is open meanwhile.
+-- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, country text.
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__failing(
+    r record, rule text, operation text, refuses boolean DEFAULT NULL,
+    OUT shown text, OUT row_key text, OUT error_code text, OUT error_message text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $pgslo$
+#variable_conflict use_variable
+DECLARE
+    step text := 'judge';  is_planned_again boolean := FALSE;
+BEGIN
+    LOOP
+        BEGIN
+            CASE rule
+                WHEN 'country_accepted_values' THEN IF NOT (step = 'plan' OR ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE)) THEN
+                    shown := pgslo_catalog.excerpt('features.user_stats', operation, ARRAY['country']::text[], ARRAY[left(r.country::text, 100)]);  END IF;
+            END CASE;
+            IF shown IS NOT NULL THEN
+                step := 'show';
+                row_key := pgslo_catalog.failing_key('features.user_stats', operation,
+                    rule = ANY (ARRAY['country_accepted_values']::text[]),
+                    ARRAY['user_id', 'feature_date']::text[],
+                    ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
+            END IF;
+            RETURN;
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT is_planned_again AND (SQLSTATE = '42804' OR SQLSTATE LIKE '42%' AND step <> 'show') THEN
+                PERFORM pgslo_catalog.forget_plans(SQLSTATE = '42804' AND refuses IS NOT FALSE);  -- Those from before ALTER TABLE.
+                step := 'judge';  shown := NULL;  is_planned_again := TRUE;
+            ELSIF step = 'show' THEN
+                row_key := 'of the row';  RETURN;
+            ELSIF step = 'judge' AND pgslo_catalog.is_of_value(SQLSTATE) THEN
+                shown := pgslo_catalog.error_excerpt('features.user_stats', rule, SQLSTATE, SQLERRM);
+                step := 'plan';  -- An error again if it is not the row, but the table that does not fit.
+            ELSIF refuses IS NULL OR pgslo_catalog.must_raise(SQLSTATE, refuses) THEN
+                RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
+            ELSE
+                shown := NULL;  error_code := SQLSTATE;  error_message := SQLERRM;  RETURN;
+            END IF;
+        END;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean) IS 'pgslo 3e5703e9fd3bf5be features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean) FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows that were there before pgslo or came unseen.
 -- Generated by pgslo from the definition of features.user_stats.
@@ -272,56 +172,6 @@ ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
--- create function features__user_stats__failure: evaluates one rule for one row; no cursor is open meanwhile.
--- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, country text.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__failure(r record, rule text, operation text, OUT shown text, OUT row_key text)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-#variable_conflict use_variable
-DECLARE
-    is_only_planned boolean := FALSE;
-    is_planned_again boolean := FALSE;
-BEGIN
-    LOOP
-        BEGIN
-            CASE rule
-                WHEN 'country_accepted_values' THEN
-                    IF NOT (is_only_planned OR ((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE)) THEN
-                        shown := pgslo_catalog.excerpt('features.user_stats', operation, ARRAY['country']::text[], ARRAY[left(r.country::text, 100)]);
-                    END IF;
-            END CASE;
-            IF shown IS NOT NULL THEN
-                BEGIN
-                    IF rule = ANY (ARRAY['country_accepted_values']::text[]) THEN
-                        row_key := pgslo_catalog.key_excerpt('features.user_stats', operation, ARRAY['user_id', 'feature_date']::text[],
-                            ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
-                    ELSE
-                        row_key := concat('(user_id, feature_date) = (', left(r.user_id::text, 100), ', ', left(r.feature_date::text, 100), ')');
-                    END IF;
-                EXCEPTION WHEN OTHERS THEN
-                    IF SQLSTATE = '42804' AND NOT is_planned_again THEN RAISE; END IF;
-                    row_key := 'of the row';
-                END;
-            END IF;
-            EXIT;
-        EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE LIKE '42%' AND NOT is_planned_again THEN
-                PERFORM pgslo_catalog.forget_plans(SQLSTATE = '42804');  -- Those from before ALTER TABLE.
-                is_planned_again := TRUE;  is_only_planned := FALSE;  shown := NULL;
-            ELSIF is_only_planned OR NOT pgslo_catalog.is_of_value(SQLSTATE) THEN
-                RAISE;
-            ELSE
-                shown := pgslo_catalog.error_excerpt('features.user_stats', rule, SQLSTATE, SQLERRM);
-                is_only_planned := TRUE;  -- An error again if it is not the row, but the table that does not fit.
-            END IF;
-        END;
-    END LOOP;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) IS 'pgslo 5c7919e0853401d6 features.user_stats';
-REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failure(record, text, text) FROM PUBLIC;
-
 -- create function features__user_stats__statement: what is judged and counted of a statement.
 -- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, country text.
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__statement(rows text, event text, operation text, OUT state pgslo_catalog.statement)
@@ -336,7 +186,7 @@ BEGIN
     state.passes := ARRAY[
         $sql$((r.country IN ('us', 'de', 'fr', 'gb')) IS NOT FALSE)$sql$  -- country_accepted_values
     ]::text[];
-    state.failure := 'pgslo_gen.features__user_stats__failure';
+    state.failing := 'pgslo_gen.features__user_stats__failing';
     state.columns := ARRAY[]::text[];
     state.tallies := '{}';  state.sums := '{}';
     state.batch_of := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
@@ -345,7 +195,7 @@ BEGIN
     state.sample := $sql$NULL::text[]$sql$;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) IS 'pgslo d2a1ef71f301c9b2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) IS 'pgslo 125413c861400d05 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) FROM PUBLIC;
 
 -- create function features__user_stats__removed: what a statement takes away is taken from its batches.
@@ -427,39 +277,22 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
 -- create function features__user_stats__truncated: a table that is emptied has no batches any more.
 -- Generated by pgslo from the definition of features.user_stats.
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__truncated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $pgslo$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 BEGIN
-    PERFORM pgslo_catalog.record_truncate('features.user_stats', TG_RELID::regclass);
+    PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);
     RETURN NULL;
-EXCEPTION
-    WHEN serialization_failure THEN RAISE;
-    WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the statement lives.
-        PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
-        RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 4c66baa2088181f3 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 003783aadf6977e9 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.user_stats",
- "relation": "features.user_stats",
- "owner": "growth-platform",
- "key": ["user_id", "feature_date"],
- "writes": "bulk",
- "batch_by": "(r.feature_date)",
+SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "features.user_stats", "owner": "growth-platform",
+ "key": ["user_id", "feature_date"], "writes": "bulk", "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "batch_name": "pgslo_catalog.iso(b.raw)",
- "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": true,
- "recount": "features__user_stats__recount",
- "batch_column": "feature_date",
- "sensitivity": 1.0,
+ "batch_name": "pgslo_catalog.iso(b.raw)", "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
+ "batch_column": "feature_date", "sensitivity": 1.0,
  "rules": [
   {"name": "age_repair", "kind": "repair", "columns": ["age"], "on_breach": "repair", "mechanism": "repair trigger",
    "promise": "age repaired before it is judged"},
@@ -473,7 +306,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats",
    "mechanism": "statement trigger", "promise": "country one of us, de, fr, gb", "about": "country"},
   {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair",
    "mechanism": "repair trigger", "promise": "last_seen_at repaired before it is judged"}],
- "fingerprint": "8a6f2433e42c899e"}'::jsonb);
+ "fingerprint": "85244c640d91ee40"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

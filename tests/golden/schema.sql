@@ -30,25 +30,17 @@ COMMENT ON FUNCTION pgslo_gen.features__user_stats__schema() IS 'pgslo c71e06980
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__schema() FROM PUBLIC;
 
 -- create registration features.user_stats: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.user_stats",
- "relation": "features.user_stats",
- "owner": "growth-platform",
- "key": ["user_id", "feature_date"],
- "writes": "bulk",
- "batch_by": "(r.feature_date)",
+SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "features.user_stats", "owner": "growth-platform",
+ "key": ["user_id", "feature_date"], "writes": "bulk", "batch_by": "(r.feature_date)",
  "batch_place": "coalesce(nullif(extract(epoch FROM b.raw)::numeric, ''Infinity''), ''-Infinity'')",
- "batch_name": "pgslo_catalog.iso(b.raw)",
- "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
+ "batch_name": "pgslo_catalog.iso(b.raw)", "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "schema": {"columns": {"user_id": "bigint", "feature_date": "date", "age": "integer", "clicks": {"said": "integer or bigint", "exact": ["integer", "bigint"], "any": []}, "spend": "numeric(12,2)", "country": {"said": "any text", "exact": [], "any": ["bpchar", "character", "character varying", "text"]}, "email": null, "signed_up_at": "timestamp with time zone"}, "extra": "allow", "ordered": ["user_id", "feature_date", "age", "clicks", "spend", "country", "email", "signed_up_at"]},
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": true,
- "batch_column": "feature_date",
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "batch_column": "feature_date",
  "sensitivity": 1.0,
  "rules": [
   {"name": "schema", "kind": "schema", "on_breach": "reject", "mechanism": "schema trigger",
    "promise": "the columns and types of the definition, in its order"}],
- "fingerprint": "b7f6d6217ca27bb0"}'::jsonb);
+ "fingerprint": "938aa075a507c81e"}'::jsonb);
 
 -- create trigger pgslo_300_schema_statement ON features.user_stats: a BEFORE STATEMENT trigger: one look a statement, not a row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -280,9 +280,13 @@ def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
         parts.append("\n".join(("-- install the runtime", *runtime_texts, settings())))
     shown: Step | None = None
     for step, statement in order_statements(plan):
-        if not statement.later:
-            parts.append(_script(step, statement, heading=step is not shown))
-            shown = step
+        if statement.later:
+            continue
+        if step is shown:
+            parts[-1] += _script(step, statement, heading=False)
+        else:
+            parts.append(_script(step, statement, heading=True))
+        shown = step
     return "\n".join(parts)
 
 

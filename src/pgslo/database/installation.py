@@ -137,7 +137,6 @@ def _remember(conn: Connection, plan: Plan) -> None:
 
 @dataclass(frozen=True)
 class _Remembered:
-    generated: Sql
     version: Sql
     definitions: Sql
 
@@ -146,7 +145,6 @@ def remembering(definitions: Iterable[str]) -> Sql:
     """The statement that keeps how these definitions were left, for drift to be told from."""
     names = sql.join(", ", (sql.literal(name) for name in sorted(definitions)))
     context = _Remembered(
-        generated=Sql(query("installed").decode()),
         version=sql.literal(runtime.library_version()),
         definitions=Sql(f"ARRAY[{names}]"),
     )

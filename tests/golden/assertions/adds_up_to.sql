@@ -235,36 +235,23 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo a2b87d7a9ed01b
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
   {"name": "shares_are_whole", "kind": "adds_up_to", "columns": ["team", "share"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "share adding up to 1 within 0.001 for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__shares_are_whole__breaches"}}],
- "fingerprint": "34a6bf96ac23363d"}'::jsonb);
+ "fingerprint": "61e921a014dd3f87"}'::jsonb);
 
 -- create assertion features.staff.shares_are_whole: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "shares_are_whole",
- "function": "features__staff__shares_are_whole__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1024,
- "native": false,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "shares_are_whole",
+ "function": "features__staff__shares_are_whole__breaches", "enforced": true,
+ "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "share"], "events": ["INSERT", "UPDATE", "DELETE"]}],
- "fingerprint": "ee7b6dc31782d7f4"}'::jsonb);
+ "fingerprint": "9d5f8ba1eef53092"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

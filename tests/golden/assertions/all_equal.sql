@@ -236,36 +236,23 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 4ebc28a3e05070
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
   {"name": "joe_and_fred_earn_the_same", "kind": "all_equal", "columns": ["salary", "name"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__joe_and_fred_earn_the_same__breaches"}}],
- "fingerprint": "7268569de7733b7f"}'::jsonb);
+ "fingerprint": "d9ea8aeb68b997bb"}'::jsonb);
 
 -- create assertion features.staff.joe_and_fred_earn_the_same: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "joe_and_fred_earn_the_same",
- "function": "features__staff__joe_and_fred_earn_the_same__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1,
- "native": false,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "joe_and_fred_earn_the_same",
+ "function": "features__staff__joe_and_fred_earn_the_same__breaches", "enforced": true,
+ "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["salary", "name"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "c4defff821b6226f"}'::jsonb);
+ "fingerprint": "0c5ab4de70a53416"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

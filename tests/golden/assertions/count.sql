@@ -238,36 +238,23 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo 83e9183520d8e6
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
   {"name": "small_teams", "kind": "count", "columns": ["team", "salary"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "between 1 and 3 rows for each team, where salary > 0", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__small_teams__breaches"}}],
- "fingerprint": "83bc4808e6c87915"}'::jsonb);
+ "fingerprint": "7feb220e6e4441ae"}'::jsonb);
 
 -- create assertion features.staff.small_teams: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "small_teams",
- "function": "features__staff__small_teams__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1024,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "small_teams", "function": "features__staff__small_teams__breaches",
+ "enforced": true, "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024,
  "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE", "DELETE"]}],
- "fingerprint": "1f6cb3fe77dde3d2"}'::jsonb);
+ "fingerprint": "7c15b189d1ec3c2f"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -260,36 +260,23 @@ ALTER FUNCTION pgslo_gen.features__staff__assert()
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
   {"name": "versions_rise", "kind": "monotonic", "columns": ["team", "version", "since"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "version strictly rising by since for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__versions_rise__breaches"}}],
- "fingerprint": "12f02858394aadc4"}'::jsonb);
+ "fingerprint": "92296be40bd69f27"}'::jsonb);
 
 -- create assertion features.staff.versions_rise: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "versions_rise",
- "function": "features__staff__versions_rise__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1024,
- "native": false,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "versions_rise",
+ "function": "features__staff__versions_rise__breaches", "enforced": true,
+ "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "version", "since"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "f086bd2df6968bc3"}'::jsonb);
+ "fingerprint": "476ff102354eab35"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

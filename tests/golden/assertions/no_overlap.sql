@@ -263,36 +263,23 @@ ALTER FUNCTION pgslo_gen.features__staff__assert()
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
   {"name": "one_job_at_a_time", "kind": "no_overlap", "columns": ["team", "since", "until"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "spans from since to until that do not overlap for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__one_job_at_a_time__breaches"}}],
- "fingerprint": "08ac65a4dd9dd570"}'::jsonb);
+ "fingerprint": "180d3fd25885e857"}'::jsonb);
 
 -- create assertion features.staff.one_job_at_a_time: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "one_job_at_a_time",
- "function": "features__staff__one_job_at_a_time__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1024,
- "native": false,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "one_job_at_a_time",
+ "function": "features__staff__one_job_at_a_time__breaches", "enforced": true,
+ "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "since", "until"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "c1d5d283d2141a1f"}'::jsonb);
+ "fingerprint": "257b455cb804a40a"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -369,38 +369,25 @@ COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo b3d83569108370
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: tells the runtime names, owners and promises for its messages.
-SELECT pgslo_catalog.register('{"name": "features.staff",
- "relation": "features.staff",
- "owner": "people",
- "key": ["id"],
- "writes": "stream",
+SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.staff", "owner": "people", "key": ["id"], "writes": "stream",
  "batch_every": "3600 seconds",
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
- "on_read": "warn",
- "settle": "600 seconds",
- "batch_is_of_row": false,
- "sensitivity": 1.0,
+ "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "reads": [["features", "team", false]],
  "rules": [
   {"name": "teams_within_budget", "kind": "sql", "on_breach": "reject", "samples": 10, "mechanism": "at commit",
    "promise": "no rows from SELECT t.team, sum(s.salary) FROM features.team t JOIN features.staff s ON s.team = t.team GROUP BY t.team, t.budget HAVING sum(s.salary) > t.budget for each team",
    "scope": "assertion", "measure": {"form": "assertion", "function": "features__staff__teams_within_budget__breaches"}}],
- "fingerprint": "48e45e7d6efff6b0"}'::jsonb);
+ "fingerprint": "74f3007def6381b2"}'::jsonb);
 
 -- create assertion features.staff.teams_within_budget: tells the runtime what the assertion depends on; then what is there is held to it.
-SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff",
- "assertion": "teams_within_budget",
- "function": "features__staff__teams_within_budget__breaches",
- "enforced": true,
- "settle": "features__staff__settle_all",
- "deferred": true,
- "validated": true,
- "buckets": 1024,
- "native": false,
+SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "teams_within_budget",
+ "function": "features__staff__teams_within_budget__breaches", "enforced": true,
+ "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024, "native": false,
  "dependencies": [
   {"relation": "features.team", "columns": ["team", "budget"], "events": ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]},
   {"relation": "features.staff", "columns": ["team", "salary"], "events": ["INSERT", "UPDATE", "DELETE", "TRUNCATE"]}],
- "fingerprint": "918e61a367710397"}'::jsonb);
+ "fingerprint": "9acddff7a51ceaf7"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

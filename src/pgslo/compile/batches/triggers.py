@@ -12,7 +12,7 @@ from pgslo.compile.batches import counting, profiles
 from pgslo.compile.batches.profiles import Watched
 from pgslo.compile.batches.recounting import recount
 from pgslo.compile.part import Part, Tally
-from pgslo.compile.rows.described import Described, Header, described, failure, header, names, refuses
+from pgslo.compile.rows.described import Described, Header, described, header, names, refuses
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
@@ -49,7 +49,7 @@ class _Statement:
     Attributes:
         rejecting: How many of the rules reject a row; they come first.
         refusing: How many of them refuse a row or a statement.
-        failure: The name of the function that says what of a row violates a rule.
+        failing: The name of the function that says what of a row violates a rule.
         apart: Nothing where no sum can raise an error for a row.
     """
 
@@ -60,7 +60,7 @@ class _Statement:
     rule_names: Sql
     rejecting: Sql
     refusing: Sql
-    failure: Sql
+    failing: Sql
     column_names: Sql
     tallied: tuple[_Tallied, ...]
     apart: tuple[_Apart, ...]
@@ -142,9 +142,9 @@ class _Triggers:
         return tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
 
     def statement(self) -> list[Artifact]:
-        """What the functions on statements judge and count, and the functions that do so for one row."""
+        """What the functions on statements judge and count, and the function that computes the sums of one row."""
         table, judged = self.table, self._ordered
-        function, failing = table.function_name("statement"), table.function_name("failure")
+        function, failing = table.function_name("statement"), table.function_name("failing")
         summing = table.function_name("sums")
         of_rows = described(table, judged, ROW)
         batch = (table.batching.raw_row, table.batching.name, table.batching.place)
@@ -158,7 +158,7 @@ class _Triggers:
             rule_names=names(of_rows),
             rejecting=sql.literal(sum(rule.on_breach == "reject" for rule in judged)),
             refusing=sql.literal(sum(refuses(rule) for rule in judged)),
-            failure=sql.literal(str(_generated(failing))),
+            failing=sql.literal(str(_generated(failing))),
             column_names=_texts(one.column.name for one in self.columns),
             tallied=(self._tallied,) if self.tallies else (),
             apart=(_Apart(sql.literal(str(_generated(summing)))),) if is_apart else (),
@@ -168,7 +168,6 @@ class _Triggers:
             sampled=(_Sample(sql.quoted(sample)),),
         )
         return [
-            *((failure(table, failing, judged),) if judged else ()),
             *((counting.sums(table, summing, self.tallies),) if is_apart else ()),
             table.function(
                 function,

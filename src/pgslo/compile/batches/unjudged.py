@@ -100,7 +100,7 @@ def _of_row(
     """What tells whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules."""
     by_statement = {choice.rule.name for choice in choices if choice.mechanism == "statement trigger"}
     if {rule.name for rule in judged} <= by_statement:
-        function = sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failure"))
+        function = sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failing"))
         return (), sql.render("fails", _Function(function))
     name = table.function_name("judge_row")
     function = sql.identifier(naming.GENERATED_SCHEMA, name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
+from pgslo.compile.rows.kinds.base import Given, as_it_is
 from pgslo.compile.rows.passing import passes
 from pgslo.compile.snippets import texts
 from pgslo.compile.table.context import TableContext
@@ -15,7 +16,11 @@ from pgslo.definition import rules, wording
 from pgslo.sql import Sql
 
 _ROW_AND_RULE = Sql("record, text")
-_ROW_RULE_OPERATION = Sql("record, text, text")
+_ONE_ROW = Sql("record, text, text, boolean")
+#: With what a row was before an UPDATE.
+_TWO_ROWS = Sql("record, text, text, boolean, record, oid, tid")
+#: What the function that judges a row calls parts of the row before an UPDATE that a record does not have.
+_NAMED = {"OLD.tableoid": Sql("old_part"), "OLD.ctid": Sql("old_place")}
 #: Where further lines of a list of names begin.
 _INDENT = 8
 #: What an AFTER trigger function returns.
@@ -79,17 +84,23 @@ class _JudgeRow:
 
 
 @dataclass(frozen=True)
-class _Failure(_JudgeRow):
+class _Before:
+    """Stands for parameters with what a row was before an UPDATE."""
+
+
+@dataclass(frozen=True)
+class _Failing(_JudgeRow):
     definition: Sql
-    rejecting: Sql
     row_key: Sql
-    writer_key: Sql
+    before: tuple[_Before, ...]
 
 
-def fields(row: Sql, names: tuple[str, ...]) -> Sql:
-    """Return the fields of a row that a function reads."""
-    # A table without a key may have a rule that reads no column.
-    return sql.join(", ", (Sql(f"{row}.{sql.identifier(name)}") for name in names)) if names else Sql("NULL")
+@dataclass(frozen=True)
+class _FailingKey:
+    definition: Sql
+    for_writer: Sql
+    names: Sql
+    values: tuple[Sql, ...]
 
 
 def refuses(rule: rules.Rule) -> bool:
@@ -111,8 +122,6 @@ class Header:
     source: Sql
     function: Sql
     definition: Sql
-    row_key: Sql
-    writer_key: Sql
     batch_raw: Sql
     batch_name: Sql
     batch_place: Sql
@@ -128,8 +137,6 @@ def header(
         "source": table.source(of),
         "function": sql.identifier(naming.GENERATED_SCHEMA, function),
         "definition": sql.literal(table.definition.name),
-        "row_key": row_key(table, row),
-        "writer_key": writer_key(table, row),
         "batch_raw": raw,
         "batch_name": table.batching.name,
         "batch_place": table.batching.place,
@@ -154,11 +161,6 @@ def row_key(table: TableContext, row: Sql) -> Sql:
     )
 
 
-def writer_key(table: TableContext, row: Sql) -> Sql:
-    """The same for the writer, who may not see every value."""
-    return _excerpt(table, "writer_key", table.key, row) if table.key else _NO_KEY
-
-
 def text(table: TableContext, name: str, row: Sql) -> Sql:
     """A column's value in a row as text, for people."""
     return texts.text(table.subject.column(name, table.definition.location), row)
@@ -178,29 +180,57 @@ def _excerpt(table: TableContext, template: str, columns: tuple[str, ...], row: 
     )
 
 
-def failure(table: TableContext, name: str, judged: tuple[rules.Rule, ...]) -> Artifact:
+def failing(
+    table: TableContext, by_statement: tuple[rules.Rule, ...], by_row: tuple[rules.Rule, ...]
+) -> Artifact:
     """The function that says what of a row violates one rule, whatever error its condition raises.
 
     Args:
         table: The definition and its table.
-        name: Its name, without the schema.
-        judged: The rules.
+        by_statement: Rules that are evaluated for the rows of a statement.
+        by_row: Rules that are evaluated for each row that is written.
     """
-    own = described(table, judged, ROW)
-    context = _Failure(
-        table.source(judged),
+    name = table.function_name("failing")
+    stored, written = described(table, by_statement, ROW), described(table, by_row, NEW, given=_given)
+    rejecting = (
+        *with_breach(by_statement, stored, "reject"),
+        *with_breach(by_row, written, "reject"),
+    )
+    context = _Failing(
+        table.source((*by_statement, *by_row)),
         sql.identifier(naming.GENERATED_SCHEMA, name),
-        own,
+        (*stored, *written),
         definition=sql.literal(table.definition.name),
-        rejecting=names(with_breach(judged, own, "reject")),
-        row_key=row_key(table, ROW),
-        writer_key=writer_key(table, ROW),
+        row_key=_failing_key(table, rejecting),
+        before=(_Before(),) if by_row else (),
     )
     return table.function(
         name,
-        sql.render("failure", context),
+        sql.render("failing", context),
         "evaluates one rule for one row; no cursor is open meanwhile",
-        arguments=_ROW_RULE_OPERATION,
+        arguments=_TWO_ROWS if by_row else _ONE_ROW,
+    )
+
+
+def _given(value: Sql, type_: str) -> Sql:
+    del type_
+    return _NAMED.get(value.text, value)
+
+
+def _failing_key(table: TableContext, rejecting: tuple[Described, ...]) -> Sql:
+    """An expression that prints a row's key; for the writer, who may not see every value, of rules that reject."""
+    if not table.key:
+        return _NO_KEY
+    for_writer = Sql(f"rule = ANY ({names(rejecting)})") if rejecting else Sql("FALSE")
+    listed = sql.join(", ", (sql.literal(name) for name in table.key))
+    return sql.render(
+        "failing_key",
+        _FailingKey(
+            sql.literal(table.definition.name),
+            for_writer,
+            Sql(f"ARRAY[{listed}]::text[]"),
+            tuple(text(table, name, ROW) for name in table.key),
+        ),
     )
 
 
@@ -231,7 +261,12 @@ def names(described: tuple[Described, ...]) -> Sql:
 
 
 def described(
-    table: TableContext, judged: tuple[rules.Rule, ...], row: Sql, *, by_owner: bool = False
+    table: TableContext,
+    judged: tuple[rules.Rule, ...],
+    row: Sql,
+    *,
+    by_owner: bool = False,
+    given: Given = as_it_is,
 ) -> tuple[Described, ...]:
     """Rules over a row, for templates.
 
@@ -240,18 +275,19 @@ def described(
         judged: The rules.
         row: How the row is called.
         by_owner: Whether they are evaluated with the rights of the table's owner, who may look rows up.
+        given: Makes the text for a value of the row, in a condition that looks rows up.
     """
-    return tuple(_describe(table, rule, row, by_owner=by_owner) for rule in judged)
+    return tuple(_describe(table, rule, row, by_owner=by_owner, given=given) for rule in judged)
 
 
-def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool) -> Described:
+def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool, given: Given) -> Described:
     if rule.on_breach == "reject":
         # An error is for the writer, who may lack the right to read; what is kept is for stewards.
         shown = _excerpt(table, "writer_shown", rule.reads, row)
     else:
         values = (_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in rule.reads)
         shown = sql.render("shown", _Shown(tuple(values)))
-    condition = passes(rule, table.subject, row, by_owner=by_owner)
+    condition = passes(rule, table.subject, row, by_owner=by_owner, given=given)
     return Described(
         label=Sql(wording.one_line(rule.name)),
         name=sql.literal(rule.name),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pgslo import naming, sql
 from pgslo.catalog import Relation
 from pgslo.compile.rows import kinds
+from pgslo.compile.rows.kinds.base import Given, as_it_is
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.table.trust import trusted
 from pgslo.definition import rules
@@ -26,7 +27,7 @@ class Lookup:
     Attributes:
         function: Its name, without the schema.
         types: Types of its arguments.
-        values: Its arguments, where a row is judged.
+        values: Its arguments, where a row is judged, each with its type.
         condition: The condition over its arguments.
         owner: The role with whose rights it runs.
         pinned: The table that it looks up, if another role could put another relation in its place.
@@ -34,7 +35,7 @@ class Lookup:
 
     function: str
     types: Sql
-    values: Sql
+    values: tuple[tuple[Sql, str], ...]
     condition: Sql
     owner: str
     pinned: Relation | None
@@ -59,13 +60,23 @@ class Passes:
     where: Sql
 
 
-def passes(rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False) -> Sql:
-    """The condition under which a row passes; unknown (NULL) passes, as in a check constraint."""
+def passes(
+    rule: rules.Rule, subject: Subject, row: Sql, *, by_owner: bool = False, given: Given = as_it_is
+) -> Sql:
+    """The condition under which a row passes; unknown (NULL) passes, as in a check constraint.
+
+    Args:
+        rule: The rule.
+        subject: Its table.
+        row: How the row is called.
+        by_owner: Whether it is evaluated with the rights of the table's owner, who may look rows up.
+        given: Makes the text for a value of the row, in a condition that looks rows up.
+    """
     kind = kinds.of(rule, subject)
     found = lookup(rule, subject, row)
     if by_owner and found is not None and found.pinned is None:
         found = None
-    judged = kind.runtime_condition(row) if found is None else _called(found)
+    judged = kind.runtime_condition(row, given) if found is None else _called(found, given)
     if rule.where is None:
         return sql.render("passes", Passes(judged, Sql("")))
     return sql.render("passes_where", Passes(judged, rule.where.qualified(row)))
@@ -90,14 +101,15 @@ def lookup(rule: rules.Rule, subject: Subject, row: Sql) -> Lookup | None:
     return Lookup(
         naming.fit(subject.relation.schema, subject.relation.name, f"lookup_{rule.name}"),
         Sql(", ".join(given.found.values())),
-        Sql(", ".join(given.found)),
+        tuple((Sql(value), type_) for value, type_ in given.found.items()),
         stated,
         pinned.owner if pinned and pinned.owner not in trusted(pinned, subject) else subject.relation.owner,
         pinned,
     )
 
 
-def _called(found: Lookup) -> Sql:
+def _called(found: Lookup, given: Given) -> Sql:
+    arguments = sql.join(", ", (given(value, type_) for value, type_ in found.values))
     return sql.render(
-        "lookup_call", _Call(sql.identifier(naming.GENERATED_SCHEMA, found.function), found.values)
+        "lookup_call", _Call(sql.identifier(naming.GENERATED_SCHEMA, found.function), arguments)
     )

@@ -14,7 +14,7 @@ from pgslo.compile.snippets import session_settings, texts
 from pgslo.compile.table.column_types import check_stored
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW
-from pgslo.definition import rules, wording
+from pgslo.definition import rules
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 
@@ -27,6 +27,8 @@ class _Repairs:
     source: Sql
     function: Sql
     guards: tuple[Sql, ...]
+    definition: Sql
+    row_key: Sql
     variables: tuple[Sql, ...]
     repairs: tuple[Sql, ...]
 
@@ -49,17 +51,12 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _Repair:
-    label: Sql
-    promise: Sql
     value: Sql
     kept: _Kept
-    sent: Sql
     applies: Sql
     steps: tuple[Sql, ...]
-    definition: Sql
     rule: Sql
     column_name: Sql
-    row_key: Sql
 
 
 def repairs(table: TableContext, so_far: Part) -> Part:
@@ -78,8 +75,10 @@ def _artifacts(table: TableContext, repairs: tuple[rules.Rule, ...]) -> tuple[Ar
         source=table.source(repairs),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         guards=table.guards(relation, returns=NEW),
+        definition=sql.literal(table.definition.name),
+        row_key=row_key(table, NEW),
         variables=tuple(dict.fromkeys(one.kept.variable for one in made)),
-        repairs=tuple(Sql(f"    {sql.render('rules/repair', one)}") for one in made),
+        repairs=tuple(Sql(f"            {sql.render('rules/repair', one)}") for one in made),
     )
     trigger = naming.trigger(naming.REPAIR_ORDER, "repair", "row")
     return (
@@ -119,17 +118,12 @@ def _repair(table: TableContext, rule: rules.Rule) -> _Repair:
         )
     value = Sql(f"{NEW}.{sql.identifier(rule.column)}")
     return _Repair(
-        label=Sql(wording.one_line(rule.name)),
-        promise=Sql(wording.one_line(rule.summary)),
         value=value,
         kept=_kept(column, value),
-        sent=Sql(f"sent.{sql.identifier(rule.column)}"),
-        applies=Sql(f"({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql("TRUE"),
+        applies=Sql(f" AND ({rule.where.qualified(NEW)}) IS TRUE") if rule.where else Sql(""),
         steps=tuple(step.value for step in kinds.of(rule, table.subject).repair_steps(column, NEW)),
-        definition=sql.literal(table.definition.name),
         rule=sql.literal(rule.name),
         column_name=sql.literal(rule.column),
-        row_key=row_key(table, NEW),
     )
 
 

@@ -12,13 +12,11 @@ from pgslo.compile.choice import Choice, Mechanism
 from pgslo.compile.part import Part
 from pgslo.compile.rows import kinds
 from pgslo.compile.rows.described import (
-    Described,
     Header,
     described,
-    fields,
+    failing,
     header,
     names,
-    refuses,
     with_breach,
 )
 from pgslo.compile.table.context import TableContext
@@ -28,12 +26,20 @@ from pgslo.sql import Sql
 
 #: Mechanisms of rules about the table's columns and types.
 _BY_SCHEMA = ("schema trigger", "on read")
-_ALWAYS, _NOTHING, _REJECTS = Sql("TRUE"), Sql("NULL"), Sql("rule = ANY (rejecting)")
+_ALWAYS, _NOTHING = Sql("TRUE"), Sql("NULL")
 
 
 @dataclass(frozen=True)
-class _Leaving:
-    """Stands for leaving a row unjudged where an error is of the moment."""
+class _Judged:
+    """The rules that row ``NEW`` violates, one by one.
+
+    Attributes:
+        refuses: Whether the rule in question refuses a row that it does not accept.
+    """
+
+    rule_names: Sql
+    failing: Sql
+    refuses: Sql
 
 
 @dataclass(frozen=True)
@@ -43,35 +49,18 @@ class _Judging(Header):
     Attributes:
         first: The condition of the first rule; the others follow.
         passed: What the function returns for a row that passes all of them.
-        fields: The fields of the row that any of them reads.
-        refuses: Whether the rule in question refuses a row that it does not accept.
+        judged: The rules that it violates.
     """
 
     first: Sql
     others: tuple[Sql, ...]
     passed: Sql
-    fields: Sql
-    judged: tuple[Described, ...]
-    rule_names: Sql
-    refuses: Sql
-    leaving: tuple[_Leaving, ...]
+    judged: Sql
 
 
 @dataclass(frozen=True)
 class _RowWritten(_Judging):
     rejecting: Sql
-    any_refuses: Sql
-
-
-@dataclass(frozen=True)
-class _Quarantine(_Judging):
-    old_key: Sql
-    any_refuses: Sql
-
-
-@dataclass(frozen=True)
-class _Value:
-    value: Sql
 
 
 @dataclass(frozen=True)
@@ -102,6 +91,9 @@ def _artifacts(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifa
     by_row, by_schema = of("row trigger"), of("schema trigger")
     diverting = tuple(rule for rule in by_row if rule.on_breach == "quarantine")
     judging = tuple(rule for rule in by_row if rule.on_breach != "quarantine")
+    by_statement = of("statement trigger")
+    if by_row or by_statement:
+        made.append(failing(table, by_statement, by_row))
     if diverting:
         made += _quarantine(table, diverting)
     if judging:
@@ -113,17 +105,10 @@ def _artifacts(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifa
 
 def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
     function = table.function_name("quarantine")
-    context = _Quarantine(
+    context = _Judging(
         **header(table, function, NEW, diverting, returns=NEW),
-        **_judging(table, diverting),
+        **_judging(table, diverting, refuses=_ALWAYS),
         passed=NEW,
-        refuses=_ALWAYS,
-        leaving=(),
-        any_refuses=_ALWAYS,
-        old_key=sql.join(
-            ", ",
-            (sql.render("iso_text", _Value(Sql(f"OLD.{sql.identifier(name)}"))) for name in table.key),
-        ),
     )
     return [
         table.function(
@@ -148,14 +133,12 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
     # An error names the first that fails.
     judging = tuple(sorted(judging, key=lambda rule: rule.on_breach != "reject"))
     of_rows = described(table, judging, NEW)
+    rejecting = names(with_breach(judging, of_rows, "reject"))
     context = _RowWritten(
         **header(table, function, NEW, judging),
-        **_judging(table, judging),
+        **_judging(table, judging, refuses=Sql(f"u.rule = ANY ({rejecting})")),
         passed=_NOTHING,
-        refuses=_REJECTS,
-        leaving=(_Leaving(),),
-        any_refuses=sql.literal(any(refuses(rule) for rule in judging)),
-        rejecting=names(with_breach(judging, of_rows, "reject")),
+        rejecting=rejecting,
     )
     return [
         table.function(
@@ -175,14 +158,17 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
     ]
 
 
-def _judging(table: TableContext, judged: tuple[rules.Rule, ...]) -> dict[str, Any]:
+def _judging(table: TableContext, judged: tuple[rules.Rule, ...], *, refuses: Sql) -> dict[str, Any]:
     of_rows = described(table, judged, NEW)
+    one_by_one = _Judged(
+        rule_names=names(of_rows),
+        failing=sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failing")),
+        refuses=refuses,
+    )
     return {
         "first": of_rows[0].passes,
         "others": tuple(one.passes for one in of_rows[1:]),
-        "fields": fields(NEW, table.read_for(judged)),
-        "judged": of_rows,
-        "rule_names": names(of_rows),
+        "judged": sql.render("judged", one_by_one),
     }
 
 

@@ -11,6 +11,8 @@ from pgslo.sql import Sql
 
 #: Characters of a line, where its parts leave a choice.
 _WIDTH = 130
+#: The same of the first line, which begins with the function that is called.
+_NARROW = 110
 #: Objects of fewer characters share lines.
 _SHORT = 60
 
@@ -23,7 +25,7 @@ def document(told: Mapping[str, Any]) -> Sql:
     fields = [
         _field(name, value) for name, value in told.items() if name == "types" or not _says_nothing(value)
     ]
-    return sql.literal("{" + ",\n ".join(fields) + "}")
+    return sql.literal("{" + ",\n ".join(_lines(fields, _NARROW)) + "}")
 
 
 def _field(name: str, value: Any) -> str:
@@ -40,10 +42,10 @@ def _object(told: Mapping[str, Any]) -> str:
     return "{" + ",\n   ".join(_lines(fields)) + "}"
 
 
-def _lines(fields: Iterable[str]) -> Iterable[str]:
+def _lines(fields: Iterable[str], width: int = _WIDTH) -> Iterable[str]:
     line = ""
     for field in fields:
-        if line and len(line) + len(field) > _WIDTH:
+        if line and ("\n" in line + field or len(line) + len(field) > width):
             yield line
             line = ""
         line = f"{line}, {field}" if line else field

@@ -9782,12 +9782,14 @@ BEGIN
     IF coalesce(cardinality(places), 0) < pgslo_catalog.least_batches() THEN
         RETURN;
     END IF;
-    -- The largest step that all of them keep, give or take the hour by which clocks are put forward.
+    -- The largest step that they keep, give or take the hour by which clocks are put forward. Not a few: a writer can add any.
     SELECT s.step INTO step
     FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900, 600, 300, 60]) AS s (step)
-    WHERE (SELECT bool_and(abs(p.place - learned_calendar.origin - round((p.place - learned_calendar.origin) / s.step) * s.step) <= least(s.step / 4.0, 21600))
-              AND count(DISTINCT round((p.place - learned_calendar.origin) / s.step)) = count(*)
-           FROM unnest(places) AS p (place))
+    WHERE (SELECT (count(*) - count(DISTINCT k.n) FILTER (WHERE k.apart <= least(s.step / 4.0, 21600))) * 20 <= count(*)
+           FROM (
+               SELECT w.n, abs(w.place - learned_calendar.origin - w.n * s.step) AS apart
+               FROM (SELECT p.place, round((p.place - learned_calendar.origin) / s.step) AS n FROM unnest(places) AS p (place)) w
+           ) k)
     ORDER BY s.step DESC LIMIT 1;
     first := round((places[1] - learned_calendar.origin) / step);
     IF step IS NULL OR first < -20000 THEN
@@ -9798,7 +9800,11 @@ BEGIN
         SELECT learned_calendar.origin + g.n * step AS place, c.n IS NOT NULL AS came,
                min(c.n) OVER (ORDER BY g.n DESC) AS next, (min(c.n) OVER (ORDER BY g.n DESC) - max(c.n) OVER (ORDER BY g.n)) * step AS gap
         FROM generate_series(first, 0) AS g (n)
-        LEFT JOIN (SELECT round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) c ON c.n = g.n
+        LEFT JOIN (
+            SELECT DISTINCT k.n
+            FROM (SELECT p.place, round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) k
+            WHERE abs(k.place - learned_calendar.origin - k.n * step) <= least(step / 4.0, 21600)
+        ) c ON c.n = g.n
         WHERE NOT pgslo_catalog.is_holiday((learned_calendar.definition).holidays, learned_calendar.origin + g.n * step)
           -- That nothing came on a public holiday says nothing of other days.
           AND (c.n IS NOT NULL OR NOT pgslo_catalog.is_public_holiday(learned_calendar.origin + g.n * step))
@@ -9820,13 +9826,15 @@ BEGIN
         SELECT s.form, s.ordinal,
                jsonb_object_agg(s.phase, jsonb_build_array(s.came, s.slots)) FILTER (WHERE 2 * s.came > s.slots) AS phases,
                sum(s.came) FILTER (WHERE 2 * s.came > s.slots) AS came, sum(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS slots,
-               sum(least(s.came, s.slots - s.came)) AS odd, min(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS fewest
+               coalesce(sum(s.came) FILTER (WHERE 2 * s.came <= s.slots), 0) AS extra,
+               sum(s.slots - s.came) FILTER (WHERE 2 * s.came > s.slots) AS odd, min(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS fewest
         FROM seen s GROUP BY s.form, s.ordinal
     ) f
     LEFT JOIN stood t USING (form)
-    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected.
+    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected. Those that come besides,
+    -- on days on which most do not come, are no reason not to expect the others; the form with the fewest of them fits best.
     WHERE f.came >= pgslo_catalog.least_batches() AND f.fewest >= 3 AND (f.odd + coalesce(t.times, 0) - learned_calendar.told) * 42 <= f.slots
-    ORDER BY f.ordinal LIMIT 1;
+    ORDER BY f.extra, f.ordinal LIMIT 1;
     IF form IS NULL THEN
         step := NULL;
     END IF;
@@ -10072,6 +10080,7 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(look_for_expected.definition);
     now numeric := extract(epoch FROM clock_timestamp());
     look pgslo_catalog.expected_look;
+    was_known boolean;
     newest pgslo_catalog.batch;
     origin pgslo_catalog.batch;
     calendar record;
@@ -10108,11 +10117,17 @@ BEGIN
     ELSE
         SELECT (measure ->> 'step')::numeric AS step, NULL::text AS form, NULL::jsonb AS phases INTO calendar;
     END IF;
+    was_known := look.is_known;
     look.newest := newest.place;
     look.due_at := 'infinity';
     look.is_known := calendar.step IS NOT NULL AND origin.place IS NOT NULL;
     IF NOT look.is_known THEN
         look.seen := newest.place;
+        IF was_known THEN
+            -- Nothing is told from here on, and somebody should know that.
+            PERFORM pgslo_catalog.give_verdict(look_for_expected.rule, newest, 'unknown', NULL, NULL, NULL, NULL,
+                'batches do not come regularly any more: one that does not come is not reported');
+        END IF;
     ELSE
         look.slack := CASE WHEN is_number THEN 0 ELSE least(calendar.step / 4, 21600) END;
         delay := CASE WHEN NOT is_number THEN
@@ -10121,7 +10136,7 @@ BEGIN
         up_to := greatest(look.seen, now - delay, (
             SELECT b.place FROM pgslo_catalog.batch b
             WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place <= newest.place
-            ORDER BY b.place DESC OFFSET pgslo_catalog.usual_disorder(id, origin.place) LIMIT 1));
+            ORDER BY b.place DESC OFFSET pgslo_catalog.usual_disorder(id, origin.place, calendar.step, calendar.form, calendar.phases) LIMIT 1));
         FOR n IN 1..20000 LOOP
             moment := origin.place + n * calendar.step;
             EXIT WHEN moment > up_to AND (delay IS NULL OR cardinality(names) >= pgslo_catalog.stops_after());
@@ -17169,7 +17184,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) IS 'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
 
-CREATE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) RETURNS bigint
+CREATE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17177,7 +17192,12 @@ BEGIN
     RETURN coalesce((
         WITH recent AS MATERIALIZED (
             SELECT b.place, b.first_written_at FROM pgslo_catalog.batch b
-            WHERE b.definition_id = usual_disorder.definition_id AND b.place <= usual_disorder.up_to AND b.place > '-Infinity' AND b.rows > 0
+            WHERE b.definition_id = usual_disorder.definition_id AND b.place <= usual_disorder.origin AND b.place > '-Infinity' AND b.rows > 0
+              -- Rows of other days than those that are known come at any time, and say nothing of the others.
+              AND (usual_disorder.form IS NULL
+                   OR usual_disorder.phases ? pgslo_catalog.phase(usual_disorder.form, b.place)
+                      AND abs(b.place - usual_disorder.origin - round((b.place - usual_disorder.origin) / usual_disorder.step) * usual_disorder.step)
+                          <= least(usual_disorder.step / 4, 21600))
             ORDER BY b.place DESC LIMIT 28
         )
         -- One that was late once tells nothing of the others.
@@ -17188,7 +17208,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) IS 'How many later batches usually come before a batch does.';
+COMMENT ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) IS 'How many later batches usually come before a batch does, of those that a calendar expects.';
 
 CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -21872,7 +21892,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[])
 
 REVOKE ALL ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM PUBLIC;
 

@@ -44,12 +44,14 @@ BEGIN
     IF coalesce(cardinality(places), 0) < pgslo_catalog.least_batches() THEN
         RETURN;
     END IF;
-    -- The largest step that all of them keep, give or take the hour by which clocks are put forward.
+    -- The largest step that they keep, give or take the hour by which clocks are put forward. Not a few: a writer can add any.
     SELECT s.step INTO step
     FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900, 600, 300, 60]) AS s (step)
-    WHERE (SELECT bool_and(abs(p.place - learned_calendar.origin - round((p.place - learned_calendar.origin) / s.step) * s.step) <= least(s.step / 4.0, 21600))
-              AND count(DISTINCT round((p.place - learned_calendar.origin) / s.step)) = count(*)
-           FROM unnest(places) AS p (place))
+    WHERE (SELECT (count(*) - count(DISTINCT k.n) FILTER (WHERE k.apart <= least(s.step / 4.0, 21600))) * 20 <= count(*)
+           FROM (
+               SELECT w.n, abs(w.place - learned_calendar.origin - w.n * s.step) AS apart
+               FROM (SELECT p.place, round((p.place - learned_calendar.origin) / s.step) AS n FROM unnest(places) AS p (place)) w
+           ) k)
     ORDER BY s.step DESC LIMIT 1;
     first := round((places[1] - learned_calendar.origin) / step);
     IF step IS NULL OR first < -20000 THEN
@@ -60,7 +62,11 @@ BEGIN
         SELECT learned_calendar.origin + g.n * step AS place, c.n IS NOT NULL AS came,
                min(c.n) OVER (ORDER BY g.n DESC) AS next, (min(c.n) OVER (ORDER BY g.n DESC) - max(c.n) OVER (ORDER BY g.n)) * step AS gap
         FROM generate_series(first, 0) AS g (n)
-        LEFT JOIN (SELECT round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) c ON c.n = g.n
+        LEFT JOIN (
+            SELECT DISTINCT k.n
+            FROM (SELECT p.place, round((p.place - learned_calendar.origin) / step)::bigint AS n FROM unnest(places) AS p (place)) k
+            WHERE abs(k.place - learned_calendar.origin - k.n * step) <= least(step / 4.0, 21600)
+        ) c ON c.n = g.n
         WHERE NOT pgslo_catalog.is_holiday((learned_calendar.definition).holidays, learned_calendar.origin + g.n * step)
           -- That nothing came on a public holiday says nothing of other days.
           AND (c.n IS NOT NULL OR NOT pgslo_catalog.is_public_holiday(learned_calendar.origin + g.n * step))
@@ -82,13 +88,15 @@ BEGIN
         SELECT s.form, s.ordinal,
                jsonb_object_agg(s.phase, jsonb_build_array(s.came, s.slots)) FILTER (WHERE 2 * s.came > s.slots) AS phases,
                sum(s.came) FILTER (WHERE 2 * s.came > s.slots) AS came, sum(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS slots,
-               sum(least(s.came, s.slots - s.came)) AS odd, min(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS fewest
+               coalesce(sum(s.came) FILTER (WHERE 2 * s.came <= s.slots), 0) AS extra,
+               sum(s.slots - s.came) FILTER (WHERE 2 * s.came > s.slots) AS odd, min(s.slots) FILTER (WHERE 2 * s.came > s.slots) AS fewest
         FROM seen s GROUP BY s.form, s.ordinal
     ) f
     LEFT JOIN stood t USING (form)
-    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected.
+    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected. Those that come besides,
+    -- on days on which most do not come, are no reason not to expect the others; the form with the fewest of them fits best.
     WHERE f.came >= pgslo_catalog.least_batches() AND f.fewest >= 3 AND (f.odd + coalesce(t.times, 0) - learned_calendar.told) * 42 <= f.slots
-    ORDER BY f.ordinal LIMIT 1;
+    ORDER BY f.extra, f.ordinal LIMIT 1;
     IF form IS NULL THEN
         step := NULL;
     END IF;
@@ -127,7 +135,9 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.usual_delay(bigint, numeric, numeric) IS
     'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, up_to numeric) RETURNS bigint
+CREATE OR REPLACE FUNCTION pgslo_catalog.usual_disorder(
+    definition_id bigint, origin numeric, step numeric, form text, phases jsonb
+) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -135,7 +145,12 @@ BEGIN
     RETURN coalesce((
         WITH recent AS MATERIALIZED (
             SELECT b.place, b.first_written_at FROM pgslo_catalog.batch b
-            WHERE b.definition_id = usual_disorder.definition_id AND b.place <= usual_disorder.up_to AND b.place > '-Infinity' AND b.rows > 0
+            WHERE b.definition_id = usual_disorder.definition_id AND b.place <= usual_disorder.origin AND b.place > '-Infinity' AND b.rows > 0
+              -- Rows of other days than those that are known come at any time, and say nothing of the others.
+              AND (usual_disorder.form IS NULL
+                   OR usual_disorder.phases ? pgslo_catalog.phase(usual_disorder.form, b.place)
+                      AND abs(b.place - usual_disorder.origin - round((b.place - usual_disorder.origin) / usual_disorder.step) * usual_disorder.step)
+                          <= least(usual_disorder.step / 4, 21600))
             ORDER BY b.place DESC LIMIT 28
         )
         -- One that was late once tells nothing of the others.
@@ -145,7 +160,8 @@ BEGIN
         ) o), 0);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.usual_disorder(bigint, numeric) IS 'How many later batches usually come before a batch does.';
+COMMENT ON FUNCTION pgslo_catalog.usual_disorder(bigint, numeric, numeric, text, jsonb) IS
+    'How many later batches usually come before a batch does, of those that a calendar expects.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) RETURNS text
 LANGUAGE plpgsql STABLE

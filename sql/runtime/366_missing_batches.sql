@@ -109,6 +109,7 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(look_for_expected.definition);
     now numeric := extract(epoch FROM clock_timestamp());
     look pgslo_catalog.expected_look;
+    was_known boolean;
     newest pgslo_catalog.batch;
     origin pgslo_catalog.batch;
     calendar record;
@@ -145,11 +146,17 @@ BEGIN
     ELSE
         SELECT (measure ->> 'step')::numeric AS step, NULL::text AS form, NULL::jsonb AS phases INTO calendar;
     END IF;
+    was_known := look.is_known;
     look.newest := newest.place;
     look.due_at := 'infinity';
     look.is_known := calendar.step IS NOT NULL AND origin.place IS NOT NULL;
     IF NOT look.is_known THEN
         look.seen := newest.place;
+        IF was_known THEN
+            -- Nothing is told from here on, and somebody should know that.
+            PERFORM pgslo_catalog.give_verdict(look_for_expected.rule, newest, 'unknown', NULL, NULL, NULL, NULL,
+                'batches do not come regularly any more: one that does not come is not reported');
+        END IF;
     ELSE
         look.slack := CASE WHEN is_number THEN 0 ELSE least(calendar.step / 4, 21600) END;
         delay := CASE WHEN NOT is_number THEN
@@ -158,7 +165,7 @@ BEGIN
         up_to := greatest(look.seen, now - delay, (
             SELECT b.place FROM pgslo_catalog.batch b
             WHERE b.definition_id = id AND b.closed_at IS NOT NULL AND b.rows > 0 AND b.place <= newest.place
-            ORDER BY b.place DESC OFFSET pgslo_catalog.usual_disorder(id, origin.place) LIMIT 1));
+            ORDER BY b.place DESC OFFSET pgslo_catalog.usual_disorder(id, origin.place, calendar.step, calendar.form, calendar.phases) LIMIT 1));
         FOR n IN 1..20000 LOOP
             moment := origin.place + n * calendar.step;
             EXIT WHEN moment > up_to AND (delay IS NULL OR cardinality(names) >= pgslo_catalog.stops_after());

@@ -45,6 +45,7 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
     if catalog_reader.SNAPSHOTS in state.migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))
+    found += drift.find_irregular(database.fetch(conn, "irregular"))
     found += drift.find_forgeries(catalog_reader.forgeries(conn))
     return tuple(found), tuple(standings)
 

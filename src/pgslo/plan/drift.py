@@ -121,6 +121,25 @@ def find_replicated(subscriptions: Iterable[Mapping[str, str]]) -> tuple[Finding
     )
 
 
+def find_irregular(rules: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Rules that expected batches and expect none any more; a hint, because the table's loads may have changed.
+
+    Args:
+        rules: Of ``sql/catalog/irregular.sql``.
+    """
+    return tuple(
+        Finding(
+            one["definition"],
+            "unknown",
+            f"rule {one['rule']}",
+            f"batches do not come regularly since {one['since']:%Y-%m-%d %H:%M}: one that does not come is not reported",
+            "look for batches on odd days; write how often batches come into the definition, if that is known",
+            is_hint=True,
+        )
+        for one in rules
+    )
+
+
 def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those after which writes are judged no longer, or readers have no guarded view, although nobody wanted it."""
     return tuple(

@@ -3266,7 +3266,9 @@ CREATE TABLE pgslo_catalog.profile (
     seen integer,
     maturing boolean[],
     moves text,
-    base text
+    base text,
+    vectors real[],
+    mean_vector double precision[]
 )
 WITH (autovacuum_vacuum_threshold='500', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0', toast.autovacuum_vacuum_threshold='500', toast.autovacuum_vacuum_scale_factor='0.02', toast.autovacuum_vacuum_cost_delay='0');
 
@@ -3325,6 +3327,10 @@ COMMENT ON COLUMN pgslo_catalog.profile.maturing IS 'For stages 1 and 2, which n
 COMMENT ON COLUMN pgslo_catalog.profile.moves IS 'How the column moved with the batches before: "one value" in each of 21, "grows", or NULL.';
 
 COMMENT ON COLUMN pgslo_catalog.profile.base IS 'The column that this is inside of, as bag is of bag.ctr; NULL for columns.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.vectors IS 'Of a column of vectors, 16 elements for each of the entities of *, one after the other; of the last batches alone.';
+
+COMMENT ON COLUMN pgslo_catalog.profile.mean_vector IS 'The mean of 16 elements over all sampled vectors.';
 
 CREATE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
     LANGUAGE plpgsql STABLE
@@ -5322,6 +5328,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) IS 'Return the types, casts and domain constraints of strangers that a value of a column may meet.';
 
+CREATE FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[]) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Beside the largest element of each: so no square overflows or vanishes.
+    SELECT CASE WHEN count(*) > 0 THEN least(greatest(sum(p.x * p.y) / sqrt(sum(p.x ^ 2) * sum(p.y ^ 2)), -1), 1) END
+    FROM (SELECT max(abs(u.x)) AS x, max(abs(u.y)) AS y FROM unnest(cosine.a, cosine.b) AS u (x, y)) m
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN abs(u.x) >= 1e-60 * m.x THEN u.x / m.x ELSE 0 END AS x, CASE WHEN abs(u.y) >= 1e-60 * m.y THEN u.y / m.y ELSE 0 END AS y
+        FROM unnest(cosine.a, cosine.b) AS u (x, y)
+    ) p
+    WHERE m.x BETWEEN 1e-200 AND 1e200 AND m.y BETWEEN 1e-200 AND 1e200
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[]) IS 'The cosine of the angle between two vectors; NULL where one has no direction.';
+
 CREATE FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6572,7 +6594,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
           -- A number that moves with the batch is round now and then.
           AND (k.name NOT IN ('tens', 'hundreds') OR abs(coalesce(way.step, 0)) <= coalesce(d.typical, 0))
           -- What depends on the size of the sample compares with samples of the same part only.
-          AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52]))
+          AND (a.alike OR k.ordinal <> ALL (ARRAY[3, 4, 5, 6, 8, 9, 10, 20, 26, 33, 34, 41, 43, 44, 45, 46, 47, 49, 52, 56]))
     ), surprised AS MATERIALIZED (
         SELECT t.column_name, t.ordinal, t.prediction, t.spread,
                CASE
@@ -9166,7 +9188,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
     JOIN pgslo_catalog.profile p ON p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch AND p.column_name = j.column_name
     CROSS JOIN LATERAL (SELECT coalesce(p.base, j.column_name) AS name) b
-    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL AND j.verdict <> 'met', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
+    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL OR j.verdict = 'met' OR j.verdict = 'missed' AND j.said NOT LIKE 'null: %', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
@@ -9472,6 +9494,82 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
+
+CREATE FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    id bigint := (keep_vectors.definition).definition_id;
+    mine text := (keep_vectors.batch).name;
+    own_place numeric := (keep_vectors.batch).place;
+    one record;
+    usual_mean float8[];
+BEGIN
+    FOR one IN
+        WITH base AS (
+            SELECT c.name, c.col FROM unnest(keep_vectors.columns) WITH ORDINALITY AS c (name, col)
+            JOIN pgslo_catalog.watched_column w ON w.definition_id = id AND w.column_name = c.name AND w.kind = 'parts'
+        ), cell AS MATERIALIZED (
+            SELECT (u.i - 1) / array_length(keep_vectors.sample, 2) AS row, (u.i - 1) % array_length(keep_vectors.sample, 2) AS col, u.value
+            FROM unnest(keep_vectors.sample) WITH ORDINALITY AS u (value, i)
+            WHERE EXISTS (SELECT FROM base)
+        ), vector AS MATERIALIZED (
+            SELECT b.name, c.row, pgslo_catalog.vector_at(c.value::jsonb ->> 'at') AS x
+            FROM cell c JOIN base b USING (col) WHERE c.value LIKE '{%"at": %'
+        ), entity AS MATERIALIZED (
+            -- As describe_batch() has them.
+            SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity
+            FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row
+        ), place_of AS MATERIALIZED (
+            SELECT e.row, row_number() OVER (ORDER BY e.entity) AS place FROM (SELECT n.* FROM entity n ORDER BY n.entity LIMIT 256) e
+        ), kept AS (
+            SELECT n.name, array_agg(CASE WHEN abs(v.x[g.i]) < 1e30 THEN CASE WHEN abs(v.x[g.i]) > 1e-30 THEN v.x[g.i] ELSE 0 END END::real ORDER BY p.place, g.i) AS vectors
+            FROM (SELECT DISTINCT v.name FROM vector v) n
+            CROSS JOIN place_of p CROSS JOIN generate_series(1, 16) AS g (i)
+            LEFT JOIN vector v ON v.name = n.name AND v.row = p.row
+            GROUP BY n.name
+        ), middle AS (
+            SELECT m.name, array_agg(m.x ORDER BY m.i) AS mean
+            FROM (
+                SELECT v.name, u.i, avg(u.x) AS x FROM vector v CROSS JOIN LATERAL unnest(v.x) WITH ORDINALITY AS u (x, i)
+                WHERE abs(u.x) < 1e30 GROUP BY v.name, u.i
+            ) m
+            GROUP BY m.name
+        )
+        SELECT k.name, k.vectors, m.mean FROM kept k LEFT JOIN middle m USING (name)
+    LOOP
+        SELECT array_agg(a.x ORDER BY a.i) INTO usual_mean
+        FROM (
+            SELECT u.i, avg(u.x) AS x
+            FROM (
+                SELECT p.mean_vector FROM pgslo_catalog.profile p
+                WHERE p.definition_id = id AND p.column_name = one.name AND p.place < own_place
+                  AND p.baseline AND p.mean_vector IS NOT NULL
+                ORDER BY p.place DESC LIMIT 28
+            ) h
+            CROSS JOIN LATERAL unnest(h.mean_vector) WITH ORDINALITY AS u (x, i)
+            GROUP BY u.i
+        ) a;
+        UPDATE pgslo_catalog.profile p
+        SET vectors = one.vectors, mean_vector = one.mean, summary[56] = 1 - pgslo_catalog.cosine(one.mean, usual_mean)
+        WHERE p.definition_id = id AND p.batch = mine AND p.column_name = one.name;
+        -- Three batches, since late rows come, and the last that counts.
+        UPDATE pgslo_catalog.profile p SET vectors = NULL
+        WHERE p.definition_id = id AND p.column_name = one.name AND p.vectors IS NOT NULL
+          AND p.place < (
+              SELECT min(l.place) FROM (
+                  SELECT q.place FROM pgslo_catalog.profile q
+                  WHERE q.definition_id = id AND q.column_name = one.name ORDER BY q.place DESC LIMIT 3) l)
+          AND p.place < (
+              SELECT max(q.place) FROM pgslo_catalog.profile q
+              WHERE q.definition_id = id AND q.column_name = one.name AND q.vectors IS NOT NULL AND q.baseline AND q.place < own_place);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) IS 'Notes the mean vector of a batch, how far it is from the usual one, and the vectors of sampled entities for the next batch.';
 
 CREATE FUNCTION pgslo_catalog.keeper() RETURNS oid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -11723,6 +11821,18 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'What is missed and not known to a plan, in words.';
 
+CREATE FUNCTION pgslo_catalog.norm_said(norm double precision) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The last digits are those of rounding: vectors of norm 1 have the same one.
+    RETURN CASE WHEN norm BETWEEN 0.001 AND 1e12 THEN trim_scale(round(norm::numeric, 6))::text ELSE norm::text END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.norm_said(norm double precision) IS 'A norm as a sample has it.';
+
 CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12067,7 +12177,7 @@ BEGIN
             FOREACH x IN ARRAY numbers LOOP
                 squares := squares + x * x;
             END LOOP;
-            norm := sqrt(squares);
+            norm := pgslo_catalog.norm_said(sqrt(squares));
         EXCEPTION WHEN numeric_value_out_of_range THEN
             norm := 'out of range';  -- A square that float8 cannot hold.
         END;
@@ -12641,6 +12751,10 @@ BEGIN
             pgslo_catalog.amount(1 - coalesce((part.common ->> '0')::float8, 0) / part.sampled, 'share'), said)
         WHEN name = part.base || '.norm' AND part.summary[27] > sin(least(part.expected[27], 1.5)) ^ 2 + 0.03 THEN
             format('%s: norm 0 in %s of values (%s)', part.base, pgslo_catalog.amount(part.summary[27], 'share'), said)
+        WHEN name = part.base || '.turned' AND part.summary[25] > part.expected[25] THEN
+            format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
+                round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
+                round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
         -- How many steps that is says nothing where there were none.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END
@@ -13108,6 +13222,7 @@ BEGIN
     SELECT w.within, w.at_level INTO thinned FROM pgslo_catalog.sample_within(definition.definition_id, sample, level) AS w;
     PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, thinned.at_level, w.present)
     FROM pgslo_catalog.with_parts(definition, batch, columns, thinned.within, present) AS w;
+    PERFORM pgslo_catalog.keep_vectors(definition, batch, columns, thinned.within);
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
@@ -16432,7 +16547,7 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 55 PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE ROWS 56 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -16493,7 +16608,8 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (52, 'outside', 'rise', NULL, 'values outside the usual range'),
     (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
     (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
-    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
+    (55, 'after_batch', 'rise', 1.5, 'times after their batch'),
+    (56, 'centroid', 'apart', 2, 'distance of the mean vector from the usual one')
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
@@ -17237,6 +17353,13 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
 
+CREATE FUNCTION pgslo_catalog.vector_at(places text) RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT string_to_array(places, ',')::float8[] $$;
+
+COMMENT ON FUNCTION pgslo_catalog.vector_at(places text) IS 'The elements of a vector that a sample has.';
+
 CREATE FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -17245,7 +17368,7 @@ DECLARE
     n integer := cardinality(elements);
 BEGIN
     RETURN format('{"length": "%s", "zeros": "%s", "norm": "%s", "at": "%s"}', n,
-        cardinality(array_positions(elements, 0)) / n::float8, norm,
+        cardinality(array_positions(elements, 0)) / n::float8, pgslo_catalog.norm_said(norm),
         array_to_string(ARRAY[
             elements[1], elements[1 + n / 16], elements[1 + n * 2 / 16], elements[1 + n * 3 / 16],
             elements[1 + n * 4 / 16], elements[1 + n * 5 / 16], elements[1 + n * 6 / 16], elements[1 + n * 7 / 16],
@@ -17255,6 +17378,25 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) IS 'As number_parts(), of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
+
+CREATE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT c.name, e.entity, v.vectors[16 * (e.i - 1) + 1 : 16 * e.i]
+    FROM unnest(vectors_before.columns) AS c (name)
+    CROSS JOIN LATERAL (
+        -- Appending nothing takes an array out of where long values are kept, once and not at every element.
+        SELECT p.batch, p.vectors || '{}'::real[] AS vectors FROM pgslo_catalog.profile p
+        WHERE p.definition_id = vectors_before.definition_id AND p.column_name = c.name AND p.place < vectors_before.place
+          AND p.vectors IS NOT NULL AND p.baseline
+        ORDER BY p.place DESC LIMIT 1
+    ) v
+    JOIN pgslo_catalog.profile w ON w.definition_id = vectors_before.definition_id AND w.batch = v.batch AND w.column_name = '*'
+    CROSS JOIN LATERAL unnest(w.entities) WITH ORDINALITY AS e (entity, i)
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) IS 'Vectors of sampled entities in the last batch that counts.';
 
 CREATE FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -17637,6 +17779,15 @@ BEGIN
         SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, e.key) AS path, pgslo_catalog.part_text(e.value, d.is_json) AS value
         FROM document d CROSS JOIN LATERAL jsonb_each(d.value) AS e
         WHERE d.is_json OR e.key <> 'at'
+        UNION ALL
+        -- How far a vector is from the same entity's last one, as one less the cosine.
+        SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, 'turned'), trim_scale(round(1 - v.cosine::numeric, 6))::text
+        FROM document d
+        JOIN cell k ON k.row = d.row AND k.col = 0
+        JOIN pgslo_catalog.vectors_before(id, (with_parts.batch).place, ARRAY(SELECT b.name FROM base b WHERE NOT b.is_json)) AS l
+            ON l.name = d.name AND l.entity = (k.value::bigint >> 32)::integer
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.cosine(pgslo_catalog.vector_at(d.value ->> 'at'), l.vector) AS cosine) v
+        WHERE d.value ? 'at' AND pgslo_catalog.cosine(l.vector, l.vector) IS NOT NULL
     ), counted AS MATERIALIZED (
         SELECT p.col, p.name, p.path, count(*) AS had, count(p.value) AS present FROM part p GROUP BY p.col, p.name, p.path
     ), size AS MATERIALIZED (
@@ -21128,6 +21279,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot,
 
 REVOKE ALL ON FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) FROM PUBLIC;
@@ -21394,6 +21547,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.keep_functions(definition text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keep_snapshots() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.keeper() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.keeps_batches(rule pgslo_catalog.rule) FROM PUBLIC;
@@ -21533,6 +21688,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.i
 REVOKE ALL ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.norm_said(norm double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
 
@@ -21898,7 +22055,11 @@ REVOKE ALL ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) FROM P
 
 REVOKE ALL ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.vector_at(places text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) FROM PUBLIC;
 

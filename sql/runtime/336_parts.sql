@@ -1,6 +1,17 @@
 -- What is inside of a value, as text of JSON in a sample: by name, such as the length of an array or the keys of a document.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.norm_said(norm float8) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- The last digits are those of rounding: vectors of norm 1 have the same one.
+    RETURN CASE WHEN norm BETWEEN 0.001 AND 1e12 THEN trim_scale(round(norm::numeric, 6))::text ELSE norm::text END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.norm_said(float8) IS 'A norm as a sample has it.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.number_parts(numbers float8[], is_deep boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -35,7 +46,7 @@ BEGIN
             FOREACH x IN ARRAY numbers LOOP
                 squares := squares + x * x;
             END LOOP;
-            norm := sqrt(squares);
+            norm := pgslo_catalog.norm_said(sqrt(squares));
         EXCEPTION WHEN numeric_value_out_of_range THEN
             norm := 'out of range';  -- A square that float8 cannot hold.
         END;
@@ -72,7 +83,7 @@ DECLARE
     n integer := cardinality(elements);
 BEGIN
     RETURN format('{"length": "%s", "zeros": "%s", "norm": "%s", "at": "%s"}', n,
-        cardinality(array_positions(elements, 0)) / n::float8, norm,
+        cardinality(array_positions(elements, 0)) / n::float8, pgslo_catalog.norm_said(norm),
         array_to_string(ARRAY[
             elements[1], elements[1 + n / 16], elements[1 + n * 2 / 16], elements[1 + n * 3 / 16],
             elements[1 + n * 4 / 16], elements[1 + n * 5 / 16], elements[1 + n * 6 / 16], elements[1 + n * 7 / 16],
@@ -181,6 +192,15 @@ BEGIN
         SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, e.key) AS path, pgslo_catalog.part_text(e.value, d.is_json) AS value
         FROM document d CROSS JOIN LATERAL jsonb_each(d.value) AS e
         WHERE d.is_json OR e.key <> 'at'
+        UNION ALL
+        -- How far a vector is from the same entity's last one, as one less the cosine.
+        SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, 'turned'), trim_scale(round(1 - v.cosine::numeric, 6))::text
+        FROM document d
+        JOIN cell k ON k.row = d.row AND k.col = 0
+        JOIN pgslo_catalog.vectors_before(id, (with_parts.batch).place, ARRAY(SELECT b.name FROM base b WHERE NOT b.is_json)) AS l
+            ON l.name = d.name AND l.entity = (k.value::bigint >> 32)::integer
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.cosine(pgslo_catalog.vector_at(d.value ->> 'at'), l.vector) AS cosine) v
+        WHERE d.value ? 'at' AND pgslo_catalog.cosine(l.vector, l.vector) IS NOT NULL
     ), counted AS MATERIALIZED (
         SELECT p.col, p.name, p.path, count(*) AS had, count(p.value) AS present FROM part p GROUP BY p.col, p.name, p.path
     ), size AS MATERIALIZED (

@@ -29,7 +29,7 @@ COMMENT ON FUNCTION pgslo_catalog.is_holiday(text[], numeric) IS 'Whether a batc
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_kinds(
     OUT ordinal integer, OUT name text, OUT kind text, OUT beyond float8, OUT words text)
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 55
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 56
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- kind: share; log; mean, quantile and extreme in the column's own unit; count of characters; rise: a share of which only
@@ -90,7 +90,8 @@ AS $pgslo$
     (52, 'outside', 'rise', NULL, 'values outside the usual range'),
     (53, 'steps', 'apart', 1.5, 'steps from what may follow'),
     (54, 'before_batch', 'rise', 1.5, 'times before their batch'),
-    (55, 'after_batch', 'rise', 1.5, 'times after their batch')
+    (55, 'after_batch', 'rise', 1.5, 'times after their batch'),
+    (56, 'centroid', 'apart', 2, 'distance of the mean vector from the usual one')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.summary_kinds() IS 'The numbers of a profile''s summary, and how each is judged.';
 

@@ -35,6 +35,7 @@ BEGIN
     SELECT w.within, w.at_level INTO thinned FROM pgslo_catalog.sample_within(definition.definition_id, sample, level) AS w;
     PERFORM pgslo_catalog.describe_batch(definition, batch, w.columns, w.sample, thinned.at_level, w.present)
     FROM pgslo_catalog.with_parts(definition, batch, columns, thinned.within, present) AS w;
+    PERFORM pgslo_catalog.keep_vectors(definition, batch, columns, thinned.within);
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
         UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;

@@ -121,6 +121,10 @@ BEGIN
             pgslo_catalog.amount(1 - coalesce((part.common ->> '0')::float8, 0) / part.sampled, 'share'), said)
         WHEN name = part.base || '.norm' AND part.summary[27] > sin(least(part.expected[27], 1.5)) ^ 2 + 0.03 THEN
             format('%s: norm 0 in %s of values (%s)', part.base, pgslo_catalog.amount(part.summary[27], 'share'), said)
+        WHEN name = part.base || '.turned' AND part.summary[25] > part.expected[25] THEN
+            format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
+                round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
+                round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
         -- How many steps that is says nothing where there were none.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,8 +13,14 @@ import hostile
 import psycopg
 import pytest
 import rights
+import sqlalchemy
+from alembic import autogenerate
+from alembic.migration import MigrationContext
 
 from pgslo import database
+
+#: The part whose session is the test's own.
+TEST = "test"
 
 
 class Attack:
@@ -38,8 +45,13 @@ class Attack:
         )
         # What waits for a lock of hers ends with an error.
         self.sessions = {part: world.session(part, statement_timeout="20s") for part in world.names}
+        self.sessions["superuser"] = world.connect(world.admin.info.user, statement_timeout="20s")
+        # The test's own, which counts rows of her tables as a superuser.
+        self.sessions[TEST] = world.admin
         self.locker = world.session("mallory")
         self.processes = {session.info.backend_pid: part for part, session in self.sessions.items()}
+        #: Whose the command line is.
+        self.acting = "installer"
         # With its last definition the runtime would go, and all grants with it.
         self.sessions["installer"].execute("CREATE TABLE features.anchor (id int PRIMARY KEY)")
         rights.apply(self.sessions["installer"], "table: features.anchor\nbatch: statement\n")
@@ -57,10 +69,31 @@ class Attack:
 
     @contextlib.contextmanager
     def connect(self, dsn: str | None, **_trusted: Any) -> Iterator[psycopg.Connection[Any]]:
-        """Take the place of database.connect(): the installer's session, which keeps its traces."""
+        """Take the place of database.connect(): a session of the test's, which keeps its traces."""
         del dsn
         with database.errors():
-            yield self.sessions["installer"]
+            yield self.sessions[self.acting]
+
+    def autogenerate(self) -> None:
+        """Have Alembic compare the database with a model that knows no table, with pgslo's plugin."""
+        session = self.sessions[self.acting]
+        # Queries of SQLAlchemy itself find functions by the search path, hers in public among them.
+        session.execute("SET search_path = pg_catalog")
+        engine = sqlalchemy.create_engine(
+            "postgresql+psycopg://", creator=lambda: session, poolclass=sqlalchemy.StaticPool
+        )
+        with warnings.catch_warnings(), engine.connect() as connection:
+            # Of types of hers, which SQLAlchemy does not know.
+            warnings.simplefilter("ignore", sqlalchemy.exc.SAWarning)
+            context = MigrationContext.configure(
+                connection,
+                opts={
+                    "include_schemas": True,
+                    "include_name": lambda name, kind, _: kind != "schema" or name in ("evil", "features"),
+                },
+            )
+            autogenerate.produce_migrations(context, sqlalchemy.MetaData())
+        session.execute("RESET search_path")
 
     def traces(self) -> set[tuple[int, str, str]]:
         """Return what ran since the last call: number of the function, role, part whose session it was."""
@@ -136,7 +169,11 @@ class Observed:
 
     def _foreign(self) -> set[tuple[int, str, str]]:
         mallory = self.attack.world.names["mallory"]
-        return {one for one in self.attack.traces() if one[1] != mallory and one[0] in self.stranger.labels}
+        return {
+            one
+            for one in self.attack.traces()
+            if one[1] != mallory and one[2] != TEST and one[0] in self.stranger.labels
+        }
 
     def write(self, text: str, *, part: str = "writer") -> psycopg.Error | None:
         """Run a statement with ``$table`` in it; what it ran of hers has to be what the twin runs."""

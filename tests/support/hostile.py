@@ -387,6 +387,11 @@ class Stranger:
             [boolean, f"ALTER TABLE $table ADD COLUMN made bool DEFAULT {name}()"],
             [check, f"ALTER TABLE $table ADD CHECK ({name}(id))"],
             [check, f"CREATE INDEX ON $table ({name}(id))"],
+            # With constants alone, PostgreSQL runs them when it plans a query over the table.
+            [check, f"CREATE INDEX ON $table (({name}(0)::int4 OPERATOR(pg_catalog.+) id))"],
+            [check, f"CREATE INDEX ON $table (id) WHERE {name}(0)"],
+            [check, f"ALTER TABLE $table ADD CHECK ({name}(0))"],
+            [check, f"CREATE STATISTICS evil.$statistics ON ({name}(0)::int4 OPERATOR(pg_catalog.+) id), flagging FROM $table", "ANALYZE $table"],
             [check, f"ALTER TABLE $table ADD COLUMN generated bool GENERATED ALWAYS AS ({name}(id)) STORED"],
         ]  # fmt: skip
         return self.random.choice(possible)

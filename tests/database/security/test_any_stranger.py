@@ -149,7 +149,8 @@ class Case(Observed):
     def add_to_table(self) -> None:
         for text in self.stranger.of_table():
             for table in (self.table, self.twin) if "$table" in text else (self.table,):
-                self.attempt("mallory", text.replace("$table", table))
+                named = text.replace("$table", table).replace("$statistics", f"s_{table.replace('.', '_')}")
+                self.attempt("mallory", named)
 
     def apply(self) -> bool:
         """Apply a definition, with fewer rules each time that one is refused; return whether there is one now."""
@@ -520,20 +521,21 @@ class Case(Observed):
             self.check(text)
 
     def look(self) -> None:
-        """What the owner looks at from the command line."""
+        """What pgslo's owner, or a superuser, looks at from the command line and by Alembic."""
+        self.attack.acting = by = self.random.choice(("installer", "superuser"))
         for arguments in (
-            ("status",), ("drift",), ("report", "--output", os.devnull), ("suggest", self.table), ("learn", self.table), ("backtest", self.table, "--batches", "3"),
-            ("incidents",), ("quarantine", "list"), ("snapshot", "list"), ("plan",), ("gate",),
+            ("status", "--rules"), ("drift",), ("report", "--output", os.devnull), ("suggest", self.table), ("learn", self.table), ("backtest", self.table, "--batches", "3"),
+            ("incidents",), ("quarantine", "list"), ("snapshot", "list"), ("plan",), ("gate",), ("metrics",), ("export", "--to", "odcs"),
         ):  # fmt: skip
             result = CliRunner().invoke(main, arguments)
-            self.note("installer", f"pgslo {' '.join(arguments)} -- {result.exit_code}")
+            self.note(by, f"pgslo {' '.join(arguments)} -- {result.exit_code}")
             if result.exception is not None and not isinstance(result.exception, SystemExit):
                 self.fail(f"pgslo {' '.join(arguments)}: {result.exception!r}")
-            # suggest reads the table as the role that asks.
-            self.check(
-                f"pgslo {' '.join(arguments)}",
-                twin=(lambda: self.read_twin("installer")) if arguments[0] == "suggest" else None,
-            )
+            # The output of a type's owner is no function of hers: what she makes runs as she, or not at all.
+            self.check(f"{by}: pgslo {' '.join(arguments)}")
+        self.attack.autogenerate()
+        self.check(f"{by}: alembic revision --autogenerate")
+        self.attack.acting = "installer"
 
     def read_twin(self, part: str) -> None:
         self.attack.attempt(part, f"SELECT * FROM {self.twin}")

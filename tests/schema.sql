@@ -10097,6 +10097,113 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
 
+CREATE FUNCTION pgslo_catalog.listed_rights() RETURNS TABLE(who text, kind text, privilege text, object text, class oid, id oid, part integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN QUERY
+    WITH listed (who, kind, privilege, place, names) AS (VALUES
+        ('public', 'function', 'EXECUTE', 'pgslo.', ARRAY[
+            'guard(text, text[], text)', 'status_of(text)', 'explain(bigint)', 'version()', 'guard(text, text[], text, text[], interval)',
+            'announce(text, text[], text, interval)', 'guard_healthy(text, text[], text, text[], anyelement)',
+            'unhealthy(text, text[], anyelement)', 'is_current(text, text[])', 'guard_rows(text, text[], text, text[], regtype)',
+            'told_by_rows(text, text[], interval, regtype)', 'planned(text, interval)', 'planned_fine(text, text[], interval)',
+            'planned_flags(text, text[], interval, anyelement)', 'planned_null(text, text[], interval, anyelement)',
+            'planned_batches(text, text[], interval, anyelement)', 'among(date, date[], boolean[])', 'among(timestamp, timestamp[], boolean[])',
+            'among(timestamptz, timestamptz[], boolean[])', 'among(bigint, bigint[], boolean[])', 'among(numeric, numeric[], boolean[])',
+            'among(text, text[], boolean[])', 'among(date, interval, timestamp[], boolean[])',
+            'among(timestamp, interval, timestamp[], boolean[])', 'among(timestamptz, interval, timestamptz[], boolean[])',
+            'is_healthy(date, date[], boolean)', 'is_healthy(timestamp, timestamp[], boolean)', 'is_healthy(timestamptz, timestamptz[], boolean)',
+            'is_healthy(smallint, smallint[], boolean)', 'is_healthy(integer, integer[], boolean)', 'is_healthy(bigint, bigint[], boolean)',
+            'is_healthy(numeric, numeric[], boolean)', 'is_healthy(text, text[], boolean)', 'is_healthy(uuid, uuid[], boolean)',
+            'announce_row(text, text[], text, interval)', 'read_any(anyelement, text, text[], text, interval)',
+            'read(anyelement, date, text, text[], text, interval)', 'read(anyelement, timestamp, text, text[], text, interval)',
+            'read(anyelement, timestamptz, text, text[], text, interval)', 'read(anyelement, bigint, text, text[], text, interval)',
+            'read(anyelement, numeric, text, text[], text, interval)', 'read(anyelement, text, text, text[], text, interval)',
+            'read(anyelement, date, interval, text, text[], text, interval)',
+            'read(anyelement, timestamp, interval, text, text[], text, interval)',
+            'read(anyelement, timestamptz, interval, text, text[], text, interval)', 'read_hit(anyelement, date, text, text[], text, interval)',
+            'read_hit(anyelement, timestamp, text, text[], text, interval)', 'read_hit(anyelement, timestamptz, text, text[], text, interval)',
+            'read_hit(anyelement, bigint, text, text[], text, interval)', 'read_hit(anyelement, numeric, text, text[], text, interval)',
+            'read_hit(anyelement, text, text, text[], text, interval)', 'read_hit(anyelement, date, interval, text, text[], text, interval)',
+            'read_hit(anyelement, timestamp, interval, text, text[], text, interval)',
+            'read_hit(anyelement, timestamptz, interval, text, text[], text, interval)', 'hit(date, text, text[], interval)',
+            'hit(timestamp, text, text[], interval)', 'hit(timestamptz, text, text[], interval)', 'hit(bigint, text, text[], interval)',
+            'hit(numeric, text, text[], interval)', 'hit(text, text, text[], interval)', 'hit(date, interval, text, text[], interval)',
+            'hit(timestamp, interval, text, text[], interval)', 'hit(timestamptz, interval, text, text[], interval)',
+            'healthy_batches(text, text[], timestamptz)', 'readiness(text)', 'ready(text)', 'snapshot_diff(text, text)', 'snapshot_query(text)',
+            'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
+        ('public', 'function', 'EXECUTE', 'pgslo_catalog.', ARRAY[
+            'schema_difference(regclass, jsonb)', 'may_see_values(name)', 'may_know_all(name)', 'may_read(oid, name)',
+            'may_see_figures(oid, text[], jsonb, name)', 'break_said(pgslo_catalog.rule_break, name)',
+            'is_missed(pgslo_catalog.rule, bigint, bigint)', 'metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8)',
+            'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
+        ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
+            'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
+            'incident_event', 'budget', 'measured_precision', 'column_history', 'assertion', 'assertion_dependency', 'metric', 'ml_metric',
+            'prediction_problem', 'post_processing']),
+        ('public', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[
+            'own_salt']),
+        ('auditor', 'schema', 'USAGE', '', ARRAY[
+            'pgslo', 'pgslo_catalog']),
+        ('auditor', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[
+            'migration', 'runtime', 'definition', 'rule', 'task', 'incident', 'incident_event', 'native_not_null', 'applied', 'generated',
+            'pause', 'moved_relation', 'post_processing', 'pair_batch', 'assertion', 'assertion_dependency', 'snapshot', 'task_watch']),
+        ('auditor', 'function', 'EXECUTE', 'pgslo_catalog.', ARRAY[
+            'conversions_of(regtype, regclass)', 'parts_of(regtype)', 'is_stranger(oid, regclass)', 'native_fault(regclass, jsonb)',
+            'foreign_key_fault(regclass, jsonb)', 'column_numbers(regclass, text[])', 'moved(pgslo_catalog.other_relation)']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.fragment.', ARRAY[
+            'fragment_id', 'definition_id', 'batch', 'place', 'rows', 'operation', 'writer', 'application', 'written_at', 'rows_emptied']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.pair_cell.', ARRAY[
+            'pair_cell_id', 'definition_id', 'batch', 'coarse', 'predictions', 'defaulted', 'abstained', 'labelled', 'label_without_prediction',
+            'two_labels', 'label_before_prediction', 'unknown_label', 'unknown_class', 'score_missing', 'score_outside', 'model_missing']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.rule_break.', ARRAY[
+            'rule_break_id', 'definition_id', 'rule_id', 'error_code', 'said', 'broke_at', 'batch', 'place', 'pause_id']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.batch.', ARRAY[
+            'batch_id', 'definition_id', 'name', 'place', 'rows', 'failures', 'first_written_at', 'last_written_at', 'writer', 'application',
+            'counted_at', 'closed_at', 'revision']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.snapshot_batch.', ARRAY[
+            'snapshot_id', 'batch', 'place', 'rows']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.verdict.', ARRAY[
+            'verdict_id', 'definition_id', 'rule_id', 'batch', 'place', 'verdict', 'judged_at']),
+        ('auditor', 'column', 'SELECT', 'pgslo_catalog.task_run.', ARRAY[
+            'task_run_id', 'task', 'batch', 'state', 'attempts', 'exit_code', 'started_at', 'ended_at', 'next_attempt_at', 'started_by']),
+        ('operator', 'function', 'EXECUTE', 'pgslo.', ARRAY[
+            'tick()', 'close_batch(text, text)', 'pause(text)', 'resume(text)', 'accept_pause(text)', 'acknowledge(bigint, text)',
+            'mute(bigint, timestamptz, text)', 'mute_rule(text, text, timestamptz)', 'resolve(bigint, text, text)', 'subscribe(text)',
+            'watch_deliveries()', 'queue_delivery(text, text, bigint, text, bigint[], text, text)', 'begin_delivery(bigint)',
+            'end_delivery(bigint, text)', 'recount_pairs(text)', 'prune(text, integer)', 'prunable(text)']),
+        ('operator', 'relation', 'SELECT', 'pgslo.', ARRAY[
+            'delivery']),
+        ('steward', 'schema', 'USAGE', '', ARRAY[
+            'pgslo']),
+        ('steward', 'relation', 'SELECT', 'pgslo.', ARRAY[
+            'quarantine', 'sample', 'repair', 'broken_group']),
+        ('steward', 'function', 'EXECUTE', 'pgslo.', ARRAY[
+            'release(bigint, jsonb, text[])', 'discard(bigint)', 'evidence(bigint)', 'audit(text)', 'accept(bigint, text, text[])']),
+        ('trainer', 'schema', 'USAGE', '', ARRAY[
+            'pgslo']),
+        ('trainer', 'function', 'EXECUTE', 'pgslo.', ARRAY[
+            'create_snapshot(text, text, text, text, boolean, boolean)', 'begin_snapshot(text, text, text, text, boolean, boolean)',
+            'seal_snapshot(text)', 'verify_snapshot(text)', 'begin_check(text)', 'end_check(text)', 'drop_snapshot(text)', 'follow_task(text)',
+            'watch_task(text)', 'begin_run(text, text, bigint)', 'see_run(bigint)', 'end_run(bigint, integer, text, integer, interval)', 'tick()'])
+    ), each AS (
+        SELECT l.who, l.kind, l.privilege, l.place || n.name AS object, n.name, to_regclass(rtrim(l.place, '.')) AS whole
+        FROM listed l CROSS JOIN LATERAL unnest(l.names) AS n (name)
+    )
+    SELECT e.who, e.kind, e.privilege, e.object,
+           (CASE e.kind WHEN 'function' THEN 'pg_proc' WHEN 'schema' THEN 'pg_namespace' ELSE 'pg_class' END)::regclass::oid,
+           CASE e.kind WHEN 'function' THEN to_regprocedure(e.object)::oid WHEN 'schema' THEN to_regnamespace(e.object)::oid
+               WHEN 'column' THEN e.whole::oid ELSE to_regclass(e.object)::oid END,
+           CASE WHEN e.kind = 'column' THEN
+               (SELECT a.attnum::integer FROM pg_attribute a WHERE a.attrelid = e.whole AND a.attname = e.name) ELSE 0 END
+    FROM each e;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.listed_rights() IS 'The rights that everybody has on objects of the runtime, and those that pgslo grants gives to an auditor, operator, steward and trainer.';
+
 CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10823,6 +10930,37 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+
+CREATE FUNCTION pgslo_catalog.mend_rights() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    one record;
+    role text;
+BEGIN
+    FOR one IN SELECT s.* FROM pgslo_catalog.strange_rights() AS s WHERE s.can_mend LOOP
+        role := CASE WHEN one.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(one.role) END;
+        BEGIN
+            IF one.is_missing THEN
+                EXECUTE format('GRANT %s %s TO %s', one.privilege, one.place, role);
+            ELSE
+                EXECUTE format('REVOKE %s %s FROM %s CASCADE', one.privilege, one.place, role);
+                IF one.grantor IS NOT NULL THEN
+                    -- One who may give it on gave it: with that right goes what came of it.
+                    EXECUTE format('REVOKE GRANT OPTION FOR %s %s FROM %I CASCADE', one.privilege, one.place, one.grantor);
+                END IF;
+            END IF;
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE WARNING USING
+                MESSAGE = format('%s of %s %s cannot be taken from %s', one.privilege, one.kind, one.object, role),
+                HINT = 'Run pgslo migrate as the owner of pgslo.';
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.mend_rights() IS 'Take the rights on objects of the runtime that no list gives, and give everybody those that are missing.';
 
 CREATE TABLE pgslo_catalog.fragment (
     fragment_id bigint NOT NULL,
@@ -16546,6 +16684,106 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) IS 'Return a part of a table, or of one that a view reads, whose owner has neither the rights of the owner of the whole nor those of a role.';
 
+CREATE FUNCTION pgslo_catalog.strange_rights() RETURNS TABLE(grantee oid, role name, kind text, privilege text, object text, place text, grantor name, is_missing boolean, can_mend boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    keeper oid := (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog');
+    -- As can_act_as(), which is not for everybody.
+    acts text := CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END;
+    places oid[] := ARRAY(SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen'));
+BEGIN
+    RETURN QUERY
+    WITH listed AS MATERIALIZED (
+        SELECT l.who, l.kind, l.privilege, l.object, l.class, l.id, l.part FROM pgslo_catalog.listed_rights() AS l
+    ), things AS MATERIALIZED (
+        -- Without an access control list, everybody may execute a function.
+        SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner, 'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
+               p.oid::regprocedure::text AS object, format('ON FUNCTION %s', p.oid::regprocedure) AS put,
+               coalesce(p.proacl, acldefault('f', p.proowner)) AS acl,
+               NOT p.prosecdef AND p.prorettype <> 'trigger'::regtype AS is_plain,
+               NOT p.prosecdef AND (SELECT y.typtype FROM pg_type y WHERE y.oid = p.proargtypes[0]) IS NOT DISTINCT FROM 'c' AS is_of_row
+        FROM pg_proc p WHERE p.pronamespace = ANY (places)
+        UNION ALL
+        SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'relation' END, CASE c.relkind WHEN 'S' THEN 'S' ELSE 'r' END::"char",
+               c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, 0, c.oid::regclass::text, format('ON TABLE %s', c.oid::regclass), c.relacl, false, false
+        FROM pg_class c WHERE c.relnamespace = ANY (places) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        UNION ALL
+        SELECT 'column', 'r', c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, a.attnum, format('%s.%I', c.oid::regclass, a.attname),
+               format('(%I) ON TABLE %s', a.attname, c.oid::regclass), a.attacl, false, false
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY (places) AND a.attnum > 0
+        UNION ALL
+        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0, quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
+        FROM pg_namespace n WHERE n.oid = ANY (places)
+    ), held AS MATERIALIZED (
+        SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,
+               g.grantee, g.privilege_type AS privilege, g.grantor,
+               g.grantee = 0 AND t.kind = 'schema' AND g.privilege_type = 'USAGE' AND n.nspname = 'pgslo' AS is_entry,
+               EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
+               EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type) AS is_listed
+        FROM things t JOIN pg_namespace n ON n.oid = t.place CROSS JOIN LATERAL aclexplode(t.acl) AS g
+        WHERE g.grantee NOT IN (t.owner, keeper)
+    ), others AS MATERIALIZED (
+        -- But for those who have the rights of the owner anyway.
+        SELECT h.* FROM held h
+        WHERE NOT (h.is_public AND h.grantee = 0) AND NOT h.is_entry
+          AND (h.grantee = 0 OR pg_has_role(h.grantee, h.owner, acts) IS NOT TRUE AND pg_has_role(h.grantee, keeper, acts) IS NOT TRUE)
+    ), defaulted AS (
+        SELECT DISTINCT d.defaclobjtype AS letter, g.grantee, g.privilege_type AS privilege
+        FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) AS g
+        WHERE g.grantee NOT IN (0, d.defaclrole)
+          AND (d.defaclrole = keeper OR (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = d.defaclrole))
+    ), by_default AS MATERIALIZED (
+        -- What default privileges gave cannot be told from what was granted. They give all objects of a kind.
+        SELECT d.letter, d.grantee, d.privilege,
+               2 * count(*) FILTER (WHERE EXISTS (
+                   SELECT FROM held h WHERE h.class = t.class AND h.id = t.id AND h.grantee = d.grantee AND h.privilege = d.privilege)) > count(*) AS gave_all
+        FROM defaulted d JOIN things t USING (letter) JOIN pg_namespace n ON n.oid = t.place
+        WHERE t.kind <> 'column' AND (n.nspname IN ('pgslo', 'pgslo_catalog') OR t.kind = 'schema' AND n.nspname = 'pgslo_gen')
+          AND NOT EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id)
+        GROUP BY d.letter, d.grantee, d.privilege
+    ), whole AS MATERIALIZED (
+        -- Functions of people that such a role has as a whole: then somebody gave them.
+        SELECT r.grantee, l.who
+        FROM (SELECT DISTINCT b.grantee FROM by_default b) r CROSS JOIN listed l
+        WHERE l.who <> 'public'
+        GROUP BY r.grantee, l.who
+        HAVING bool_and(EXISTS (
+            SELECT FROM held h
+            WHERE h.class = l.class AND h.id = l.id AND h.part IN (l.part, 0) AND h.privilege = l.privilege AND (h.grantee = r.grantee OR h.is_entry)))
+    ), strange AS (
+        SELECT o.*
+        FROM others o LEFT JOIN by_default b ON b.letter = o.letter AND b.grantee = o.grantee AND b.privilege = o.privilege
+        WHERE CASE
+            -- Guarded views call it with a row, and it reads nothing.
+            WHEN o.grantee = 0 THEN NOT (o.nspname = 'pgslo_gen' AND o.is_of_row)
+            WHEN b.gave_all THEN true
+            -- What functions of another owner call, and find.
+            WHEN (o.kind = 'function' AND o.is_plain OR o.kind = 'schema' AND o.privilege = 'USAGE') AND o.nspname = 'pgslo_catalog'
+                AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proowner = o.grantee) THEN false
+            WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
+                SELECT FROM whole w JOIN listed l USING (who)
+                WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
+            -- What people call and read is the owner's to give.
+            WHEN o.nspname = 'pgslo' THEN false
+            ELSE NOT o.is_listed END
+    )
+    SELECT s.grantee, CASE WHEN s.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(s.grantee) END::name, s.kind, s.privilege, s.object,
+           s.put, CASE WHEN s.grantor NOT IN (s.owner, keeper) THEN pg_get_userbyid(s.grantor) END, false, pg_has_role(keeper, s.owner, 'USAGE')
+    FROM strange s
+    UNION ALL
+    -- Without these no reader reads.
+    SELECT 0::oid, 'PUBLIC', l.kind, l.privilege, l.object, t.put, NULL, true, pg_has_role(keeper, t.owner, 'USAGE')
+    FROM listed l JOIN things t ON t.class = l.class AND t.id = l.id AND t.part = l.part
+    WHERE l.who = 'public' AND l.kind = 'function'
+      AND NOT EXISTS (SELECT FROM held h WHERE h.class = l.class AND h.id = l.id AND h.grantee = 0 AND h.privilege = l.privilege)
+    ORDER BY 2, 3, 5;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.strange_rights() IS 'Rights on objects of the runtime that no list gives, and those of everybody that are missing.';
+
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 56 PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -21632,6 +21870,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.measure_quarantines() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.mend_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) FROM PUBLIC;
 

@@ -1,6 +1,6 @@
 """Facts about a database, as frozen data: what tables look like and what pgslo has installed."""
 
-from pgslo.catalog.database import Catalog
+from pgslo.catalog.database import Catalog, StrangeRight
 from pgslo.catalog.engines import Citus, Engine, Placement
 from pgslo.catalog.generated import Forgery, Installed, Kind, identity
 from pgslo.catalog.relations import (
@@ -41,6 +41,7 @@ __all__ = [
     "Reach",
     "Relation",
     "Stated",
+    "StrangeRight",
     "TableReader",
     "ViewSchema",
     "identity",

@@ -62,3 +62,24 @@ class Catalog:
     def major(self) -> int:
         """The server's major version."""
         return self.server_version // 10000
+
+
+@dataclass(frozen=True)
+class StrangeRight:
+    """A right on an object of the runtime that no list gives, or one of everybody that is missing.
+
+    Attributes:
+        role: Who has it, or ``PUBLIC``.
+        kind: Of the object, such as ``function``.
+        privilege: As PostgreSQL calls it.
+        object: Its name.
+        is_missing: Whether it is missing.
+        can_mend: Whether pgslo's owner can change it.
+    """
+
+    role: str
+    kind: str
+    privilege: str
+    object: str
+    is_missing: bool
+    can_mend: bool

@@ -19,10 +19,20 @@ from pgslo.plan.differences import Difference
 #: Text of an author or of a rule finds PostgreSQL's own operators and functions alone, whatever the session has set.
 _PATH = "pg_catalog, pg_temp"
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}
-RUNTIME = "install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen"
+_RUNTIME = "install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen"
+_RIGHTS = "give the objects of the runtime the rights that they had: others have some that nobody granted"
 #: Of more definitions than these, a plan says how much changes in each; of the others, in all of them together.
 _MANY = 10
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
+
+
+def _mends_rights(plan: Plan) -> bool:
+    return plan.runtime_scripts == (runtime.RIGHTS,)
+
+
+def runtime_step(plan: Plan) -> str:
+    """Return what a plan does with the runtime."""
+    return _RIGHTS if _mends_rights(plan) else _RUNTIME
 
 
 def as_text(plan: Plan, *, details: bool = False) -> None:
@@ -41,9 +51,10 @@ def as_text(plan: Plan, *, details: bool = False) -> None:
     _differences(plan, whole=details)
     if details:
         if plan.runtime_scripts:
-            output.say(f"  1. {RUNTIME}", bold=True)
+            output.say(f"  1. {runtime_step(plan)}", bold=True)
             _fact("runs", ", ".join(plan.runtime_scripts))
-            _fact("undo", "pgslo uninstall --all")
+            if not _mends_rights(plan):
+                _fact("undo", "pgslo uninstall --all")
         for number, step in enumerate(plan.steps, 1 + bool(plan.runtime_scripts)):
             _step(number, step)
         _choices(plan)
@@ -95,7 +106,7 @@ def _groups(plan: Plan) -> None:
     found = groups.group(plan)
     width = max(4, *(1 + len(one.numbers) for one in found)) if found else 4
     if plan.runtime_scripts:
-        output.say(f"{'1.':>{width}} {RUNTIME}", bold=True)
+        output.say(f"{'1.':>{width}} {runtime_step(plan)}", bold=True)
     for one in found:
         output.say(f"{f'{one.numbers}.':>{width}} {group_name(one)}", bold=True)
         if one.reason and not (plan.differences and one.reason == groups.CHANGED):

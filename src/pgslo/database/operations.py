@@ -40,7 +40,7 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
         found += moved
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
     state = runtime.read(conn)
-    found += drift.find_rights(is_open=state.is_open)
+    found += drift.find_rights(runtime.strange_rights(conn))
     found += drift.find_replicated(database.fetch(conn, "replicated"))
     if catalog_reader.SNAPSHOTS in state.migrations:
         found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))

@@ -138,7 +138,7 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
     compiled = _validated(conn, compiled)
     _refuse_paused(conn, {definition.name for definition in definitions})
     state = runtime.read(conn)
-    scripts = tuple(script.name for script in runtime.wanted(state))
+    scripts = tuple(script.name for script in runtime.to_run(conn))
     made = make(compiled, catalog, runtime_scripts=scripts)
     placement.refuse_triggers(_triggered(made), catalog)
     planned = {definition.name for definition in definitions}

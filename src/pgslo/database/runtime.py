@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
 from pgslo import assets, sql
+from pgslo.catalog import StrangeRight
 from pgslo.errors import RuntimeMismatch
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 OLDEST_SERVER = 140000
 
 
+#: The script after which rights are as they should be.
+RIGHTS = "630_rights"
 #: Owners of the schemas that the runtime consists of.
 _SCHEMAS = (
     "SELECT n.nspname::text, pg_catalog.pg_get_userbyid(n.nspowner)::text FROM pg_catalog.pg_namespace n "
@@ -220,7 +223,32 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
                 hint="put the extension's files in place with pgslo extension, then ALTER EXTENSION pgslo UPDATE",
             )
         return (*missing, *functions())
-    return functions() if installed.is_open else ()
+    return ()
+
+
+def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
+    """As :func:`wanted`, and what mends the rights on a runtime that is this library's.
+
+    Raises:
+        RuntimeMismatch: As :func:`wanted`.
+    """
+    scripts = wanted(read(conn))
+    if scripts or not any(one.can_mend for one in strange_rights(conn)):
+        return scripts
+    return tuple(script for script in functions() if script.name == RIGHTS)
+
+
+def strange_rights(conn: psycopg.Connection[TupleRow]) -> tuple[StrangeRight, ...]:
+    """Rights on the runtime that are not as this library leaves them; none where it is another library's."""
+    found = conn.execute(
+        "SELECT pg_catalog.to_regprocedure('pgslo_catalog.strange_rights()') IS NOT NULL"
+    ).fetchone()
+    if not found or not found[0]:
+        return ()
+    rows = conn.execute(
+        "SELECT role::text, kind, privilege, object, is_missing, can_mend FROM pgslo_catalog.strange_rights()"
+    ).fetchall()
+    return tuple(StrangeRight(*row) for row in rows)
 
 
 def check(
@@ -237,7 +265,7 @@ def check(
     """
     installed = read(conn)
     scripts = wanted(installed)
-    if scripts and installed.is_open:
+    if installed.is_open and not scripts:
         raise RuntimeMismatch(
             "every role may call pgslo's functions",
             detail="The database was restored without privileges, or they were reset.",
@@ -278,7 +306,7 @@ def install(conn: psycopg.Connection[TupleRow]) -> bool:
     Raises:
         RuntimeMismatch: As :func:`wanted`.
     """
-    scripts = wanted(read(conn))
+    scripts = to_run(conn)
     if not scripts:
         return False
     with conn.transaction():

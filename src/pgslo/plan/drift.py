@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pgslo import naming
-from pgslo.catalog import Forgery, Installed, ViewSchema, identity
+from pgslo.catalog import Forgery, Installed, StrangeRight, ViewSchema, identity
 from pgslo.compile.views import schemas as view_schemas
 from pgslo.plan import observation
 from pgslo.plan.findings import Facts, Finding, What
@@ -99,12 +99,23 @@ def find_forgeries(forgeries: Iterable[Forgery]) -> tuple[Finding, ...]:
     )
 
 
-def find_rights(*, is_open: bool) -> tuple[Finding, ...]:
-    """Rights that pgslo's functions lost."""
-    if not is_open:
-        return ()
-    said = "every role may call them: the database was restored without privileges, or they were reset"
-    return (Finding(RUNTIME, "rights", "functions of pgslo", said, "pgslo migrate"),)
+def find_rights(rights: Iterable[StrangeRight]) -> tuple[Finding, ...]:
+    """Rights on objects of the runtime that nobody meant to give, and those of readers that are missing: one finding a role."""
+    by_role: dict[tuple[str, bool, bool], list[StrangeRight]] = {}
+    for one in rights:
+        by_role.setdefault((one.role, one.is_missing, one.can_mend), []).append(one)
+    found = []
+    for (role, is_missing, can_mend), its in by_role.items():
+        first = f"{its[0].privilege} on {its[0].kind} {its[0].object}"
+        more = f" and {len(its) - 1} more" if len(its) > 1 else ""
+        who = "every role" if role == "PUBLIC" else f"role {role}"
+        if is_missing:
+            said = f"{who} had {first}{more}, without which readers cannot read"
+        else:
+            said = f"{who} has {first}{more}: a restore without privileges or default privileges gave that, and not pgslo grants"
+        to_do = "pgslo migrate" if can_mend else "the owner of the object takes it away (REVOKE)"
+        found.append(Finding(RUNTIME, "rights", f"rights of {role}", said, to_do))
+    return tuple(found)
 
 
 def find_replicated(subscriptions: Iterable[Mapping[str, str]]) -> tuple[Finding, ...]:

@@ -206,6 +206,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
             "pgslo.version()",
             "pgslo_catalog.break_said(pgslo_catalog.rule_break,name)",
             "pgslo_catalog.is_missed(pgslo_catalog.rule,bigint,bigint)",
+            "pgslo_catalog.listed_rights()",
             "pgslo_catalog.may_know_all(name)",
             "pgslo_catalog.may_read(oid,name)",
             "pgslo_catalog.may_see(pgslo_catalog.snapshot,name)",
@@ -213,6 +214,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
             "pgslo_catalog.may_see_values(name)",
             "pgslo_catalog.metric(pgslo_catalog.pair_cell[],pgslo_catalog.pair_score[],text,double precision)",
             "pgslo_catalog.schema_difference(regclass,jsonb)",
+            "pgslo_catalog.strange_rights()",
         ]
     )
 

@@ -58,7 +58,7 @@ def _steps(plan: Plan) -> Iterator[str]:
     """Yield one row for all steps that do the same to objects of one kind."""
     yield from ("", *_head("step", "lock", "what can go wrong or take long"))
     if plan.runtime_scripts:
-        yield _row(_text(show.RUNTIME), "", "")
+        yield _row(_text(show.runtime_step(plan)), "", "")
     for one in groups.group(plan):
         what = _text(show.group_name(one)) + (
             f" ({_text(one.reason)})" if one.reason not in ("", groups.CHANGED) else ""

@@ -21,8 +21,7 @@ def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
     Does what apply would do first: creates the schemas and functions, or upgrades those of an older pgslo, in one transaction. No table of yours is touched.
     """
     with session.connect(writes=not (as_sql or check)) as conn:
-        installed = runtime.read(conn)
-        scripts = runtime.wanted(installed)
+        scripts = runtime.to_run(conn)
         names = ", ".join(script.name for script in scripts)
         if as_sql:
             output.script(show.migration_as_sql(scripts))

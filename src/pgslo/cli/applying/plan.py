@@ -45,7 +45,7 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool, 
             conn, tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
         )
         stray = without_file(conn, found)
-        scripts = runtime.wanted(runtime.read(conn))
+        scripts = runtime.to_run(conn)
     details = details or session.verbose
     if form == "human":
         show.as_text(made, details=details)

@@ -125,7 +125,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 
 def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
     """The script of a plan under a head that says where it comes from and what it locks."""
-    scripts = runtime.wanted(runtime.read(conn))
+    scripts = runtime.to_run(conn)
     body = show.as_sql(plan, runtime.statements(scripts) if scripts else ())
     return "".join(
         (
@@ -155,7 +155,7 @@ def as_revision(
     conn: Connection, plan: Plan, sources: Sequence[str], *, number: str, after: str | None
 ) -> str:
     """A plan as a revision of Alembic."""
-    scripts = runtime.wanted(runtime.read(conn))
+    scripts = runtime.to_run(conn)
     # The transaction is Alembic's: what comes after in it keeps its own settings.
     keep, ends = (
         show.keep_path(is_local=True),

@@ -77,8 +77,12 @@ def test_what_is_not_said():
 
 @pytest.mark.parametrize(
     "path",
-    # What is in observe is for other tools.
-    sorted(set(EXAMPLES.rglob("*.yml")) - set(EXAMPLES.glob("observe/**/*.yml"))),
+    # What is in observe and dbt is for other tools.
+    sorted(
+        set(EXAMPLES.rglob("*.yml"))
+        - set(EXAMPLES.glob("observe/**/*.yml"))
+        - set(EXAMPLES.glob("dbt/**/*.yml"))
+    ),
     ids=lambda path: path.stem,
 )
 def test_examples_are_right_for_the_loader_and_for_editors(path: Path):

@@ -14822,8 +14822,10 @@ CREATE FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- A subscription would stop for good: the row is stored, and its batch is unknown.
-    IF pgslo_catalog.is_replica() THEN
+    -- A subscription would stop for good: the row is stored, and its batch is unknown. An error that passes is tried again there.
+    IF pgslo_catalog.is_replica()
+        AND (refuse_unrecorded.error_code = '54001' OR NOT pgslo_catalog.is_transient(refuse_unrecorded.error_code))
+    THEN
         RETURN;
     END IF;
     RAISE EXCEPTION USING

@@ -6,8 +6,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- A subscription would stop for good: the row is stored, and its batch is unknown.
-    IF pgslo_catalog.is_replica() THEN
+    -- A subscription would stop for good: the row is stored, and its batch is unknown. An error that passes is tried again there.
+    IF pgslo_catalog.is_replica()
+        AND (refuse_unrecorded.error_code = '54001' OR NOT pgslo_catalog.is_transient(refuse_unrecorded.error_code))
+    THEN
         RETURN;
     END IF;
     RAISE EXCEPTION USING

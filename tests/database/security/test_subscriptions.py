@@ -99,3 +99,21 @@ def test_a_session_that_fires_replica_triggers_alone_may_write_them(world: World
     world.run("superuser", "UPDATE pgslo_catalog.runtime SET version = version || '.1'")
     assert world.run("superuser", "SELECT version LIKE '%.1' FROM pgslo_catalog.runtime") == [(True,)]
     world.run("superuser", "RESET session_replication_role")
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"), [("54001", False), ("22003", False), ("40P01", True), ("53100", True)]
+)
+def test_what_passes_is_tried_again_by_a_subscription(world: World, code: str, refused: bool) -> None:
+    """An apply worker retries what fails; only what fails each time would end replication."""
+    with psycopg.connect(
+        world.admin.info.dsn, password=world.admin.info.password, autocommit=True
+    ) as applying:
+        applying.execute("SET session_replication_role = replica")
+        call = "SELECT pgslo_catalog.refuse_unrecorded('features.t', %s)"
+        if refused:
+            with pytest.raises(psycopg.Error) as caught:
+                applying.execute(call, [code])
+            assert caught.value.sqlstate == code
+        else:
+            applying.execute(call, [code])

@@ -3,7 +3,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- pgslo.hit() names what goes. Guarded views name pgslo.hit(), so it stays, and says yes until the runtime replaces it, in this
 -- transaction.
-DO $pgslo$
+DO $migration$
 DECLARE
     known regprocedure;
 BEGIN
@@ -13,7 +13,7 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE FUNCTION pgslo.hit(%s) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE RETURN true', pg_get_function_arguments(known));
     END LOOP;
 END
-$pgslo$;
+$migration$;
 -- squawk-ignore ban-drop-function
 DROP FUNCTION IF EXISTS pgslo.planned_any(text, text[], interval, anyelement);
 -- squawk-ignore ban-drop-function

@@ -1544,7 +1544,8 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           nullif(concat_ws(', ', t.usual, CASE n.kind WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
+           nullif(concat_ws(', ', t.usual, CASE n.kind
+               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -5704,14 +5705,16 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
+    INSERT INTO pgslo_catalog.profile (
+        definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
     WITH cell AS MATERIALIZED (
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
                -- Of what is inside of values the sample alone says how many have it.
-               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows, coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
+               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
+               coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
             SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
@@ -12298,7 +12301,8 @@ BEGIN
         RETURN '{"length": "0"}';
     ELSIF array_ndims(numbers) > 1 THEN
         -- As a text, since what is read by place is not what it was.
-        RETURN format('{"length": "%s"}', (SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
+        RETURN format('{"length": "%s"}', (
+            SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
     END IF;
     -- Sixteen places stand for all of them where vectors are compared: reading more would cost more than the sample is worth.
     places := array_to_string(ARRAY[
@@ -15076,6 +15080,8 @@ CREATE FUNCTION pgslo_catalog.remember(definitions text[], library_version text)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- Default privileges gave others what was made.
+    PERFORM pgslo_catalog.mend_rights();
     INSERT INTO pgslo_catalog.applied
         (definition_id, table_name, columns, objects, rows_written, library_version, table_owner)
     SELECT d.definition_id, n.nspname || '.' || c.relname,
@@ -16701,7 +16707,8 @@ BEGIN
         SELECT l.who, l.kind, l.privilege, l.object, l.class, l.id, l.part FROM pgslo_catalog.listed_rights() AS l
     ), things AS MATERIALIZED (
         -- Without an access control list, everybody may execute a function.
-        SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner, 'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
+        SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner,
+               'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
                p.oid::regprocedure::text AS object, format('ON FUNCTION %s', p.oid::regprocedure) AS put,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS acl,
                NOT p.prosecdef AND p.prorettype <> 'trigger'::regtype AS is_plain,
@@ -16722,7 +16729,9 @@ BEGIN
         SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,
                g.grantee, g.privilege_type AS privilege, g.grantor,
                g.grantee = 0 AND t.kind = 'schema' AND g.privilege_type = 'USAGE' AND n.nspname = 'pgslo' AS is_entry,
-               EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
+               EXISTS (
+                   SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part
+                     AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
                EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type) AS is_listed
         FROM things t JOIN pg_namespace n ON n.oid = t.place CROSS JOIN LATERAL aclexplode(t.acl) AS g
         WHERE g.grantee NOT IN (t.owner, keeper)

@@ -31,6 +31,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    -- Default privileges gave others what was made.
+    PERFORM pgslo_catalog.mend_rights();
     INSERT INTO pgslo_catalog.applied
         (definition_id, table_name, columns, objects, rows_written, library_version, table_owner)
     SELECT d.definition_id, n.nspname || '.' || c.relname,

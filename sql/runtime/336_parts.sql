@@ -29,7 +29,8 @@ BEGIN
         RETURN '{"length": "0"}';
     ELSIF array_ndims(numbers) > 1 THEN
         -- As a text, since what is read by place is not what it was.
-        RETURN format('{"length": "%s"}', (SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
+        RETURN format('{"length": "%s"}', (
+            SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
     END IF;
     -- Sixteen places stand for all of them where vectors are compared: reading more would cost more than the sample is worth.
     places := array_to_string(ARRAY[

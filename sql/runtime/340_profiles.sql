@@ -8,14 +8,16 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    INSERT INTO pgslo_catalog.profile (definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
+    INSERT INTO pgslo_catalog.profile (
+        definition_id, batch, place, column_name, base, rows, present, level, sampled, summary, noise, common, shapes, grid, prefix, entities)
     WITH cell AS MATERIALIZED (
         SELECT (u.i - 1) / array_length(sample, 2) AS row, (u.i - 1) % array_length(sample, 2) AS col, u.value
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
                -- Of what is inside of values the sample alone says how many have it.
-               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows, coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
+               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
+               coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
             SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind

@@ -22,7 +22,8 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.cosine(float8[], float8[]) IS 'The cosine of the angle between two vectors; NULL where one has no direction.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[])
+CREATE OR REPLACE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[],
+    OUT name text, OUT entity integer, OUT vector real[])
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -267,7 +267,8 @@ AS $pgslo$
                WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
-           nullif(concat_ws(', ', t.usual, CASE n.kind WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
+           nullif(concat_ws(', ', t.usual, CASE n.kind
+               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $pgslo$;

@@ -17,7 +17,8 @@ BEGIN
         SELECT l.who, l.kind, l.privilege, l.object, l.class, l.id, l.part FROM pgslo_catalog.listed_rights() AS l
     ), things AS MATERIALIZED (
         -- Without an access control list, everybody may execute a function.
-        SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner, 'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
+        SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner,
+               'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
                p.oid::regprocedure::text AS object, format('ON FUNCTION %s', p.oid::regprocedure) AS put,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS acl,
                NOT p.prosecdef AND p.prorettype <> 'trigger'::regtype AS is_plain,
@@ -38,7 +39,9 @@ BEGIN
         SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,
                g.grantee, g.privilege_type AS privilege, g.grantor,
                g.grantee = 0 AND t.kind = 'schema' AND g.privilege_type = 'USAGE' AND n.nspname = 'pgslo' AS is_entry,
-               EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
+               EXISTS (
+                   SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part
+                     AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
                EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type) AS is_listed
         FROM things t JOIN pg_namespace n ON n.oid = t.place CROSS JOIN LATERAL aclexplode(t.acl) AS g
         WHERE g.grantee NOT IN (t.owner, keeper)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,9 +193,13 @@ class _Collector:
             yield metric
 
 
+#: What :func:`printable` writes, and what an author may write like it.
+_ESCAPE = re.compile(r"\\[xuU]")
+
+
 def _label(text: str) -> str:
     r"""A name without characters that a terminal or a page obeys; an author's own ``\x1b`` is another name."""
-    return printable(text.replace("\\", "\\\\"))
+    return printable(text.replace("\\", "\\\\") if _ESCAPE.search(printable(text)) else text)
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Sample]:

@@ -17,7 +17,11 @@ from pgslo.database import installation, planning
 
 ROOT = Path(__file__).parents[3]
 #: Where a value of the user's is changed, in his language.
-THEIRS = ("repairs/lower.sql.j2", "375_faults.sql", "golden/repair.sql")
+THEIRS = (
+    *("repairs/lower.sql.j2", "375_faults.sql", "golden/repair.sql"),
+    # Bounds of ranges.
+    *("part_span.sql.j2", "part_span_days.sql.j2", "part_span_seconds.sql.j2"),
+)
 #: Case that no locale folds: with a collation of its own; or no text at all.
 FOLDED = re.compile(r"\b(?:lower|upper)\((?!(?:[^()]|\([^()]*\))*COLLATE \"C\"\))(?!span\))")
 DEFINITION = """

@@ -254,6 +254,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.version()",
         "pgslo_catalog.break_said(pgslo_catalog.rule_break,name)",
         "pgslo_catalog.is_missed(pgslo_catalog.rule,bigint,bigint)",
+        "pgslo_catalog.listed_rights()",
         "pgslo_catalog.may_know_all(name)",
         "pgslo_catalog.may_read(oid,name)",
         "pgslo_catalog.may_see(pgslo_catalog.snapshot,name)",
@@ -261,6 +262,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo_catalog.may_see_values(name)",
         "pgslo_catalog.metric(pgslo_catalog.pair_cell[],pgslo_catalog.pair_score[],text,double precision)",
         "pgslo_catalog.schema_difference(regclass,jsonb)",
+        "pgslo_catalog.strange_rights()",
     ]
     session = connect(stranger)
     before = state(guarded)
@@ -275,7 +277,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo_catalog.record_sample('features.example', 'r_flag', 'b', 'k', 'x')",
         "pgslo_catalog.record_break('features.example', 'r_flag', '22000', 'x')",
         "pgslo_catalog.record_repair('features.example', 'r', 'c', 'k', 'a', 'b')",
-        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), ROW(1), '{r_flag}', '{x}', NULL)",
+        "pgslo_catalog.record_quarantine('features.example', 'features.example', 'INSERT', 'k', ROW(1), ROW(1), '{r_flag}', '{x}')",
         "pgslo_catalog.reject('features.example', '{r}', 1, 's', 'k')",
         "pgslo_catalog.warn_writer('features.example', '{r}')",
         "pgslo_catalog.problem('features.example', '{warn}')",

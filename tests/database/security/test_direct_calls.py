@@ -12,6 +12,8 @@ PUBLIC = {
     "may_know_all": "reads privileges that the catalogues show",
     "may_read": "reads privileges that the catalogues show",
     "may_see_figures": "reads privileges that the catalogues show",
+    "listed_rights": "reads names that the catalogues show",
+    "strange_rights": "reads privileges that the catalogues show",
     "may_see": "compares the row that it is given with privileges that the catalogues show",
     "may_see_values": "reads privileges that the catalogues show",
     "metric": "computes from the rows that it is given",

@@ -391,10 +391,10 @@ def test_a_question_that_a_table_does_not_support_remains_open(dsn: str):
 
 def test_columns_of_which_only_presence_is_learned_are_named(run: Run, connection: psycopg.Connection[Any]):
     connection.execute(
-        "CREATE TABLE shop.events (day date, id int, payload jsonb, tags text[], words xml, name text, PRIMARY KEY (day, id))"
+        "CREATE TABLE shop.events (day date, id int, payload jsonb, tags text[], words circle, name text, PRIMARY KEY (day, id))"
     )
     connection.execute(
-        "INSERT INTO shop.events SELECT DATE '2026-01-01' + k, i, '{}', '{}', '<a/>', 'n' || i FROM generate_series(0, 29) AS k, generate_series(1, 50) AS i"
+        "INSERT INTO shop.events SELECT DATE '2026-01-01' + k, i, '{}', '{}', '<(0,0),1>', 'n' || i FROM generate_series(0, 29) AS k, generate_series(1, 50) AS i"
     )
     text, _ = suggested(run, "shop.events")
     words = " ".join(line.removeprefix("#").strip() for line in text.splitlines())

@@ -18024,6 +18024,14 @@ BEGIN
         -- What was sampled when nobody looked into these values is an empty text.
         SELECT c.row, c.col, b.name, b.is_json, CASE WHEN left(c.value, 1) = '{' THEN c.value::jsonb END AS value
         FROM cell c JOIN base b USING (col) WHERE c.value IS NOT NULL
+    ), entity AS MATERIALIZED (
+        SELECT c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL
+    ), last AS MATERIALIZED (
+        -- Of one row each: joined with the documents of all rows first, they are millions.
+        SELECT e.row, l.name, l.vector
+        FROM pgslo_catalog.vectors_before(id, (with_parts.batch).place, ARRAY(SELECT b.name FROM base b WHERE NOT b.is_json)) AS l
+        JOIN entity e USING (entity)
+        WHERE pgslo_catalog.cosine(l.vector, l.vector) IS NOT NULL
     ), part AS MATERIALIZED (
         SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, e.key) AS path, pgslo_catalog.part_text(e.value, d.is_json) AS value
         FROM document d CROSS JOIN LATERAL jsonb_each(d.value) AS e
@@ -18032,11 +18040,9 @@ BEGIN
         -- How far a vector is from the same entity's last one, as one less the cosine.
         SELECT d.row, d.col, d.name, pgslo_catalog.path_name(d.name, 'turned'), trim_scale(round(1 - v.cosine::numeric, 6))::text
         FROM document d
-        JOIN cell k ON k.row = d.row AND k.col = 0
-        JOIN pgslo_catalog.vectors_before(id, (with_parts.batch).place, ARRAY(SELECT b.name FROM base b WHERE NOT b.is_json)) AS l
-            ON l.name = d.name AND l.entity = (k.value::bigint >> 32)::integer
+        JOIN last l ON l.row = d.row AND l.name = d.name
         CROSS JOIN LATERAL (SELECT pgslo_catalog.cosine(pgslo_catalog.vector_at(d.value ->> 'at'), l.vector) AS cosine) v
-        WHERE d.value ? 'at' AND pgslo_catalog.cosine(l.vector, l.vector) IS NOT NULL
+        WHERE d.value ? 'at'
     ), counted AS MATERIALIZED (
         SELECT p.col, p.name, p.path, count(*) AS had, count(p.value) AS present FROM part p GROUP BY p.col, p.name, p.path
     ), size AS MATERIALIZED (

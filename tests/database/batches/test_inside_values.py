@@ -28,7 +28,7 @@ COLUMNS = {
 #: Column, what some rows have, the share of these rows, and how the message begins.
 FAULTS = {
     "zeros": ("a", "array_fill(0::real, ARRAY[8])", 0.3, "a: norm 0 in "),
-    "short": ("a", "'{1,2}'", 0.5, "a."),
+    "short": ("a", "'{1,2}'", 0.5, "a"),
     "nan": ("a", "'{1,2,3,4,5,6,7,NaN}'", 0.5, "a: an element is NULL or NaN in "),
     "null": ("a", "'{1,2,3,4,5,6,7,NULL}'", 0.5, "a: an element is NULL or NaN in "),
     "empty": ("a", "'{}'", 0.5, "a."),
@@ -142,7 +142,7 @@ def test_rows_that_leave_are_found_in_the_sample(once):
         session.run(f"DELETE FROM features.t WHERE ds = date '2026-01-01' + {LEARNED} AND user_id % 2 = 0")
         session.run(f"SELECT pgslo.close_batch('features.t', '{LEARNED}'::integer + date '2026-01-01' || '')")
         rows = session.run(
-            "SELECT DISTINCT p.rows FROM pgslo_catalog.profile p WHERE p.base IN ('a', 'bag', 'home', 'price')"
+            "SELECT DISTINCT p.rows FROM pgslo_catalog.profile p WHERE p.base IN ('a', 'bag', 'home', 'price') AND p.column_name <> 'a.turned'"
             f" AND p.batch = ('{LEARNED}'::integer + date '2026-01-01')::text"
         ).rows
         assert rows == ((150,),)

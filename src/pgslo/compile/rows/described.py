@@ -16,9 +16,8 @@ from pgslo.definition import rules, wording
 from pgslo.sql import Sql
 
 _ROW_AND_RULE = Sql("record, text")
-_ONE_ROW = Sql("record, text, text, boolean")
-#: With what a row was before an UPDATE.
-_TWO_ROWS = Sql("record, text, text, boolean, record, oid, tid")
+#: Also without rules about rows before an UPDATE: with other arguments it would be another function, beside the one before.
+_ARGUMENTS = Sql("record, text, text, boolean, record, oid, tid")
 #: What the function that judges a row calls parts of the row before an UPDATE that a record does not have.
 _NAMED = {"OLD.tableoid": Sql("old_part"), "OLD.ctid": Sql("old_place")}
 #: Where further lines of a list of names begin.
@@ -208,7 +207,7 @@ def failing(
         name,
         sql.render("failing", context),
         "evaluates one rule for one row; no cursor is open meanwhile",
-        arguments=_TWO_ROWS if by_row else _ONE_ROW,
+        arguments=_ARGUMENTS,
     )
 
 

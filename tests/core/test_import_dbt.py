@@ -371,6 +371,7 @@ def test_a_second_age_is_a_query() -> None:
     assert outcomes(done) == [MAPPED, MAPPED]
     (definition,) = definitions(done).values()
     assert [rule.kind for rule in definition.rules] == ["freshness", "query"]
+    assert "SELECT max(b) FROM app.orders WHERE b <= now()" in rules(done)[1]
 
 
 CONTRACT = """

@@ -31,7 +31,8 @@ from pgslo.compile import read_comment
 from pgslo.compile.probes import value_probe
 from pgslo.compile.table import reading
 from pgslo.database import runtime
-from pgslo.database.connections import Connection, by_own_names, check_node, fetch, query, read_citus
+from pgslo.database.catalog_queries import by_own_names, fetch, query
+from pgslo.database.connections import Connection, check_node, read_citus
 from pgslo.database.probing import analysed, probing
 from pgslo.definition.rules import Definition
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import functools
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import TupleRow
 from psycopg.types.datetime import TimestamptzLoader
 
-from pgslo import assets, sql
+from pgslo import sql
 from pgslo.catalog import Citus, Engine, Name, Placement
 from pgslo.compile import placement
 from pgslo.database import runtime
+from pgslo.database.catalog_queries import fetch
 from pgslo.errors import (
     DatabaseError,
 )
@@ -235,37 +234,6 @@ def wrapped(exc: psycopg.Error) -> DatabaseError:
         sqlstate=exc.sqlstate,
         schema=diagnostic.schema_name,
     )
-
-
-@functools.cache
-def query(name: str) -> bytes:
-    """The text of a query of ``sql/catalog``, without its ``.sql``."""
-    return (assets.tree("sql") / "catalog" / f"{name}.sql").read_bytes()
-
-
-def fetch(conn: Connection, name: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Run a query of ``sql/catalog`` and return its rows by column name.
-
-    Args:
-        conn: A connection of whoever asks; what he may not see he is not shown.
-        name: File name without ``.sql``.
-        parameters: Values for its named placeholders.
-    """
-    with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query(name), parameters).fetchall()
-
-
-@contextlib.contextmanager
-def by_own_names(conn: Connection) -> Iterator[None]:
-    """Run a transaction in which unqualified names are those of PostgreSQL's own objects.
-
-    Other roles may create in schemas of the role's search path, for example in schema public of PostgreSQL 14: operators
-    and functions there can fit arguments better than PostgreSQL's own. Types are printed by the search path, too.
-    """
-    with conn.transaction():
-        # Not for the session: behind a pooler it would be another client's, and so would a prepared statement.
-        conn.execute("SET LOCAL search_path = pg_catalog, pg_temp", prepare=False)
-        yield
 
 
 def read_citus(conn: Connection, engine: Engine, named: set[Name]) -> Citus | None:

@@ -14,8 +14,9 @@ import psycopg
 from pgslo import naming, sql
 from pgslo.compile import Statement
 from pgslo.database import runtime
+from pgslo.database.catalog_queries import by_own_names, fetch, query
 from pgslo.database.catalog_reader import definitions_installed, runtime_dependants
-from pgslo.database.connections import Connection, by_own_names, errors, fetch, query
+from pgslo.database.connections import Connection, errors
 from pgslo.database.installers import installing
 from pgslo.errors import DatabaseError, PgsloError, PlanOutdated
 from pgslo.plan import Plan, Step, order_statements

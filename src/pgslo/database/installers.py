@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from pgslo import naming
-from pgslo.database.connections import Connection, errors, query
+from pgslo.database.catalog_queries import fetch, query
+from pgslo.database.connections import Connection, errors
 from pgslo.errors import DatabaseError
 
 #: How long another installer is waited for, in seconds.
@@ -51,7 +52,7 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
         yield
     finally:
         with contextlib.suppress(psycopg.Error):
-            conn.execute(query("free_install_lock"), {"key": naming.INSTALL_LOCK})
+            fetch(conn, "free_install_lock", {"key": naming.INSTALL_LOCK})
         with contextlib.suppress(psycopg.Error):
             if _has_turns(conn):
                 conn.execute(query("free_turn"))
@@ -76,8 +77,7 @@ def check_direct(conn: Connection) -> None:
 
 
 def _has_turns(conn: Connection) -> bool:
-    row = conn.execute(query("install_turn")).fetchone()
-    return row is not None and bool(row[0])
+    return any(row["has_turns"] for row in fetch(conn, "install_turn"))
 
 
 def _other_installer(conn: Connection) -> tuple[str, float] | None:
@@ -94,5 +94,5 @@ def _other_installer(conn: Connection) -> tuple[str, float] | None:
             # Another one installed it meanwhile, and may not have ended.
             conn.execute("SELECT pg_catalog.pg_advisory_unlock(%s)", (naming.INSTALL_LOCK,))
             return "another session", PATIENCE
-        held = conn.execute(query("install_lock"), {"key": naming.INSTALL_LOCK}).fetchone()
+        held = [row["holder"] for row in fetch(conn, "install_lock", {"key": naming.INSTALL_LOCK})]
     return held[0] if held else "another session", min(FIRST_PATIENCE, PATIENCE)

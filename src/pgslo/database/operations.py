@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from pgslo import sql
-from pgslo.database import catalog_reader, installers, planning, probing, runtime
+from pgslo.database import catalog_queries, catalog_reader, installers, planning, probing, runtime
 from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
@@ -31,8 +31,8 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
     now = catalog_reader.installed(conn)
     pauses = catalog_reader.paused(conn)
     replaced = catalog_reader.replaced(conn)
-    rules = database.fetch(conn, "standing")
-    for row in database.fetch(conn, "drift"):
+    rules = catalog_queries.fetch(conn, "standing")
+    for row in catalog_queries.fetch(conn, "drift"):
         name = row["definition"]
         newest = _newest_place(conn, row)
         facts = Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
@@ -41,11 +41,11 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
         standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
     state = runtime.read(conn)
     found += drift.find_rights(runtime.strange_rights(conn))
-    found += drift.find_replicated(database.fetch(conn, "replicated"))
+    found += drift.find_replicated(catalog_queries.fetch(conn, "replicated"))
     if catalog_reader.SNAPSHOTS in state.migrations:
-        found += drift.find_snapshots(database.fetch(conn, "snapshot_drift"))
+        found += drift.find_snapshots(catalog_queries.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))
-    found += drift.find_irregular(database.fetch(conn, "irregular"))
+    found += drift.find_irregular(catalog_queries.fetch(conn, "irregular"))
     found += drift.find_forgeries(catalog_reader.forgeries(conn))
     return tuple(found), tuple(standings)
 
@@ -58,8 +58,8 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
     if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
         return None
     definition = {"definition": row["definition"]}
-    with database.by_own_names(conn):
-        names = conn.execute(database.query("relation_of"), definition).fetchone()
+    with catalog_queries.by_own_names(conn):
+        names = conn.execute(catalog_queries.query("relation_of"), definition).fetchone()
     assert names is not None, "a table that has a name is there"
     table, reader = names
     newest = _Newest(Sql(row["batch_place"]), Sql(row["batch_by"]), Sql(table))
@@ -70,7 +70,7 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
                 conn.execute(sql.render("hold_to_read", newest).text.encode())
                 place = _asked(conn, question, {**definition, "table": table})
             else:
-                conn.execute(database.query("pin_table"), definition)
+                conn.execute(catalog_queries.query("pin_table"), definition)
                 place = conn.execute(
                     sql.render(
                         "read_place", _Reader(sql.identifier(reader), sql.literal(question.text))
@@ -83,7 +83,7 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
 
 def _asked(conn: database.Connection, question: Sql, names: dict[str, str]) -> Any:
     """Ask a question about a table, which is locked, with the rights of the current role, if no other role's code can run."""
-    allowed = conn.execute(database.query("read_directly"), names).fetchone()
+    allowed = conn.execute(catalog_queries.query("read_directly"), names).fetchone()
     return conn.execute(question.text.encode()).fetchone() if allowed and allowed[0] else None
 
 
@@ -136,9 +136,9 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
             if mechanism == "native"
             else "set on_read: silent in the definition and apply that",
         )
-    with database.errors(), database.by_own_names(conn):
+    with database.errors(), catalog_queries.by_own_names(conn):
         kept = [row[0] for row in conn.execute("SELECT pgslo_catalog.keep_functions(%s)", (definition.name,))]
-        conn.execute(database.query("pause_rule"), {"definition": definition.name, "rule": rule})
+        conn.execute(catalog_queries.query("pause_rule"), {"definition": definition.name, "rule": rule})
         off = {one["rule"] for one in catalog_reader.paused(conn) if one["definition"] == definition.name}
         parts: dict[str, tuple[Rule, ...]] = {"rules": definition.rules, "assertions": definition.assertions}
         rest = definition.model_copy(

@@ -16,6 +16,7 @@ from pgslo.compile import Compiled, compile_definition, placement
 from pgslo.compile.views import grants
 from pgslo.compile.views import schemas as view_schemas
 from pgslo.database import runtime
+from pgslo.database.catalog_queries import fetch
 from pgslo.database.catalog_reader import (
     forgeries,
     installed,
@@ -24,7 +25,7 @@ from pgslo.database.catalog_reader import (
     read_view_schemas,
     table_readers,
 )
-from pgslo.database.connections import Connection, fetch, read_citus
+from pgslo.database.connections import Connection, read_citus
 from pgslo.database.probing import judge, strangers
 from pgslo.definition.rules import Definition
 from pgslo.errors import (

@@ -14,7 +14,8 @@ from psycopg.rows import TupleRow
 from pgslo import sql
 from pgslo.compile import Probe
 from pgslo.compile.probes import queries, view_probe
-from pgslo.database.connections import Connection, fetch
+from pgslo.database.catalog_queries import fetch
+from pgslo.database.connections import Connection
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, DefinitionError
 from pgslo.sql import Sql

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pgslo import assets, sql
 from pgslo.catalog import StrangeRight
+from pgslo.database.catalog_queries import fetch
 from pgslo.errors import RuntimeMismatch
 
 if TYPE_CHECKING:
@@ -24,18 +25,6 @@ OLDEST_SERVER = 140000
 
 #: The script after which rights are as they should be.
 RIGHTS = "630_rights"
-#: Owners of the schemas that the runtime consists of.
-_SCHEMAS = (
-    "SELECT n.nspname::text, pg_catalog.pg_get_userbyid(n.nspowner)::text FROM pg_catalog.pg_namespace n "
-    "WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')"
-)
-
-
-#: Whether functions have PostgreSQL's rights, EXECUTE for everybody: after a restore without privileges.
-_OPEN = (
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-    "WHERE p.proacl IS NULL AND (n.nspname IN ('pgslo', 'pgslo_catalog') OR n.nspname = 'pgslo_gen' AND p.prosecdef))"
-)
 
 
 @dataclass(frozen=True)
@@ -111,24 +100,23 @@ class Installed:
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     """What is installed, without changing anything."""
-    schemas: dict[str, str] = dict(conn.execute(_SCHEMAS).fetchall())
+    schemas = {row["name"]: row["owner"] for row in fetch(conn, "runtime_schemas")}
     encoding = conn.info.parameter_status("server_encoding") or "UTF8"
     found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
     if not found or not found[0]:
         return Installed(None, {}, None, schemas=schemas, encoding=encoding)
     ran: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM pgslo_catalog.migration").fetchall())
     row = conn.execute("SELECT version, sha256 FROM pgslo_catalog.runtime").fetchone()
-    opened = conn.execute(_OPEN).fetchone()
-    member = conn.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pgslo'").fetchone()
+    (state,) = fetch(conn, "runtime_state")
     return Installed(
         row[0] if row else None,
         ran,
         row[1] if row else None,
-        extension=member[0] if member else None,
+        extension=state["extension"],
         is_there=True,
         schemas=schemas,
         encoding=encoding,
-        is_open=bool(opened and opened[0]),
+        is_open=state["is_open"],
     )
 
 
@@ -245,10 +233,7 @@ def strange_rights(conn: psycopg.Connection[TupleRow]) -> tuple[StrangeRight, ..
     ).fetchone()
     if not found or not found[0]:
         return ()
-    rows = conn.execute(
-        "SELECT role::text, kind, privilege, object, is_missing, can_mend FROM pgslo_catalog.strange_rights()"
-    ).fetchall()
-    return tuple(StrangeRight(*row) for row in rows)
+    return tuple(StrangeRight(**row) for row in fetch(conn, "strange_rights"))
 
 
 def check(

@@ -129,3 +129,45 @@ def split(script: str) -> list[str]:
         if re.sub(r"^--.*$", "", part, flags=re.MULTILINE).strip()
     ]
     return [f"{together}\nCOMMIT;", *parts]
+
+
+#: Commands as a superuser types them, each with what it needs.
+COMMANDS = (
+    ["status"], ["status", "--rules"], ["drift"], ["plan"], ["apply", "--yes"], ["migrate"], ["metrics"], ["report", "-o", "r.html"],
+    ["incidents", "list"], ["learn", "features.ex"], ["suggest", "features.ex"], ["backtest", "features.ex", "--batches", "3"], ["tick"],
+    ["snapshot", "list"], ["quarantine", "list"], ["prune", "--dry-run"], ["uninstall", "features.ex", "--yes", "--drop-quarantine"],
+)  # fmt: skip
+#: Equality of exactly the types that catalogues have.
+EXACT = """
+CREATE FUNCTION public.same({0}, {0}) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO evil.loot VALUES (CURRENT_USER, '{0}'); RETURN $1 OPERATOR(pg_catalog.=) $2; END$$;
+CREATE OPERATOR public.= (LEFTARG = {0}, RIGHTARG = {0}, FUNCTION = public.same);
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_path_that_names_a_stranger_s_schema_first(
+    world: Any, world_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """The owner of a database may set such a path for every session in it, that of a superuser as well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PGSLO_DSN", world_dsn)
+    world.run("superuser", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    world.run(
+        "installer",
+        "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int); GRANT INSERT ON features.ex TO $writer",
+    )
+    world.apply(DEFINITION)
+    world.run("writer", "INSERT INTO features.ex VALUES (1, '2026-01-01', 1), (2, '2026-01-01', 999)")
+    (tmp_path / "slos").mkdir()
+    text = world.sql(DEFINITION).replace("max: 100", "max: 90")
+    (tmp_path / "slos" / "ex.yml").write_text(text, encoding="utf-8")
+    world.run("mallory", TRAPS)
+    for kind in ("name", "oid", "text", "int", "bigint", '"char"', "boolean", "timestamptz", "smallint"):
+        world.run("mallory", EXACT.format(kind))
+    name = world.admin.info.dbname
+    world.run("superuser", f"ALTER DATABASE {name} SET search_path = public, pg_catalog")
+    result = CliRunner().invoke(main, command)
+    world.run("superuser", f"ALTER DATABASE {name} RESET search_path")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    assert world.run("superuser", "SELECT DISTINCT who, what FROM evil.loot") == [], result.output

@@ -10,6 +10,7 @@ import click
 from pgslo import definition, sql
 from pgslo.catalog import Relation
 from pgslo.cli import output
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, catalog_reader, inspection, planning
 from pgslo.errors import DefinitionError, DefinitionErrors, PgsloError
@@ -59,8 +60,7 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None, own
     if path is None:
         output.script(text)
         return 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    put(path, text)
     (made,) = (definition.load(text, path=str(path)),)
     output.message(f"{output.shown_path(path)} written: {output.counted(len(made.rules), 'rule')}")
     plan, backtest = (session.command(verb, output.shown_path(path)) for verb in ("plan", "backtest"))

@@ -11,7 +11,8 @@ import psycopg
 from pgslo import sql
 from pgslo.catalog import Relation
 from pgslo.database import probing
-from pgslo.database.connections import Connection, fetch
+from pgslo.database.catalog_queries import fetch
+from pgslo.database.connections import Connection
 from pgslo.errors import PgsloError
 from pgslo.sql import Sql
 
@@ -112,11 +113,8 @@ class Questions:
             cursor.execute("SET LOCAL synchronize_seqscans = off")
             names, types = probing.described(self._conn, text)
             if owner is not None:
-                listed = cursor.execute(
-                    "SELECT pg_catalog.format_type(t.number, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (number, place) ORDER BY t.place",
-                    (list(types),),
-                ).fetchall()
-                columns = tuple(Sql(f"c{place} {kind}") for place, (kind,) in enumerate(listed))
+                listed = fetch(self._conn, "type_names", {"types": list(types)})
+                columns = tuple(Sql(f"c{place} {row['name']}") for place, row in enumerate(listed))
                 text = sql.render("suggest_read", _Read(sql.literal(text.text), columns))
             return names, cursor.execute(text.text.encode()).fetchall()
 

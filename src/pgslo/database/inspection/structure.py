@@ -9,7 +9,8 @@ import psycopg
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, TEXT, Column
-from pgslo.database.connections import Connection, fetch
+from pgslo.database.catalog_queries import fetch
+from pgslo.database.connections import Connection
 from pgslo.database.inspection.questions import Questions, column
 from pgslo.sql import Sql
 from pgslo.suggest import Batching, ColumnSeen, ReferenceSeen

@@ -11,7 +11,7 @@ import psycopg
 
 from pgslo import sql
 from pgslo.catalog import NUMERIC, Name, Relation
-from pgslo.database import catalog_reader
+from pgslo.database import catalog_queries, catalog_reader
 from pgslo.database import connections as database
 from pgslo.database.connections import Connection
 from pgslo.database.inspection import structure
@@ -101,7 +101,7 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
             hint='as SQL writes it: features.stats, "My Schema"."My Table"',
         ) from exc
     assert relation is not None
-    rows = database.fetch(conn, "named_relation", {"relation": relation[0] or _elsewhere(conn, name)})
+    rows = catalog_queries.fetch(conn, "named_relation", {"relation": relation[0] or _elsewhere(conn, name)})
     if not rows:
         raise PgsloError(f"{name} does not exist", hint=_meant(conn, name))
     found = rows[0]
@@ -123,7 +123,7 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
 
 def candidates(conn: Connection, name: str | None = None) -> tuple[Name, ...]:
     """Return tables that could be guarded, largest first; with a name, those called that in any schema."""
-    rows = database.fetch(conn, "tables_to_guard", {"name": name})
+    rows = catalog_queries.fetch(conn, "tables_to_guard", {"name": name})
     return tuple((row["schema_name"], row["name"]) for row in rows)
 
 

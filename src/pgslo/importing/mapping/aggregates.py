@@ -8,6 +8,7 @@ from pgslo.importing.model import Outcome, Rule, TableName, UnmappableError, map
 
 #: By the statistic's name, its SQL; ``{}`` stands for the column.
 _SQL = {
+    "present": "count({})",
     "min": "min({})",
     "max": "max({})",
     "mean": "avg({})",

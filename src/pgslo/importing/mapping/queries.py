@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from pgslo import sql
 from pgslo.importing.mapping import rules
 from pgslo.importing.mapping.conditions import checked, column
 from pgslo.importing.model import Outcome, TableName, UnmappableError
+from pgslo.sql import Sql, UnsafeSql
 
 #: Whether ranges may, must not or have to leave a gap, by how the end of one compares with the next one's beginning.
 GAPS = {"allowed": "<=", "not_allowed": "=", "required": "<"}
+
+
+@dataclass(frozen=True)
+class _Missing:
+    table: Sql
+    rows: Sql
+    ours: Sql
+    other: Sql
+    there: Sql
+    theirs: Sql
+
+
+@dataclass(frozen=True)
+class _Apart:
+    table: Sql
+    rows: Sql
+    group: Sql
+    low: Sql
+    high: Sql
+    before: Sql
+    gap: Sql
+
+
+@dataclass(frozen=True)
+class _Commonest:
+    table: Sql
+    rows: Sql
+    of: Sql
+    rank: Sql
+    values: Sql
 
 
 def missing(
@@ -25,14 +58,15 @@ def missing(
         where: Which rows are checked.
         there: Which rows of the other table count.
     """
-    own = _known(table)
-    ours, theirs = column(on), column(field)
-    narrowed = f" AND ({checked(where)})" if where else ""
-    return rules.returns_nothing(
-        f"SELECT o.{ours} FROM (SELECT {ours} FROM {own} WHERE {ours} IS NOT NULL{narrowed}) AS o "  # noqa: S608 - the gate reads it
-        f"LEFT JOIN (SELECT {theirs} FROM {other.text} WHERE {theirs} IS NOT NULL AND ({checked(there)})) AS t "
-        f"ON o.{ours} = t.{theirs} WHERE t.{theirs} IS NULL"
+    context = _Missing(
+        table=_known(table),
+        rows=Sql(f" AND ({checked(where)})" if where else ""),
+        ours=Sql(column(on)),
+        other=Sql(other.text),
+        there=Sql(checked(there)),
+        theirs=Sql(column(field)),
     )
+    return _query("imported_missing", context)
 
 
 def apart(
@@ -56,18 +90,18 @@ def apart(
         empty: Whether a range may end where it begins.
         where: Which rows are checked.
     """
-    narrowed = f" WHERE {checked(where)}" if where else ""
     # A list of columns, or one expression.
     parts = [by] if by and "(" in by else (by or "").split(",")
-    group = f"PARTITION BY {', '.join(checked(part) for part in parts)} " if by else ""
-    low, high = checked(low), checked(high)
-    return rules.returns_nothing(
-        f"SELECT r.low FROM (SELECT {low} AS low, {high} AS high, "  # noqa: S608 - the gate reads it
-        f"lead({low}) OVER ({group}ORDER BY {low}, {high}) AS following, "
-        f"row_number() OVER ({group}ORDER BY {low} DESC, {high} DESC) AS back FROM {_known(table)}{narrowed}) AS r "
-        f"WHERE NOT (coalesce(r.low {'<=' if empty else '<'} r.high, false) "
-        f"AND coalesce(r.high {GAPS[gaps]} r.following, r.back = 1, false))"
+    context = _Apart(
+        table=_known(table),
+        rows=_of(where),
+        group=Sql(f"PARTITION BY {', '.join(checked(part) for part in parts)} " if by else ""),
+        low=Sql(checked(low)),
+        high=Sql(checked(high)),
+        before=Sql("<=" if empty else "<"),
+        gap=Sql(GAPS[gaps]),
     )
+    return _query("imported_apart", context)
 
 
 def commonest(
@@ -82,14 +116,22 @@ def commonest(
         rank: Which value is looked at: 1 for the commonest.
         where: Which rows count.
     """
-    narrowed = f" WHERE {checked(where)}" if where else ""
-    return rules.returns_nothing(
-        f"SELECT r.v FROM (SELECT {of} AS v, row_number() OVER (ORDER BY count(*) DESC) AS place "  # noqa: S608 - the gate reads it
-        f"FROM {_known(table)}{narrowed} GROUP BY {of}) AS r WHERE r.place = {rank} AND r.v NOT IN ({', '.join(values)})"
-    )
+    context = _Commonest(_known(table), _of(where), Sql(of), Sql(str(rank)), Sql(", ".join(values)))
+    return _query("imported_commonest", context)
 
 
-def _known(table: TableName | None) -> str:
+def _query(template: str, context: object) -> Outcome:
+    try:
+        return rules.returns_nothing(sql.render(template, context).text)
+    except UnsafeSql as error:
+        raise UnmappableError("sql_refused", error.message) from None
+
+
+def _of(where: str | None) -> Sql:
+    return Sql(f" WHERE {checked(where)}" if where else "")
+
+
+def _known(table: TableName | None) -> Sql:
     if table is None:
         raise UnmappableError("no_table")
-    return table.text
+    return Sql(table.text)

@@ -153,23 +153,30 @@ def age(
         needs = () if table is None else (f"CREATE INDEX ON {table.text} ({column(name)})",)
         said = {"max_age": max_age, "of": name, "no_data": "missed", "future": future}
         return mapped(Rule("freshness", "file", None, said), needs=needs)
+    return age_query(of, max_age, table, narrowed=narrowed, future=future)
+
+
+def age_query(
+    of: str,
+    max_age: str,
+    table: TableName | None,
+    *,
+    narrowed: str | None = None,
+    future: Literal["ignored", "fresh"] = "fresh",
+) -> Outcome:
+    """Return the same as a query over the table.
+
+    Raises:
+        UnmappableError: The table is not known.
+    """
     if table is None:
         raise UnmappableError("no_table")
     asked = of if not _NAME.match(of) else column(of.strip('"'))
     if future == "ignored":
         narrowed = conditions.both(narrowed, f"{asked} <= now()")
-    return number_is(newest(asked, table, narrowed), young(max_age))
-
-
-def newest(of: str, table: TableName, narrowed: str | None = None) -> str:
-    """Return the question for the newest value."""
     condition = f" WHERE {narrowed}" if narrowed else ""
-    return f"(SELECT max({of}) FROM {table.text}{condition})"  # noqa: S608 - the gate reads the whole query
-
-
-def young(max_age: str) -> str:
-    """Return the comparison of the newest value with now; without any, it fails."""
-    return f"coalesce({{}}, '-infinity') >= now() - interval '{max_age}'"
+    newest = f"(SELECT max({asked}) FROM {table.text}{condition})"  # noqa: S608 - the gate reads the whole query
+    return number_is(newest, f"coalesce({{}}, '-infinity') >= now() - interval '{max_age}'")
 
 
 def rows_of_table(
@@ -216,15 +223,6 @@ def number_is(value: str, comparison: str, *, remarks: Sequence[Remark] = ()) ->
     return returns_nothing(
         f"SELECT 1 AS failed WHERE NOT ({comparison.replace('{}', value)})", remarks=remarks
     )
-
-
-def has_some(on: str, table: TableName | None, *, where: str | None = None) -> Outcome:
-    """Return a check that a column of the table has any value at all."""
-    if table is None:
-        raise UnmappableError("no_table")
-    condition = f" WHERE {checked(where)}" if where else ""
-    asked = f"SELECT count({column(on)}) FROM {table.text}{condition}"  # noqa: S608 - the gate reads the whole query
-    return mapped(Rule("metric", "rule", None, {"query": query(asked), "min": 1}, columns=(on,)))
 
 
 def complete(on: str, low: Number | None, high: Number | None, *, where: str | None = None) -> Outcome:

@@ -117,9 +117,8 @@ def _is_other_age(rule: Rule, slots: dict[tuple[str, str], Slot]) -> bool:
 
 def _age_query(table: TableName, rule: Rule) -> Outcome:
     """The question for the age of a column's newest value, beside another one that is the file's key."""
-    return making.number_is(
-        making.newest(column(rule.parameters["of"]), table), making.young(rule.parameters["max_age"])
-    )
+    said = rule.parameters
+    return making.age_query(column(said["of"]), said["max_age"], table, future=said["future"])
 
 
 def _act(slot: Slot, options: Options) -> None:

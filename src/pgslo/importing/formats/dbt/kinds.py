@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from pgslo.importing.formats.dbt.model import Project, Test
-from pgslo.importing.mapping import conditions, constants, patterns, queries, rules, spans
+from pgslo.importing.mapping import aggregates, conditions, constants, patterns, queries, rules, spans
 from pgslo.importing.mapping.conditions import both, column
 from pgslo.importing.model import Outcome, Remark, UnmappableError, mapped
 
@@ -315,7 +315,7 @@ def _of_type(test: Test, _project: Project) -> Outcome:
 @_kind("at_least_one", "warn_if_null_percentage_is_100")
 def _some(test: Test, project: Project) -> Outcome:
     ungrouped(test)
-    return rules.has_some(on(test), project.own(test.table), where=where(test))
+    return aggregates.between("present", on(test), (1, None), project.own(test.table), where=where(test))
 
 
 @_kind("not_null_proportion")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pgslo.importing.formats.sqlmesh.blocks import Piece, listed
-from pgslo.importing.mapping import constants, patterns, rules
+from pgslo.importing.mapping import aggregates, constants, patterns, rules
 from pgslo.importing.mapping.conditions import checked
 from pgslo.importing.mapping.conditions import column as quoted
 from pgslo.importing.model import Outcome, Remark, TableName, UnmappableError, mapped
@@ -145,7 +145,7 @@ def _rows(call: Call) -> Outcome:
 
 @_audit("at_least_one")
 def _some(call: Call) -> Outcome:
-    return rules.has_some(call.column, call.own, where=call.where)
+    return aggregates.between("present", call.column, (1, None), call.own, where=call.where)
 
 
 @_audit("not_null_proportion")

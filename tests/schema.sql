@@ -1524,7 +1524,9 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour']
+            WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null']
+            ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words
@@ -9191,7 +9193,9 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
     JOIN pgslo_catalog.profile p ON p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch AND p.column_name = j.column_name
     CROSS JOIN LATERAL (SELECT coalesce(p.base, j.column_name) AS name) b
-    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL OR j.verdict = 'met' OR j.verdict = 'missed' AND j.said NOT LIKE 'null: %', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
+    ORDER BY b.name, j.verdict <> 'missed',
+             p.base IS NOT NULL OR j.verdict = 'met' OR j.verdict = 'missed' AND j.said NOT LIKE 'null: %',
+             coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
@@ -9528,7 +9532,9 @@ BEGIN
         ), place_of AS MATERIALIZED (
             SELECT e.row, row_number() OVER (ORDER BY e.entity) AS place FROM (SELECT n.* FROM entity n ORDER BY n.entity LIMIT 256) e
         ), kept AS (
-            SELECT n.name, array_agg(CASE WHEN abs(v.x[g.i]) < 1e30 THEN CASE WHEN abs(v.x[g.i]) > 1e-30 THEN v.x[g.i] ELSE 0 END END::real ORDER BY p.place, g.i) AS vectors
+            SELECT n.name, array_agg(
+                       CASE WHEN abs(v.x[g.i]) < 1e30 THEN CASE WHEN abs(v.x[g.i]) > 1e-30 THEN v.x[g.i] ELSE 0 END END::real
+                       ORDER BY p.place, g.i) AS vectors
             FROM (SELECT DISTINCT v.name FROM vector v) n
             CROSS JOIN place_of p CROSS JOIN generate_series(1, 16) AS g (i)
             LEFT JOIN vector v ON v.name = n.name AND v.row = p.row
@@ -16008,7 +16014,8 @@ DECLARE
     false_alarm pgslo_catalog.incident;
 BEGIN
     UPDATE pgslo_catalog.profile p SET baseline = false
-    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name AND coalesce(p.base, p.column_name) = ANY (settle_replayed.missed);
+    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name
+      AND coalesce(p.base, p.column_name) = ANY (settle_replayed.missed);
     IF settle_replayed.feedback THEN
         FOR false_alarm.rule_id IN
             SELECT r.rule_id FROM pgslo_catalog.rule r
@@ -16487,7 +16494,9 @@ BEGIN
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.
-               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END ELSE 0.05 * abs(past[last]) END)
+               CASE WHEN is_time THEN 24
+                    WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END
+                    ELSE 0.05 * abs(past[last]) END)
     INTO trend, step
     FROM (
         SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step
@@ -16723,7 +16732,8 @@ BEGIN
                format('(%I) ON TABLE %s', a.attname, c.oid::regclass), a.attacl, false, false
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY (places) AND a.attnum > 0
         UNION ALL
-        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0, quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
+        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0,
+               quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
         FROM pg_namespace n WHERE n.oid = ANY (places)
     ), held AS MATERIALIZED (
         SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,

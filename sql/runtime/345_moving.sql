@@ -139,7 +139,9 @@ BEGIN
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.
-               CASE WHEN is_time THEN 24 WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END ELSE 0.05 * abs(past[last]) END)
+               CASE WHEN is_time THEN 24
+                    WHEN now = round(now) AND past[last] = round(past[last]) THEN CASE WHEN is_part THEN 0.05 ELSE 1 END
+                    ELSE 0.05 * abs(past[last]) END)
     INTO trend, step
     FROM (
         SELECT b.x - lead(b.x) OVER (ORDER BY b.i) AS step

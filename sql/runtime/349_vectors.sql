@@ -74,7 +74,9 @@ BEGIN
         ), place_of AS MATERIALIZED (
             SELECT e.row, row_number() OVER (ORDER BY e.entity) AS place FROM (SELECT n.* FROM entity n ORDER BY n.entity LIMIT 256) e
         ), kept AS (
-            SELECT n.name, array_agg(CASE WHEN abs(v.x[g.i]) < 1e30 THEN CASE WHEN abs(v.x[g.i]) > 1e-30 THEN v.x[g.i] ELSE 0 END END::real ORDER BY p.place, g.i) AS vectors
+            SELECT n.name, array_agg(
+                       CASE WHEN abs(v.x[g.i]) < 1e30 THEN CASE WHEN abs(v.x[g.i]) > 1e-30 THEN v.x[g.i] ELSE 0 END END::real
+                       ORDER BY p.place, g.i) AS vectors
             FROM (SELECT DISTINCT v.name FROM vector v) n
             CROSS JOIN place_of p CROSS JOIN generate_series(1, 16) AS g (i)
             LEFT JOIN vector v ON v.name = n.name AND v.row = p.row

@@ -175,7 +175,9 @@ AS $pgslo$
     FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
     JOIN pgslo_catalog.profile p ON p.definition_id = judge_learned.definition_id AND p.batch = judge_learned.batch AND p.column_name = j.column_name
     CROSS JOIN LATERAL (SELECT coalesce(p.base, j.column_name) AS name) b
-    ORDER BY b.name, j.verdict <> 'missed', p.base IS NOT NULL OR j.verdict = 'met' OR j.verdict = 'missed' AND j.said NOT LIKE 'null: %', coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
+    ORDER BY b.name, j.verdict <> 'missed',
+             p.base IS NOT NULL OR j.verdict = 'met' OR j.verdict = 'missed' AND j.said NOT LIKE 'null: %',
+             coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS
     'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';

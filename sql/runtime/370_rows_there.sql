@@ -247,7 +247,9 @@ AS $pgslo$
         ) h
         JOIN pgslo_catalog.summary_kinds() k ON k.name = ANY (CASE n.kind
             WHEN 'table' THEN ARRAY['rows', 'duplicate'] WHEN 'number' THEN ARRAY['null', 'p05', 'p50', 'p95']
-            WHEN 'time' THEN ARRAY['null', 'hour'] WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null'] ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
+            WHEN 'time' THEN ARRAY['null', 'hour']
+            WHEN 'presence' THEN ARRAY['null'] WHEN 'parts' THEN ARRAY['null'] WHEN 'json' THEN ARRAY['null']
+            ELSE ARRAY['null', 'distinct', 'top', 'length_mean'] END)
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'log' THEN exp(h.summary[k.ordinal]) ELSE h.summary[k.ordinal] END AS value) x
         WHERE x.value IS NOT NULL
         GROUP BY n.column_name, k.ordinal, k.name, k.kind, k.words

@@ -34,7 +34,8 @@ DECLARE
     false_alarm pgslo_catalog.incident;
 BEGIN
     UPDATE pgslo_catalog.profile p SET baseline = false
-    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name AND coalesce(p.base, p.column_name) = ANY (settle_replayed.missed);
+    WHERE p.definition_id = settle_replayed.twin.definition_id AND p.batch = settle_replayed.batch.name
+      AND coalesce(p.base, p.column_name) = ANY (settle_replayed.missed);
     IF settle_replayed.feedback THEN
         FOR false_alarm.rule_id IN
             SELECT r.rule_id FROM pgslo_catalog.rule r

@@ -33,7 +33,8 @@ BEGIN
                format('(%I) ON TABLE %s', a.attname, c.oid::regclass), a.attacl, false, false
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY (places) AND a.attnum > 0
         UNION ALL
-        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0, quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
+        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0,
+               quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
         FROM pg_namespace n WHERE n.oid = ANY (places)
     ), held AS MATERIALIZED (
         SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,

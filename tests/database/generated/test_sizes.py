@@ -33,7 +33,7 @@ LINES_OF_FLIGHTS = 800
 #: As measured: by how many lines the longest functions on writes of a golden exceed the goal, and so on.
 TODAY_ABOVE = 56
 TODAY_OF_FLIGHTS = 906
-TODAY_TOO_WIDE = {"tests/golden": 235, "sql/templates": 34, "sql/runtime": 205}
+TODAY_TOO_WIDE = {"tests/golden": 235, "sql/templates": 34, "sql/runtime": 198}
 TODAY_CATCHING_TWICE = 4
 
 

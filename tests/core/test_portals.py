@@ -17,6 +17,7 @@ _HARMLESS = {
     "keep_snapshots": "CREATE FUNCTION",
     "leave_room": "DROP TABLE",
     "make_table": "CREATE TABLE, GRANT",
+    "mend_rights": "GRANT, REVOKE",
     "part_places": "a constant of a type of PostgreSQL's own, without a table",
     "pin_others": "LOCK TABLE",
     "pin_table": "LOCK TABLE",

@@ -7,7 +7,7 @@ UV := $(shell command -v uv)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test check-all test-matrix nightly fuzz lint bench docs clean
+.PHONY: help demo example test check-all test-matrix nightly fuzz lint bench docs release clean
 
 help:  ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -21,7 +21,7 @@ example: .venv/example  ## retrain a model behind the gate, on real flights
 test: lint  ## check the code, then what pgslo does on a private PostgreSQL server: the quick tests, one variant of each
 	$(BIN)/pytest -n auto --maxprocesses 4 -m 'not slow'
 
-check-all: test  ## check more: make test, then the slow tests and a second variant of each
+check-all: test docs  ## check more: make test, the site of the documentation, then the slow tests and a second variant of each
 	$(BIN)/pytest -n auto --maxprocesses 4 -m 'slow and not nightly'
 
 test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
@@ -43,8 +43,19 @@ bench: .venv/dev  ## measure what pgslo costs, against doing without
 	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do \
 	  $(BIN)/python -m benchmarks.$$(basename $$file .py); done
 
-docs: .venv/dev  ## check that the documentation's links lead somewhere
+docs: .venv/dev  ## check the documentation's links, and build its site in build/site
 	$(BIN)/pytest tests/core/test_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release: .venv/dev  ## build the wheel and the sdist, check them and try the wheel; uploads nothing
+	@test -n "$$PGSLO_REPOSITORY" || { echo 'Name the public address of the repository: PGSLO_REPOSITORY=https://...'; exit 1; }
+	rm -rf dist build/tried
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m venv build/tried
+	build/tried/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[cli]"
+	build/tried/bin/pgslo --version
+	build/tried/bin/pgslo lint examples/flights/slos
 
 clean:  ## remove .venv and what the tools left
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*

@@ -30,6 +30,20 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lists_are_those_of_the_site_too(page: Path):
+    """The site takes a list or code as part of a list's item only if it is indented by four columns; the repository takes both."""
+    inside, wrong = False, []
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        item = re.match(r"( *)(?:[-*]|\d+\.) ", line)
+        fence = re.match(r"( *)```", line)
+        indented = None if inside and not fence else item or fence
+        inside ^= bool(fence)
+        if indented and len(indented[1]) % 4:
+            wrong.append(f"{number}: {line}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path):
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     links = re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(

@@ -2763,11 +2763,12 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA pgslo_catalog TO %I', owner);
     FOR called IN
         WITH RECURSIVE reached AS (
-            SELECT p.oid, p.prosrc FROM pg_proc p WHERE p.oid = admit_owner.function
+            SELECT p.oid, pgslo_catalog.run_text(p.prosrc) AS source FROM pg_proc p WHERE p.oid = admit_owner.function
             UNION
+            -- No author writes these, and they run what they quote.
             SELECT p.oid, p.prosrc
             FROM reached r
-            CROSS JOIN LATERAL regexp_matches(r.prosrc, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
+            CROSS JOIN LATERAL regexp_matches(r.source, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
             JOIN pg_proc p ON p.pronamespace = 'pgslo_catalog'::regnamespace AND p.proname = found.names[1] AND NOT p.prosecdef
         )
         SELECT r.oid FROM reached r WHERE r.oid <> admit_owner.function ORDER BY r.oid
@@ -15546,6 +15547,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.rows_written(tables oid[]) IS 'Return how many rows of tables this transaction wrote.';
 
+CREATE FUNCTION pgslo_catalog.run_text(source text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    -- A query in dollar quotes is run. Authors write none.
+    SELECT regexp_replace(run_text.source, $re$\mE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*$re$, ' ', 'gi')
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.run_text(source text) IS 'The text of a generated function without constants, quoted names and comments.';
+
 CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -22165,6 +22176,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.rows_shown(rows numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.rows_written(tables oid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.run_text(source text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.salt(definition text) FROM PUBLIC;
 

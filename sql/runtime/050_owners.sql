@@ -1,6 +1,15 @@
 -- Functions with the rights of a table's owner, and parts of a table that belong to another role.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.run_text(source text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- A query in dollar quotes is run. Authors write none.
+    SELECT regexp_replace(run_text.source, $re$\mE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*$re$, ' ', 'gi')
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.run_text(text) IS 'The text of a generated function without constants, quoted names and comments.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.admit_owner(function regprocedure) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -12,11 +21,12 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA pgslo_catalog TO %I', owner);
     FOR called IN
         WITH RECURSIVE reached AS (
-            SELECT p.oid, p.prosrc FROM pg_proc p WHERE p.oid = admit_owner.function
+            SELECT p.oid, pgslo_catalog.run_text(p.prosrc) AS source FROM pg_proc p WHERE p.oid = admit_owner.function
             UNION
+            -- No author writes these, and they run what they quote.
             SELECT p.oid, p.prosrc
             FROM reached r
-            CROSS JOIN LATERAL regexp_matches(r.prosrc, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
+            CROSS JOIN LATERAL regexp_matches(r.source, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
             JOIN pg_proc p ON p.pronamespace = 'pgslo_catalog'::regnamespace AND p.proname = found.names[1] AND NOT p.prosecdef
         )
         SELECT r.oid FROM reached r WHERE r.oid <> admit_owner.function ORDER BY r.oid

@@ -151,6 +151,34 @@ def test_the_owner_gets_nothing_else(owned):
             owned.run(part, "SELECT pgslo_gen.evil__tab__write_as_owner('DELETE FROM evil.tab')")
 
 
+@pytest.mark.parametrize(
+    "constant",
+    [
+        "pgslo_catalog.register( pgslo_catalog.silence( pgslo_catalog.session_objects(",
+        "it''s pgslo_catalog.register(",
+        "\\ pgslo_catalog.register( \\",
+        "-- pgslo_catalog.register( /* pgslo_catalog.register(",
+    ],
+)
+def test_a_constant_of_an_author_gives_the_owner_no_function(owned, constant):
+    may_call = """SELECT p.oid::regprocedure::text FROM pg_proc p
+                  WHERE p.pronamespace = 'pgslo_catalog'::regnamespace AND has_function_privilege('$mallory', p.oid, 'EXECUTE')"""
+    text = """
+table: evil.tab
+writes: bulk
+batch: {by: day}
+columns: {grp: [expression: {expression: "grp <> '%s'", on_breach: flag, name: odd}]}
+"""
+    owned.apply(text % "harmless")
+    before = owned.run("superuser", may_call)
+    assert ("pgslo_catalog.is_of_value(text)",) in before
+    owned.apply(text % constant.replace("\\", "\\\\"))
+    assert "pgslo_catalog.register(" in str(
+        owned.run("superuser", "SELECT p.prosrc FROM pg_proc p WHERE p.proowner = '$mallory'::regrole AND p.pronamespace = 'pgslo_gen'::regnamespace")
+    )  # fmt: skip
+    assert owned.run("superuser", may_call) == before
+
+
 def test_rules_hold_for_a_table_of_another_role(owned):
     owned.apply(EVERYTHING)
     owned.run(

@@ -18918,9 +18918,9 @@ COMMENT ON COLUMN pgslo_catalog.pause.accepted_at IS 'When rows that no rule jud
 COMMENT ON COLUMN pgslo_catalog.pause.writers IS 'Virtual transactions that were writing to the table when the first tick after the pause saw it.';
 
 CREATE VIEW pgslo.status WITH (security_barrier='true') AS
- SELECT name AS definition,
-    owner,
-    writes,
+ SELECT d.name AS definition,
+    d.owner,
+    d.writes,
     ( SELECT count(*) AS count
            FROM pgslo_catalog.rule r
           WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL) AND (r.kind <> 'learned'::text))) AS rules,
@@ -18935,7 +18935,7 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
            FROM pgslo_catalog.quarantine q
           WHERE ((q.definition_id = d.definition_id) AND (q.state = 'held'::text))) AS quarantined_rows,
         CASE
-            WHEN (schema_wanted IS NOT NULL) THEN pgslo_catalog.schema_difference(relation, schema_wanted)
+            WHEN (d.schema_wanted IS NOT NULL) THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted)
             ELSE NULL::text
         END AS schema_difference,
     ( SELECT f.written_at
@@ -18964,8 +18964,17 @@ CREATE VIEW pgslo.status WITH (security_barrier='true') AS
           WHERE ((m.definition = d.name) AND (m.ended_at IS NULL))) AS missed_batches,
     ( SELECT count(DISTINCT i.rule_id) AS count
            FROM pgslo_catalog.incident i
-          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL) AND i.is_suspect)) AS suspect_incidents
-   FROM pgslo_catalog.known_definition d;
+          WHERE ((i.definition_id = d.definition_id) AND (i.over_at IS NULL) AND i.is_suspect)) AS suspect_incidents,
+    o.name AS settling_batch,
+    o.settles_at
+   FROM (pgslo_catalog.known_definition d
+     LEFT JOIN LATERAL ( SELECT b.name,
+            (GREATEST(b.last_written_at, to_timestamp(((b.place + span.seconds))::double precision)) + d.settle) AS settles_at
+           FROM (pgslo_catalog.batch b
+             CROSS JOIN LATERAL ( SELECT EXTRACT(epoch FROM d.batch_every) AS seconds) span)
+          WHERE ((b.definition_id = d.definition_id) AND (b.closed_at IS NULL) AND (b.rows > 0) AND COALESCE((EXTRACT(epoch FROM clock_timestamp()) > (b.place + span.seconds)), true))
+          ORDER BY b.last_written_at DESC, b.name
+         LIMIT 1) o ON (true));
 
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 

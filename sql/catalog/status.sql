@@ -1,5 +1,6 @@
 -- How each defined table is, for everybody who may use the schema pgslo.
 SELECT s.definition, q.bytes AS quarantine_bytes, q.max_bytes AS quarantine_max_bytes, q.fraction::float8 AS quarantine_fraction,
-     s.owner, s.writes, s.rules, s.open_incidents, s.suspect_incidents, s.over_incidents, s.missed_batches, s.broken_rules, s.quarantined_rows, s.schema_difference, s.last_recorded_at, s.waiting_batches
+     s.owner, s.writes, s.rules, s.open_incidents, s.suspect_incidents, s.over_incidents, s.missed_batches, s.broken_rules, s.quarantined_rows, s.schema_difference, s.last_recorded_at, s.waiting_batches,
+     s.settling_batch, s.settles_at
 FROM pgslo.status s JOIN pgslo.quarantine_size q USING (definition)
 ORDER BY s.definition

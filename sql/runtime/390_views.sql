@@ -106,8 +106,19 @@ SELECT d.name AS definition, d.owner, d.writes,
        (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at,
        (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
        (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches,
-       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL AND i.is_suspect) AS suspect_incidents
-FROM pgslo_catalog.known_definition d;
+       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL AND i.is_suspect) AS suspect_incidents,
+       o.name AS settling_batch, o.settles_at
+FROM pgslo_catalog.known_definition d
+LEFT JOIN LATERAL (
+    -- As pgslo_catalog.has_settled() has it. An hour or a day of the clock that is under way is left out: it is open for as long as it lasts.
+    SELECT b.name, greatest(b.last_written_at, to_timestamp((b.place + span.seconds)::float8)) + d.settle AS settles_at
+    FROM pgslo_catalog.batch b
+    CROSS JOIN LATERAL (SELECT extract(epoch FROM d.batch_every) AS seconds) span
+    WHERE b.definition_id = d.definition_id AND b.closed_at IS NULL AND b.rows > 0
+      AND coalesce(extract(epoch FROM clock_timestamp()) > b.place + span.seconds, true)
+    ORDER BY b.last_written_at DESC, b.name
+    LIMIT 1
+) o ON true;
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
 CREATE OR REPLACE VIEW pgslo.quarantine AS

@@ -77,6 +77,7 @@ def test_status_for_programs(run: Run) -> None:
         ),
         *("quarantine_bytes", "quarantine_max_bytes", "quarantine_fraction"),
         *("schema_difference", "last_recorded_at", "waiting_batches"),
+        *("settling_batch", "settles_at"),
     }
     (incident,) = document["incidents"]
     assert incident["columns"] == ["country"]
@@ -110,6 +111,27 @@ def test_a_rule_that_broke_is_told(run: Run, connection: psycopg.Connection[Any]
     assert '"age"' in result.stdout
     broken = json.loads(run("status", "--json").stdout)["broken_rules"]
     assert {rule["rule"] for rule in broken} >= {"age_range", "age_compare"}
+
+
+def test_a_batch_that_waits_for_its_last_rows_is_told_with_when_it_is_evaluated(
+    run: Run, connection: psycopg.Connection[Any]
+) -> None:
+    connection.execute("INSERT INTO features.stats VALUES (1, 3, 'us', 5, '2026-01-01')")
+    result = run("status")
+    assert result.exit_code == 0
+    (told,) = (line for line in result.stdout.splitlines() if "not evaluated" in line)
+    assert re.fullmatch(
+        r"batch 2026-01-01 of features\.stats is not evaluated yet: "
+        r"it will be after 20\d\d-\d\d-\d\d \d\d:\d\d UTC, if no more rows come",
+        told,
+    )
+    (waiting,) = connection.execute(
+        "SELECT settles_at BETWEEN now() AND now() + interval '10 minutes' FROM pgslo.status"
+        " WHERE settling_batch IS NOT NULL"
+    ).fetchall()
+    assert waiting == (True,)
+    connection.execute("SELECT pgslo.close_batch('features.stats')")
+    assert "not evaluated" not in run("status").stdout
 
 
 def test_columns_that_differ_from_what_is_promised_are_told(
@@ -303,4 +325,6 @@ def test_incidents_of_one_page_are_one_block(run: Run, connection: psycopg.Conne
         f"  incident {incidents[0]}: rule age_range\n    state:      over, 1 missed batch with 2 rows is still stored\n"
         in shown
     )
-    assert shown.endswith(f"more: pgslo incidents show {incidents[1]}\n"), "what is open comes first"
+    assert re.findall(r"more: pgslo incidents show (\d+)\n", shown) == [str(incidents[1])], (
+        "what is open comes first"
+    )

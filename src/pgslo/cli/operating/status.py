@@ -281,6 +281,10 @@ def _show_other(
             count = output.counted(row["waiting_batches"], "batch", "batches")
             output.say()
             output.say(f"{count} of {row['definition']} wait to be judged: run {again('tick')}, every minute")
+    for row in rows:
+        if row["settling_batch"] is not None and not row["waiting_batches"]:
+            output.say()
+            output.say(ticking.settling_said(row["definition"], row["settling_batch"], row["settles_at"]))
     for name in stray:
         output.message(
             f"{name} is installed, but no definition file is about it; to take it out: {again(f'uninstall {name}')}"

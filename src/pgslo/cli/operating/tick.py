@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import click
 
 from pgslo.cli import output
@@ -27,9 +29,12 @@ def tick(session: Session) -> int:
         before = _unresolved(conn)
         warnings = ticking.tick(conn)
         after = _unresolved(conn)
+        settling = _settling(conn)
     resolved = sum(number not in after for number in before)
     over = sum(state == "over" and before.get(number) != "over" for number, state in after.items())
     still = sum(state == "open" for state in after.values())
+    for definition, batch, until in settling:
+        output.message(ticking.settling_said(definition, batch, until))
     output.message(f"{output.counted(over, 'incident')} over, {resolved:,} resolved, {still:,} open")
     return ERROR if warnings else OK
 
@@ -41,3 +46,13 @@ def _unresolved(conn: Connection) -> dict[int, str]:
         " FROM pgslo.incident i WHERE i.resolved_at IS NULL"
     )
     return dict(conn.execute(query.encode()).fetchall())
+
+
+def _settling(conn: Connection) -> list[tuple[str, str, dt.datetime]]:
+    """Batches that may still grow, and until when; none where the runtime is of an earlier version."""
+    query = (
+        "SELECT s.definition, w.settling_batch, w.settles_at FROM pgslo.status s CROSS JOIN LATERAL"
+        " pg_catalog.jsonb_to_record(pg_catalog.to_jsonb(s)) AS w (settling_batch text, settles_at timestamptz)"
+        " WHERE w.settling_batch IS NOT NULL ORDER BY 1"
+    )
+    return conn.execute(query.encode()).fetchall()

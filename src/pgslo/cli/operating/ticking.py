@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ from psycopg.errors import Diagnostic
 
 from pgslo import database, naming
 from pgslo.cli import output
+from pgslo.cli.tables import moment
 from pgslo.database import Connection
+from pgslo.display import one_line
 
 #: Milliseconds that one call may take where the session sets no limit: the code of a table's owner may never end.
 LONGEST = 600_000
@@ -63,6 +66,14 @@ def tick_once(conn: Connection) -> tuple[int, bool]:
     warned, is_behind = _call(conn, None)
     _show(warned)
     return len(warned), is_behind
+
+
+def settling_said(definition: str, batch: str, until: dt.datetime) -> str:
+    """Return that a batch is not evaluated while rows may still come, and until when."""
+    return (
+        f"batch {one_line(batch)} of {definition} is not evaluated yet: "
+        f"it will be after {moment(until)}, if no more rows come"
+    )
 
 
 def _call(conn: Connection, longest: int | None) -> tuple[list[_Warning], bool]:

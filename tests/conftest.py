@@ -111,6 +111,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if place > (0 if item.path.parent.name == "security" else 1):
                 item.add_marker("nightly")
             seen[test] += 1
+        if any(made[-1].scope == "module" for made in item._fixtureinfo.name2fixturedefs.values()):
+            # What is made once for a module, often for a minute, would be made by each worker.
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 def pytest_collection_finish() -> None:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -234,6 +235,42 @@ def test_the_import_of_tests_of_dbt_has_the_same_rules() -> None:
     assert ("accepted_values", "code") in kinds
     assert ("references", "code") in kinds
     assert sum(kind == "unique" for kind, _ in kinds) == 1
+
+
+def test_tasks_are_exposures_of_dbt() -> None:
+    """Of one task that reads two tables there is one, since dbt wants each name once."""
+    files = {
+        "a.yml": "table: app.a\ncolumns: {x: [not_null]}\ntasks: {churn: {contact: '#churn', reads: [x]}, fraud: {reads: [x]}}\n",
+        "b.yml": "table: 'app.\"b c\"'\ncolumns: {y: [not_null]}\ntasks: {churn: {reads: [y]}, mail: {contact: me@example.org, reads: [y]}}\n",
+    }
+    done = export(files, "dbt", "out", kinds={})
+    assert list(done.files)[-1] == "out/tasks.dbt.yml"
+    churn, fraud, mail = yaml.safe_load(done.files["out/tasks.dbt.yml"])["exposures"]
+    assert churn == {
+        "name": "churn",
+        "type": "ml",
+        "owner": {"name": "#churn"},
+        "depends_on": ['source("app", "a")', 'source("app", "b c")'],
+        "config": {"meta": {"pgslo": {"reads": {"app.a": ["x"], "app.b c": ["y"]}}}},
+    }
+    assert fraud["owner"] == {"name": "fraud"}
+    assert mail["owner"] == {"name": "mail", "email": "me@example.org"}
+    assert len(export(files, "odcs", "out", kinds={}).files) == 2
+
+
+def test_nothing_of_a_task_is_run_by_dbt() -> None:
+    """The name of a table stands inside an expression that dbt runs: as a text, whatever is in it."""
+    table = """app.\"x'), env_var('SECRET'), source('a\""""
+    text = f"table: '{table.replace(chr(39), chr(39) * 2)}'\ncolumns: {{x: [not_null]}}\ntasks: {{t: {{contact: '{{{{ 1 }}}}', reads: [x]}}}}\n"
+    written = export({"a.yml": text}, "dbt", "o", kinds={}).files["o/tasks.dbt.yml"]
+    (task,) = yaml.safe_load(written)["exposures"]
+    assert task["owner"] == {"name": "t"}
+    (read,) = (
+        jinja2.Environment(autoescape=False)
+        .parse("{{ " + task["depends_on"][0] + " }}")
+        .find_all(jinja2.nodes.Call)
+    )
+    assert [one.as_const() for one in read.args] == ["app", "x'), env_var('SECRET'), source('a"]
 
 
 def test_nothing_in_a_definition_is_run_by_dbt() -> None:

@@ -17,7 +17,7 @@ from pgslo.sql import UnsafeSql, identifier, literal
 SUFFIX = ".dbt.yml"
 _PERIODS = (("day", 86400), ("hour", 3600), ("minute", 60))
 #: What dbt would run.
-_JINJA = re.compile(r"\{[{%#]")
+JINJA = re.compile(r"\{[{%#]")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 
@@ -43,11 +43,11 @@ class _Test:
 def export(whole: Whole) -> tuple[str, list[Entry]]:
     """Return the file of properties, and what became of each rule."""
     made = whole.definition
-    if _JINJA.search(made.name):
+    if JINJA.search(made.name):
         return "", [entry(whole, one, "not_expressible", "no_word") for one in whole.statements]
     entries: list[Entry] = []
     table: dict[str, Any] = {"name": made.table_name}
-    if made.description and not _JINJA.search(made.description):
+    if made.description and not JINJA.search(made.description):
         table["description"] = made.description
     columns: dict[str, list[Any]] = {}
     tests: list[Any] = []
@@ -57,7 +57,7 @@ def export(whole: Whole) -> tuple[str, list[Entry]]:
             test, reason = _test(whole, statement)
             written = test if isinstance(test, dict) else _written(test, statement)
         except NotExpressibleError as error:
-            if not _JINJA.search(statement.text):
+            if not JINJA.search(statement.text):
                 kept.append(statement.text)
             entries.append(entry(whole, statement, "not_expressible", error.reason))
             continue
@@ -68,7 +68,7 @@ def export(whole: Whole) -> tuple[str, list[Entry]]:
             below.append(written)
         entries.append(entry(whole, statement, "changed" if reason else "exported", reason))
     meta = {key: writing.value(one) for key, one in whole.settings.items() if key != "table"}
-    meta = {key: one for key, one in meta.items() if not _JINJA.search(one)}
+    meta = {key: one for key, one in meta.items() if not JINJA.search(one)}
     table["config"] = {"meta": {"pgslo": {"settings": meta, "rules": kept}}}
     if tests:
         table["data_tests"] = tests
@@ -109,7 +109,7 @@ def _written(test: _Test, statement: Statement) -> dict[str, Any]:
 
 def _text(item: str) -> str:
     """A text in which Jinja finds nothing to run; what would be run is refused."""
-    if _JINJA.search(item):
+    if JINJA.search(item):
         raise NotExpressibleError("no_word")
     return item
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pgslo.definition import CustomKind
+from pgslo.definition import CustomKind, Definition
 from pgslo.errors import DefinitionErrors, Problems
-from pgslo.exporting import dbt, model, odcs, openslo
+from pgslo.exporting import dbt, exposures, model, odcs, openslo
 from pgslo.exporting.model import Entry, Exported, Whole
 
 _WRITERS: dict[str, tuple[str, Callable[[Whole], tuple[str, list[Entry]]]]] = {
@@ -23,7 +23,7 @@ _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}\Z")
 
 
 def export(files: Mapping[str, str], form: str, folder: str, *, kinds: Mapping[str, CustomKind]) -> Exported:
-    """Return definitions in another format, a file for each of them.
+    """Return definitions in another format, a file for each of them, and for dbt one of all tasks.
 
     Args:
         files: Text of each definition by its path.
@@ -37,12 +37,14 @@ def export(files: Mapping[str, str], form: str, folder: str, *, kinds: Mapping[s
     suffix, write = _WRITERS[form]
     done = Exported(form)
     problems = Problems()
+    read: list[Definition] = []
     for path, text in files.items():
         try:
             whole = model.load(text, path=path, kinds=dict(kinds))
         except DefinitionErrors as error:
             problems.errors.extend(error.errors)
             continue
+        read.append(whole.definition)
         written, entries = write(whole)
         if len(entries) != len(whole.statements):
             raise AssertionError(f"{path}: {len(whole.statements)} rules, and {len(entries)} in the report")
@@ -54,6 +56,8 @@ def export(files: Mapping[str, str], form: str, folder: str, *, kinds: Mapping[s
         kept = target if form != "openslo" else None
         done.entries += [replace(one, path=has.get(one.status, kept)) for one in entries]
     problems.check()
+    if form == "dbt" and (written := exposures.export(read)):
+        done.files[f"{folder}/{exposures.NAME}"] = written
     return done
 
 

@@ -61,14 +61,24 @@ def test_a_check_that_is_not_mapped(run: Run) -> None:
 
 def test_no_definition_and_no_file(run: Run) -> None:
     write("a.yml", GOOD)
-    result = run("a.yml")
-    assert result.exit_code == 1
-    assert "no schema is known: give --schema, or --map 'ref:a=schema.table'" in result.stderr
     assert run("absent").exit_code == 1
     assert run().exit_code == 2
     write("broken.yml", "a: [")
     assert run("a.yml", "broken.yml", "--schema", "app").exit_code == 1
     assert Path("slos/app.a.yml").exists(), "the other files go on"
+
+
+def test_a_table_whose_schema_nothing_says_is_taken_to_be_in_public(run: Run) -> None:
+    write("a.yml", GOOD)
+    result = run("a.yml", "--report", "r.json")
+    assert result.exit_code == 0
+    assert (
+        "WARNING: the source names no schema of 1 table: it is taken to be in public\n"
+        "HINT: name another one with --schema, or tables with --map\n"
+    ).lower() in result.stderr.lower()
+    assert json.loads(Path("r.json").read_text(encoding="utf-8"))["assumed_schema"] == ["public.a"]
+    assert Path("slos/public.a.yml").exists()
+    assert "names no schema" not in run("a.yml", "--schema", "app").stderr
 
 
 def test_check_writes_nothing_and_tells_whether_files_would_change(run: Run) -> None:

@@ -425,7 +425,10 @@ def test_names_of_relations() -> None:
     assert list(definitions(mapped)) == ["shop.orders"]
     starred = imported(aliased, maps=["ref:*=shop.*"], schema=None)
     assert list(definitions(starred)) == ["shop.bestellungen"]
-    assert outcomes(imported(column_test("- not_null"), schema=None)) == [("not_mapped", "no_table")]
+    assert list(definitions(imported(aliased, schema=None))) == ["eu.bestellungen"]
+    assumed = imported(column_test("- not_null"), schema=None)
+    assert list(definitions(assumed)) == assumed.assumed == ["public.orders"]
+    assert mapped.assumed == imported(column_test("- not_null")).assumed == []
 
 
 def test_a_relation_of_no_file_may_be_mapped() -> None:

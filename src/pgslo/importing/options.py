@@ -13,6 +13,8 @@ from pgslo.errors import PgsloError
 from pgslo.importing.model import SourceTable, TableName, UnmappableError
 
 _PARTS = 2
+#: The schema of a table if nothing names one: that of PostgreSQL's own search_path.
+SCHEMA = "public"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Options:
     Attributes:
         source_format: The format, if it is not to be recognised.
         maps: Tables by their names in sources.
-        schema: The schema of tables for which a source names none.
+        schema: The schema of tables for which a source names none; ``None``: :data:`SCHEMA`, and the report says so.
         variables: Values of variables in sources.
         select: Patterns of tables; without any, all.
         error_as: The action of checks that are errors in the source.
@@ -106,15 +108,16 @@ class Options:
             raise UnmappableError(
                 "no_table", f"the source names no table: give --map '{table.key}=schema.table'"
             )
-        schema = table.schema or self.schema
-        if schema is None:
-            raise UnmappableError(
-                "no_table", f"no schema is known: give --schema, or --map '{table.key}=schema.table'"
-            )
+        schema = table.schema or self.schema or SCHEMA
         for name in (schema, table.name):
             if not names.is_name(name):
                 raise UnmappableError("no_table", "the source's name is no name of a table in PostgreSQL")
         return TableName(schema, table.name)
+
+    def is_assumed(self, table: SourceTable) -> bool:
+        """Whether nothing says the schema of a table, so that :data:`SCHEMA` is taken."""
+        is_named = table.schema or self.schema or table.only_by_map
+        return not is_named and all(each.find(table) is None for each in self.maps)
 
     def selects(self, table: SourceTable) -> bool:
         """Whether a table is to be imported."""

@@ -45,6 +45,7 @@ class Imported:
         recognised: The format of each file, with the reason.
         ignored: What is no check of data.
         absent: Tables that the database does not have, as SQL writes them.
+        assumed: Tables in the schema ``public`` because neither the source nor the options name one, as SQL writes them.
         kept: What stays as a person wrote it; known once the definitions are compared with those that are there.
     """
 
@@ -55,6 +56,7 @@ class Imported:
     recognised: list[Recognised] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
     kept: list[KeptByHand] = field(default_factory=list)
 
 
@@ -122,12 +124,16 @@ def _outcome(source: Source, found: Found, options: Options) -> Outcome:
 
 
 def _inform(table: SourceTable, options: Options, done: Imported) -> None:
-    """Let the database say what it knows of a table."""
+    """Note whether a table's schema is a guess, and let the database say what it knows of the table."""
     try:
         name = options.resolve(table)
     except UnmappableError:
         return
-    if options.find is None or table.unfit:
+    if table.unfit:
+        return
+    if options.is_assumed(table):
+        done.assumed.append(name.text)
+    if options.find is None:
         return
     relation = options.find(name)
     if relation is not None:

@@ -26,6 +26,7 @@ from pgslo.errors import DefinitionErrors, PgsloError
 from pgslo.importing import Imported, Options, TableMap, convert
 from pgslo.importing.formats.registry import FORMATS
 from pgslo.importing.model import TableName
+from pgslo.importing.options import SCHEMA
 from pgslo.importing.report import json_schema, last_line, lines, report, sarif
 from pgslo.importing.source import MAX_BYTES, UnreadableError, plain, read
 from pgslo.importing.source import Mapping as Node
@@ -61,7 +62,11 @@ _DBT_PROJECT = "dbt_project.yml"
     metavar="MAP",
     help="Which table a name of the source is, as ref:orders=shop.orders, with *, or a TOML file of such lines.",
 )
-@click.option("--schema", metavar="NAME", help="The schema of tables for which the source names none.")
+@click.option(
+    "--schema",
+    metavar="NAME",
+    help=f"The schema of tables for which the source names none; {SCHEMA} without it.",
+)
 @click.option(
     "--var", "variables", multiple=True, metavar="K=V", help="The value of a variable of the source."
 )
@@ -176,6 +181,13 @@ def _import(
     for path, why in kept.items():
         whole = path in done.definitions
         output.warning(f"{path} {why}", hint="move it away to have it written anew" if whole else None)
+    if done.assumed:
+        is_one = len(done.assumed) == 1
+        output.warning(
+            f"the source names no schema of {output.counted(len(done.assumed), 'table')}: "
+            f"{'it is' if is_one else 'they are'} taken to be in {SCHEMA}",
+            hint="name another one with --schema, or tables with --map",
+        )
     see = str(output.shown_path(given["report_path"])) if given["report_path"] else options.folder
     output.message(last_line(done, see))
     if given["check"]:

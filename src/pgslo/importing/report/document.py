@@ -31,6 +31,7 @@ def report(done: Imported) -> dict[str, Any]:
             for one in done.kept
         ],
         "ignored": list(done.ignored),
+        "assumed_schema": list(done.assumed),
     }
 
 
@@ -93,6 +94,7 @@ def json_schema() -> dict[str, Any]:
         failures={"type": "array", "items": failure},
         kept_by_hand={"type": "array", "items": stays},
         ignored={"type": "array", "items": text},
+        assumed_schema={"type": "array", "items": text},
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

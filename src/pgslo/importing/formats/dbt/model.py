@@ -8,7 +8,7 @@ from typing import Any
 
 from pgslo.importing.formats.dbt.jinja import Jinja
 from pgslo.importing.model import SourceTable, TableName, UnmappableError
-from pgslo.importing.options import Options
+from pgslo.importing.options import SCHEMA, Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,8 @@ class Project:
             parts = names.split(rendered)
         except names.BadNameError:
             raise UnmappableError("unclear", f"{rendered[:80]} is no table") from None
-        if len(parts) == 1 and self.options.schema is not None:
-            parts = (self.options.schema, *parts)
+        if len(parts) == 1:
+            parts = (self.options.schema or SCHEMA, *parts)
         if len(parts) not in (2, 3):
             raise UnmappableError("no_table", f"{rendered[:80]} has no schema")
         return TableName(*parts[-2:])

@@ -63,12 +63,19 @@ def _relation(node: Mapping, resource: str, project: Project, said: dict[str, st
         config.text("alias") or node.text("alias") or said.get("alias") or name, table, project
     )
     custom = config.text("schema") or node.text("schema") or said.get("schema")
-    if resource != "snapshots" and custom is not None and project.options.schema is not None:
+    if resource != "snapshots" and custom is not None:
         # What dbt's own generate_schema_name does; projects may have another.
-        table.schema = f"{project.options.schema}_{_text(custom, table, project)}"
-        table.notes.append(
-            f"The schema is dbt's own name for {table.key}: the target's with that of the configuration."
-        )
+        target = project.options.schema
+        table.schema = _text(custom, table, project)
+        if target is not None:
+            table.schema = f"{target}_{table.schema}"
+            table.notes.append(
+                f"The schema is dbt's own name for {table.key}: the target's with that of the configuration."
+            )
+        else:
+            table.notes.append(
+                f"The schema is that of the configuration of {table.key}; dbt may write the target's before it: see --schema."
+            )
     kind = config.text("materialized") or said.get("materialized")
     if kind in ("view", "ephemeral", "materialized_view"):
         table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"

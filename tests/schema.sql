@@ -5518,6 +5518,50 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) IS 'Count the rows of a batch that fail a rule from the table, and record the difference to what is recorded. is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is NULL if the table''s function does not know the rule.';
 
+CREATE FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, closings integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    id bigint := (count_segments.rule).rule_id;
+    measure jsonb := (count_segments.rule).measure;
+    found_segments text[];
+    found_rows bigint[];
+    found_missing bigint[];
+    per text[] := pgslo_catalog.segment_columns(measure, false);
+    columns text[] := pgslo_catalog.segment_columns(measure, true);
+    known pgslo_catalog.segment_profile;
+BEGIN
+    PERFORM pgslo_catalog.pin_table(count_segments.definition, measure ->> 'function');
+    EXECUTE format('SELECT f.segments, f.counts, f.missing FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
+    INTO found_segments, found_rows, found_missing USING (count_segments.batch).name;
+    SELECT p.* INTO known FROM pgslo_catalog.segment_profile p
+    WHERE p.rule_id = id AND p.batch = (count_segments.batch).name AND NOT p.is_first;
+    IF cardinality(found_segments) > pgslo_catalog.most_segments() THEN
+        DELETE FROM pgslo_catalog.segment_profile p WHERE p.rule_id = id AND p.batch = (count_segments.batch).name;
+        RETURN false;
+    END IF;
+    found_segments := coalesce(found_segments, '{}');
+    -- What it was at its first closing stays, if it changes after that.
+    IF known.closings = 1 AND known.segments <> '{}' AND known.per = per AND known.columns = columns
+       AND (known.segments, known.rows, known.missing) IS DISTINCT FROM (found_segments, found_rows, found_missing) THEN
+        INSERT INTO pgslo_catalog.segment_profile (rule_id, batch, is_first, place, per, columns, segments, rows, missing, closings)
+        VALUES (id, known.batch, true, known.place, known.per, known.columns, known.segments, known.rows, known.missing, 1)
+        ON CONFLICT ON CONSTRAINT segment_profile_is_kept_once_a_batch DO NOTHING;
+    END IF;
+    INSERT INTO pgslo_catalog.segment_profile AS p (rule_id, batch, place, per, columns, segments, rows, missing, closings)
+    VALUES (id, (count_segments.batch).name, (count_segments.batch).place, per, columns, found_segments,
+            coalesce(found_rows, '{}'), coalesce(found_missing, '{}'), count_segments.closings)
+    ON CONFLICT ON CONSTRAINT segment_profile_is_kept_once_a_batch DO UPDATE SET
+        place = excluded.place, per = excluded.per, columns = excluded.columns, segments = excluded.segments, rows = excluded.rows,
+        missing = excluded.missing, odd = '{}',
+        closings = CASE WHEN p.closings = 0 THEN 0 ELSE p.closings + excluded.closings END;
+    RETURN true;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, closings integer) IS 'Count the segments of a batch in the table itself; false if there are too many.';
+
 CREATE FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6734,6 +6778,38 @@ CREATE FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OU
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) IS 'The faults that a backtest puts into batches, and what they are about.';
+
+CREATE FUNCTION pgslo_catalog.fill_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    until timestamptz := clock_timestamp() + interval '1 second';
+    earlier pgslo_catalog.batch;
+BEGIN
+    -- What was closed before the rule was there is read from the table: the newest first, for a second each time.
+    FOREACH earlier IN ARRAY ARRAY(
+        SELECT b FROM pgslo_catalog.batch b
+        WHERE b.definition_id = (fill_segments.definition).definition_id AND b.place < (fill_segments.batch).place AND b.place > '-Infinity'
+          AND b.closed_at IS NOT NULL AND b.rows > 0
+          AND NOT EXISTS (
+              SELECT FROM pgslo_catalog.segment_profile p
+              WHERE p.rule_id = (fill_segments.rule).rule_id AND p.batch = b.name
+                AND p.per = pgslo_catalog.segment_columns((fill_segments.rule).measure, false))
+          -- As far back as batches are compared with.
+          AND b.place >= coalesce((
+              SELECT o.place FROM pgslo_catalog.batch o
+              WHERE o.definition_id = (fill_segments.definition).definition_id AND o.place < (fill_segments.batch).place AND o.rows > 0
+              ORDER BY o.place DESC OFFSET 62 LIMIT 1), '-Infinity')
+        ORDER BY b.place DESC)
+    LOOP
+        PERFORM pgslo_catalog.count_segments(fill_segments.definition, earlier, fill_segments.rule, 0);
+        EXIT WHEN clock_timestamp() > until;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.fill_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Count the segments of batches before one that have not been counted, for about a second.';
 
 CREATE FUNCTION pgslo_catalog.float_of(value numeric) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -9314,6 +9390,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = held.rule_id AND b.batch = judged.name AND b.pause_id IS NULL;
     BEGIN
+        IF held.measure ->> 'form' = 'segments' AND judged.rows > 0 AND judged.place > '-Infinity' THEN
+            PERFORM pgslo_catalog.judge_segments(judge_rule.definition, judged, held);
+        END IF;
         SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN
@@ -9342,6 +9421,70 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
+
+CREATE FUNCTION pgslo_catalog.judge_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (judge_segments.rule).rule_id;
+    name text := (judge_segments.batch).name;
+    mine pgslo_catalog.segment_profile;
+    before integer;
+    known integer;
+    bound float8;
+    found jsonb;
+BEGIN
+    IF NOT pgslo_catalog.count_segments(judge_segments.definition, judge_segments.batch, judge_segments.rule, 1) THEN
+        RETURN;
+    END IF;
+    PERFORM pgslo_catalog.fill_segments(judge_segments.definition, judge_segments.batch, judge_segments.rule);
+    SELECT p.* INTO mine FROM pgslo_catalog.segment_profile p WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
+    before := (SELECT count(*) FROM pgslo_catalog.segments_before(id, name));
+    IF before < pgslo_catalog.least_batches() THEN
+        UPDATE pgslo_catalog.segment_profile p
+        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END, pgslo_catalog.least_batches())
+        WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
+        RETURN;
+    END IF;
+    -- The more is compared, the farther chance goes in one of the comparisons.
+    bound := greatest(sqrt(2 * ln(greatest(cardinality(mine.segments), 1) * (1 + cardinality(mine.columns)))) + 2.2, 4)
+        / coalesce((judge_segments.definition).sensitivity, 1);
+    SELECT coalesce(jsonb_agg(jsonb_build_object('segment', o.segment, 'column', coalesce(o.column_name, ''), 'said', o.said)
+                              ORDER BY o.score DESC, o.segment COLLATE "C", o.column_name COLLATE "C" NULLS FIRST)
+                    FILTER (WHERE o.score >= bound), '[]'),
+           count(*) FILTER (WHERE o.column_name IS NULL)
+    INTO found, known
+    FROM (
+        SELECT r.segment, NULL AS column_name, r.score,
+               format('%s, usually %s', pgslo_catalog.rows_shown(r.value::numeric),
+                   CASE WHEN r.low = r.high THEN pgslo_catalog.shown(r.low::numeric)
+                        ELSE format('%s to %s', pgslo_catalog.shown(r.low::numeric), pgslo_catalog.shown(r.high::numeric)) END) AS said
+        FROM pgslo_catalog.segment_rows(id, name) AS r
+        WHERE NOT pgslo_catalog.is_holiday((judge_segments.definition).holidays, mine.place)
+        UNION ALL
+        SELECT v.segment, v.column_name, v.score,
+               format('%s: null: %s, usually %s', v.column_name, pgslo_catalog.amount(v.value, 'share'),
+                   CASE WHEN pgslo_catalog.amount(v.low, 'share') = pgslo_catalog.amount(v.high, 'share') THEN pgslo_catalog.amount(v.low, 'share')
+                        ELSE format('%s to %s', pgslo_catalog.amount(v.low, 'share'), pgslo_catalog.amount(v.high, 'share')) END)
+        FROM pgslo_catalog.segment_values(id, name) AS v
+    ) o;
+    UPDATE pgslo_catalog.segment_profile p
+    SET deviating = (SELECT count(DISTINCT o.value ->> 'segment') FROM jsonb_array_elements(found) AS o),
+        said = pgslo_catalog.segments_said(mine.per, cardinality(mine.segments), known, found),
+        odd = coalesce((
+            SELECT jsonb_object_agg(w.segment, w.columns)
+            FROM (SELECT o.value ->> 'segment' AS segment, jsonb_agg(o.value ->> 'column') AS columns
+                  FROM jsonb_array_elements(found) AS o GROUP BY 1) w), '{}')
+    WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
+    DELETE FROM pgslo_catalog.segment_profile p
+    WHERE p.rule_id = id AND p.place < (
+        SELECT o.place FROM pgslo_catalog.segment_profile o
+        WHERE o.rule_id = id AND NOT o.is_first ORDER BY o.place DESC OFFSET 119 LIMIT 1);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Count and judge the segments of a batch, and record which deviate and how.';
 
 CREATE FUNCTION pgslo_catalog.judge_singly(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
     LANGUAGE plpgsql
@@ -9863,6 +10006,10 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity');
+    UPDATE pgslo_catalog.segment_profile p
+    SET odd = '{}'
+    WHERE p.rule_id = learn_from.incident.rule_id AND learn_from.incident.resolution = 'false_alarm'
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $$;
 
@@ -10887,6 +11034,8 @@ BEGIN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form IN ('table_rows', 'table_share', 'query') THEN
             SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
+        WHEN form = 'segments' THEN
+            SELECT s.value, s.said INTO value, said FROM pgslo_catalog.segments_found(measured.batch, measured.rule) AS s;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')
@@ -11337,6 +11486,13 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
+
+CREATE FUNCTION pgslo_catalog.most_segments() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT 300 $$;
+
+COMMENT ON FUNCTION pgslo_catalog.most_segments() IS 'How many segments a batch may have to be judged by them.';
 
 CREATE TABLE pgslo_catalog.other_relation (
     definition_id bigint NOT NULL,
@@ -15842,6 +15998,299 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
 
+CREATE FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    named integer := (measure ->> 'per')::integer;
+    listed text[] := ARRAY(SELECT jsonb_array_elements_text(measure -> 'where'));
+BEGIN
+    RETURN CASE WHEN counted THEN listed[named + 1:named + (measure ->> 'counted')::integer] ELSE listed[:named] END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) IS 'The columns that name segments, or those in which values may be missing.';
+
+CREATE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) RETURNS TABLE(segment text, value double precision, usual double precision, low double precision, high double precision, score double precision)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_nestloop TO 'off'
+    AS $$
+    WITH mine AS MATERIALIZED (
+        SELECT p.* FROM pgslo_catalog.segment_profile p
+        WHERE p.rule_id = segment_rows.rule_id AND p.batch = segment_rows.batch AND NOT p.is_first
+    ), past AS MATERIALIZED (
+        SELECT b.* FROM pgslo_catalog.segments_before(segment_rows.rule_id, segment_rows.batch) AS b
+    ), maturing AS MATERIALIZED (
+        -- Where half of the batches got rows after their first closing, one that is closed first is compared with first closings.
+        SELECT count(*) AS live, 2 * count(*) FILTER (WHERE w.first > 1.02 * w.last OR w.first < 0.98 * w.last) >= greatest(count(*), 1) AS is_maturing
+        FROM (
+            SELECT (SELECT sum(r) FROM unnest(p.first_rows) AS r) AS first, (SELECT sum(r) FROM unnest(p.rows) AS r) AS last
+            FROM past p WHERE p.closings > 0 AND p.back <= 28
+        ) w
+    ), phase AS MATERIALIZED (
+        -- Batches that are an hour apart follow the day, those that are a day apart the week.
+        SELECT CASE WHEN g.gap BETWEEN 3000 AND 4200 THEN 86400 WHEN g.gap BETWEEN 77760 AND 95040 THEN 604800 END AS length
+        FROM (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) AS gap
+            FROM (SELECT lag(p.place) OVER (ORDER BY p.place DESC) - p.place AS gap FROM past p WHERE p.back <= 28) d
+        ) g
+        CROSS JOIN mine m
+        WHERE m.place > 100000000
+    ), seen AS MATERIALIZED (
+        SELECT p.back, u.segment, u.rows::float8 AS rows
+        FROM past p CROSS JOIN maturing m
+        CROSS JOIN LATERAL unnest(CASE WHEN m.is_maturing THEN p.first_segments ELSE p.segments END,
+                                  CASE WHEN m.is_maturing THEN p.first_rows ELSE p.rows END) AS u (segment, rows)
+        WHERE NOT m.is_maturing OR p.closings > 0
+    ), known AS MATERIALIZED (
+        -- Segments that have been there for three weeks, and in half of the last four.
+        SELECT s.segment, max(s.back) AS since FROM seen s
+        GROUP BY s.segment
+        HAVING max(s.back) >= pgslo_catalog.least_batches() AND count(*) FILTER (WHERE s.back <= 28) >= least(max(s.back), 28) / 2.0
+    ), counted AS MATERIALIZED (
+        SELECT k.segment, p.back, p.place, coalesce(s.rows, 0) AS rows, coalesce(p.odd -> k.segment ? '', false) AS is_odd
+        FROM known k CROSS JOIN maturing t JOIN past p ON p.back <= k.since AND (NOT t.is_maturing OR p.closings > 0)
+        LEFT JOIN seen s ON s.segment = k.segment AND s.back = p.back
+    ), lasting AS MATERIALIZED (
+        -- What lasts for five batches becomes usual.
+        SELECT c.segment, bool_and(c.is_odd) AS is_lasting FROM counted c WHERE c.back <= 5 GROUP BY c.segment
+    ), fine AS MATERIALIZED (
+        SELECT c.segment, c.place, c.rows, row_number() OVER (PARTITION BY c.segment ORDER BY c.back) AS turn,
+               lead(c.rows) OVER (PARTITION BY c.segment ORDER BY c.back) AS before
+        FROM counted c JOIN lasting l USING (segment) WHERE NOT c.is_odd OR l.is_lasting AND c.back <= 5
+    ), usual AS MATERIALIZED (
+        SELECT f.segment, percentile_cont(0.5) WITHIN GROUP (ORDER BY f.rows) AS median, avg(f.rows) AS mean, min(f.rows) AS low, max(f.rows) AS high,
+               max(f.rows) FILTER (WHERE f.turn = 1) AS last
+        FROM fine f WHERE f.turn <= 28 GROUP BY f.segment
+    ), crowd AS MATERIALIZED (
+        -- A day on which most segments have twice as many rows, or half, is one for the table's own rule.
+        SELECT c.place, percentile_cont(0.5) WITHIN GROUP (ORDER BY c.rows / u.median) AS factor
+        FROM (
+            SELECT f.segment, f.place, f.rows FROM fine f WHERE f.turn <= 28
+            UNION ALL
+            SELECT k.segment, m.place, coalesce(n.rows, 0) FROM known k CROSS JOIN mine m
+            LEFT JOIN unnest(m.segments, m.rows) AS n (segment, rows) USING (segment)
+        ) c
+        JOIN usual u USING (segment) WHERE u.median >= 5
+        GROUP BY c.place HAVING count(*) >= 4
+    ), off AS (
+        SELECT f.segment, min(abs(2 * sqrt(f.rows + 0.375) - 2 * sqrt(r.prediction + 0.375))) AS off
+        FROM fine f
+        JOIN usual u USING (segment)
+        LEFT JOIN phase h ON true
+        LEFT JOIN fine a ON a.segment = f.segment AND a.place = f.place - h.length
+        LEFT JOIN fine b ON b.segment = f.segment AND b.place = f.place - 2 * h.length
+        LEFT JOIN crowd c ON c.place = f.place
+        CROSS JOIN LATERAL (VALUES (u.median), (f.before), (a.rows), (b.rows), (u.median * c.factor)) AS r (prediction)
+        WHERE f.turn <= 28
+        GROUP BY f.segment, f.place
+    ), wide AS MATERIALIZED (
+        -- How far its days go, but for the oddest of them.
+        SELECT o.segment, greatest((sum(o.off ^ 2) - max(o.off) ^ 2) / greatest(count(*) - 1, 1), 1) AS variance FROM off o GROUP BY o.segment
+    ), now AS (
+        SELECT k.segment, coalesce(n.rows, 0)::float8 AS rows, r.prediction, u.low, u.high,
+               greatest((1.3 * w.variance - 1) / greatest(u.mean, 1), 0.0025) AS excess
+        FROM known k
+        CROSS JOIN mine m
+        JOIN usual u USING (segment)
+        JOIN wide w USING (segment)
+        LEFT JOIN unnest(m.segments, m.rows) AS n (segment, rows) USING (segment)
+        LEFT JOIN phase h ON true
+        LEFT JOIN fine a ON a.segment = k.segment AND a.place = m.place - h.length
+        LEFT JOIN fine b ON b.segment = k.segment AND b.place = m.place - 2 * h.length
+        LEFT JOIN crowd c ON c.place = m.place
+        CROSS JOIN LATERAL (
+            SELECT v.prediction FROM (VALUES (u.median), (u.last), (a.rows), (b.rows), (u.median * c.factor)) AS v (prediction)
+            WHERE v.prediction IS NOT NULL ORDER BY abs(sqrt(coalesce(n.rows, 0)) - sqrt(v.prediction)) LIMIT 1
+        ) r
+    )
+    SELECT n.segment, n.rows, n.prediction, n.low, n.high,
+           CASE
+               -- A third fewer or half as many more, and five rows, or it is not told.
+               WHEN abs(n.rows - n.prediction) < 5 OR n.rows BETWEEN n.prediction / 1.5 AND n.prediction * 1.5 THEN 0
+               ELSE abs(pgslo_catalog.stable_count(n.rows, n.excess) - pgslo_catalog.stable_count(n.prediction, n.excess))
+           END
+    FROM now n CROSS JOIN maturing t CROSS JOIN mine m
+    WHERE NOT t.is_maturing OR m.closings = 1 AND t.live >= pgslo_catalog.least_batches()
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) IS 'The rows of each segment that is known, with those that history foresaw, and how far off they are in units of chance.';
+
+CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS TABLE(segment text, column_name text, value double precision, low double precision, high double precision, score double precision)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_nestloop TO 'off'
+    AS $$
+    WITH mine AS MATERIALIZED (
+        SELECT p.* FROM pgslo_catalog.segment_profile p
+        WHERE p.rule_id = segment_values.rule_id AND p.batch = segment_values.batch AND NOT p.is_first
+    ), past AS MATERIALIZED (
+        SELECT b.* FROM pgslo_catalog.segments_before(segment_values.rule_id, segment_values.batch) AS b WHERE b.back <= 40
+    ), place_of AS MATERIALIZED (
+        SELECT p.back, p.closings, p.is_changed, p.odd, p.columns, v.is_first, s.segment, s.rows::float8 AS rows, s.i
+        FROM past p
+        CROSS JOIN LATERAL (
+            SELECT false AS is_first, p.segments AS segments, p.rows AS rows
+            UNION ALL SELECT true, p.first_segments, p.first_rows WHERE p.is_changed
+        ) v
+        CROSS JOIN LATERAL unnest(v.segments, v.rows) WITH ORDINALITY AS s (segment, rows, i)
+    ), cell AS MATERIALIZED (
+        SELECT c.back, c.is_first, h.segment, c.column_name, c.missing
+        FROM (
+            SELECT p.back, v.is_first, 1 + (u.i - 1) / cardinality(p.columns) AS i,
+                   p.columns[1 + (u.i - 1) % cardinality(p.columns)] AS column_name, u.missing::float8 AS missing
+            FROM past p
+            CROSS JOIN LATERAL (
+                SELECT false AS is_first, p.missing AS missing
+                UNION ALL SELECT true, p.first_missing WHERE p.is_changed
+            ) v
+            CROSS JOIN LATERAL unnest(v.missing) WITH ORDINALITY AS u (missing, i)
+            WHERE cardinality(p.columns) > 0 AND u.missing > 0
+        ) c
+        JOIN place_of h ON h.back = c.back AND h.is_first = c.is_first AND h.i = c.i
+    ), ever AS MATERIALIZED (
+        SELECT c.segment, c.column_name, sum(c.missing) AS missing FROM cell c WHERE NOT c.is_first GROUP BY c.segment, c.column_name
+    ), there AS MATERIALIZED (
+        SELECT h.segment, sum(h.rows) AS rows FROM place_of h WHERE NOT h.is_first GROUP BY h.segment
+    ), asked AS MATERIALIZED (
+        -- Only more missing values are news, and only where more are missing than all in all: most are done with here.
+        SELECT n.segment, n.column_name, n.missing, n.rows
+        FROM (
+            SELECT s.segment, m.columns[1 + (u.i - 1) % cardinality(m.columns)] AS column_name, u.missing::float8 AS missing, s.rows::float8 AS rows
+            FROM mine m
+            CROSS JOIN LATERAL unnest(m.missing) WITH ORDINALITY AS u (missing, i)
+            JOIN LATERAL unnest(m.segments, m.rows) WITH ORDINALITY AS s (segment, rows, i) ON s.i = 1 + (u.i - 1) / cardinality(m.columns)
+            WHERE cardinality(m.columns) > 0 AND u.missing >= 3
+        ) n
+        JOIN there t ON t.segment = n.segment
+        LEFT JOIN ever e ON e.segment = n.segment AND e.column_name = n.column_name
+        WHERE 2 * sqrt(n.rows) * (asin(sqrt(n.missing / n.rows)) - asin(sqrt(least((coalesce(e.missing, 0) + 0.5) / (t.rows + 1), 1)))) > 2
+    ), past_share AS MATERIALIZED (
+        SELECT a.segment, a.column_name, h.back, h.closings, h.is_changed, h.is_first, h.rows, coalesce(c.missing, 0)::float8 AS missing,
+               coalesce(h.odd -> h.segment ? a.column_name, false) AS is_odd
+        FROM asked a
+        JOIN place_of h ON h.segment = a.segment AND a.column_name = ANY (h.columns)
+        LEFT JOIN cell c ON c.back = h.back AND c.is_first = h.is_first AND c.segment = a.segment AND c.column_name = a.column_name
+    ), maturing AS MATERIALIZED (
+        -- Values that come after the first closing are missing in each young batch.
+        SELECT w.column_name, w.live, 2 * w.filled >= greatest(w.live, 1) AS is_maturing
+        FROM (
+            SELECT l.column_name, count(*) AS live, count(*) FILTER (WHERE l.first > l.last + 2) AS filled
+            FROM (
+                SELECT s.column_name, s.back, sum(s.missing) FILTER (WHERE s.is_first OR NOT s.is_changed) AS first,
+                       sum(s.missing) FILTER (WHERE NOT s.is_first) AS last
+                FROM past_share s WHERE s.closings > 0 AND s.back <= 28 GROUP BY s.column_name, s.back
+            ) l
+            GROUP BY l.column_name
+        ) w
+    ), compared AS MATERIALIZED (
+        SELECT s.segment, s.column_name, s.back, s.is_odd, s.rows, s.missing, row_number() OVER (PARTITION BY s.segment, s.column_name, s.is_odd ORDER BY s.back) AS turn
+        FROM (
+            -- At a first closing as they were then; later whatever they were in between.
+            SELECT DISTINCT ON (s.segment, s.column_name, s.back) s.*
+            FROM past_share s LEFT JOIN maturing t USING (column_name)
+            WHERE NOT coalesce(t.is_maturing, false) AND NOT s.is_first OR t.is_maturing AND s.closings > 0
+            ORDER BY s.segment, s.column_name, s.back, s.is_first DESC
+        ) s
+    ), lasting AS MATERIALIZED (
+        SELECT c.segment, c.column_name, max(c.back) AS since, count(*) AS batches,
+               bool_and(c.is_odd) FILTER (WHERE c.back <= 5) AS is_lasting
+        FROM compared c GROUP BY c.segment, c.column_name
+    ), fine AS MATERIALIZED (
+        SELECT c.segment, c.column_name, c.rows, c.missing, c.missing / greatest(c.rows, 1) AS share
+        FROM compared c JOIN lasting l USING (segment, column_name)
+        WHERE c.turn <= 28 AND (NOT c.is_odd OR l.is_lasting AND c.back <= 5)
+    ), usual AS MATERIALIZED (
+        SELECT f.segment, f.column_name, (sum(f.missing) + 0.5) / (sum(f.rows) + 1) AS pooled, min(f.share) AS low, max(f.share) AS high,
+               -- What happened three times is tolerated.
+               coalesce((array_agg(f.share ORDER BY f.share DESC))[3], 0) AS third
+        FROM fine f GROUP BY f.segment, f.column_name
+    ), wide AS MATERIALIZED (
+        SELECT o.segment, o.column_name, greatest((sum(o.off ^ 2) - max(o.off) ^ 2) / greatest(count(*) - 1, 1), 1) AS variance
+        FROM (
+            SELECT f.segment, f.column_name, 2 * sqrt(f.rows) * (asin(sqrt(least(f.share, 1))) - asin(sqrt(least(u.pooled, 1)))) AS off
+            FROM fine f JOIN usual u USING (segment, column_name)
+        ) o GROUP BY o.segment, o.column_name
+    )
+    SELECT a.segment, a.column_name, x.share, u.low, u.high,
+           CASE
+               -- Three rows and five per cent, or it is not told.
+               WHEN a.missing - y.base * a.rows < 3 OR x.share - y.base < 0.05 THEN 0
+               ELSE 2 * sqrt(a.rows) * (asin(sqrt(least(x.share, 1))) - asin(sqrt(y.base))) / sqrt(w.variance)
+           END
+    FROM asked a
+    CROSS JOIN mine m
+    JOIN lasting l USING (segment, column_name)
+    JOIN usual u USING (segment, column_name)
+    JOIN wide w USING (segment, column_name)
+    LEFT JOIN maturing t USING (column_name)
+    CROSS JOIN LATERAL (SELECT a.missing / greatest(a.rows, 1) AS share) x
+    CROSS JOIN LATERAL (SELECT least(greatest(u.pooled, u.third), 1) AS base) y
+    WHERE l.since >= pgslo_catalog.least_batches() AND l.batches >= 10
+      AND (NOT coalesce(t.is_maturing, false) OR t.live >= pgslo_catalog.least_batches())
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) IS 'The share of missing values in each column of each segment that is known, where some are, and how far off it is in units of chance.';
+
+CREATE FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) RETURNS TABLE(back bigint, place numeric, closings integer, is_changed boolean, odd jsonb, columns text[], segments text[], rows bigint[], missing bigint[], first_segments text[], first_rows bigint[], first_missing bigint[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT row_number() OVER (ORDER BY p.place DESC), p.place, p.closings, f.batch IS NOT NULL, p.odd, p.columns, p.segments, p.rows,
+           p.missing, coalesce(f.segments, p.segments), coalesce(f.rows, p.rows), coalesce(f.missing, p.missing)
+    FROM (
+        SELECT q.* FROM pgslo_catalog.segment_profile q
+        JOIN pgslo_catalog.segment_profile m ON m.rule_id = q.rule_id AND m.batch = segments_before.batch AND NOT m.is_first
+        WHERE q.rule_id = segments_before.rule_id AND NOT q.is_first AND q.place < m.place AND q.per = m.per AND q.segments <> '{}'
+        ORDER BY q.place DESC LIMIT 63
+    ) p
+    LEFT JOIN pgslo_catalog.segment_profile f
+        ON f.rule_id = segments_before.rule_id AND f.batch = p.batch AND f.is_first AND f.columns = p.columns
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) IS 'The segments of the nine weeks, or as many batches, before one, each as it was when it was first closed, and as it is.';
+
+CREATE FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    SELECT p.deviating, p.said INTO value, said FROM pgslo_catalog.segment_profile p
+    WHERE p.rule_id = (segments_found.rule).rule_id AND p.batch = (segments_found.batch).name AND NOT p.is_first;
+    IF NOT FOUND THEN
+        said := format('more than %1$s segments: batches of at most %1$s are judged', pgslo_catalog.most_segments());
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) IS 'How many segments of a batch deviate, and which, in words.';
+
+CREATE FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH one AS (
+        SELECT o.value ->> 'segment' AS segment, min(o.i) AS i, string_agg(o.value ->> 'said', ', ' ORDER BY o.i) AS said
+        FROM jsonb_array_elements(segments_said.odd) WITH ORDINALITY AS o (value, i)
+        GROUP BY 1
+    ), turn AS (
+        SELECT e.segment, e.said, row_number() OVER (ORDER BY e.i) AS turn, count(*) OVER () AS deviating FROM one e
+    )
+    SELECT CASE WHEN max(t.deviating) IS NULL THEN
+                    format('none of %s %s deviates from what is usual', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
+                ELSE format('%s of %s %s %s: %s%s', max(t.deviating), segments_said.segments,
+                    CASE segments_said.segments WHEN 1 THEN 'segment' ELSE 'segments' END, CASE max(t.deviating) WHEN 1 THEN 'deviates' ELSE 'deviate' END,
+                    string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said), '; ' ORDER BY t.turn) FILTER (WHERE t.turn <= 5),
+                    CASE WHEN max(t.deviating) > 5 THEN format('; and %s more', max(t.deviating) - 5) END) END
+    FROM turn t
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) IS 'Which segments deviate and how, in words: the worst five by name.';
+
 CREATE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16399,6 +16848,18 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.span_shown(span interval) IS 'A span in the largest unit that measures it.';
+
+CREATE FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- The variance of counts of mean m is m + excess * m ^ 2; that of this is about 1, whatever m is (Anscombe 1948).
+    RETURN 2 / sqrt(stable_count.excess) * asinh(sqrt(stable_count.excess * (stable_count.rows + 0.375)));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) IS 'A number of rows, on a scale on which chance moves all numbers as far.';
 
 CREATE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -17475,7 +17936,7 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'segments', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -20314,6 +20775,40 @@ CREATE TABLE pgslo_catalog.secret (
 
 COMMENT ON TABLE pgslo_catalog.secret IS 'Random text of this installation, readable by its owner alone.';
 
+CREATE TABLE pgslo_catalog.segment_profile (
+    rule_id bigint NOT NULL,
+    batch text NOT NULL,
+    is_first boolean DEFAULT false NOT NULL,
+    place numeric NOT NULL,
+    per text[] NOT NULL,
+    columns text[] NOT NULL,
+    segments text[] NOT NULL,
+    rows bigint[] NOT NULL,
+    missing bigint[] NOT NULL,
+    closings integer NOT NULL,
+    odd jsonb DEFAULT '{}'::jsonb NOT NULL,
+    deviating integer,
+    said text
+);
+
+COMMENT ON TABLE pgslo_catalog.segment_profile IS 'Rows and missing values of each segment, of the newest batches. Holds values of rows.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.is_first IS 'Whether it is what the batch was at its first closing, where that has changed since.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.place IS 'The order of the batch.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.per IS 'The columns that name segments.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.missing IS 'Of each segment, how many rows have no value in each of columns.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.closings IS 'How often the batch was closed; 0: it was read from the table later.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.odd IS 'By segment, the columns that deviated, and an empty name for its rows: not what later batches are compared with.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.deviating IS 'How many segments deviate; NULL: that is not known.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.said IS 'The same in words.';
+
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
     process_id integer,
@@ -20561,6 +21056,9 @@ ALTER TABLE ONLY pgslo_catalog.sample
 ALTER TABLE ONLY pgslo_catalog.secret
     ADD CONSTRAINT secret_has_one_row PRIMARY KEY (sole);
 
+ALTER TABLE ONLY pgslo_catalog.segment_profile
+    ADD CONSTRAINT segment_profile_is_kept_once_a_batch PRIMARY KEY (rule_id, batch, is_first);
+
 ALTER TABLE ONLY pgslo_catalog.session_lock
     ADD CONSTRAINT session_lock_has_a_name PRIMARY KEY (name);
 
@@ -20704,6 +21202,8 @@ CREATE INDEX rule_break_definition_idx ON pgslo_catalog.rule_break USING btree (
 CREATE INDEX rule_break_rule_idx ON pgslo_catalog.rule_break USING btree (rule_id);
 
 CREATE INDEX sample_rule_idx ON pgslo_catalog.sample USING btree (rule_id, batch);
+
+CREATE INDEX segment_profile_place_idx ON pgslo_catalog.segment_profile USING btree (rule_id, place);
 
 CREATE INDEX verdict_definition_idx ON pgslo_catalog.verdict USING btree (definition_id, place);
 
@@ -20904,6 +21404,10 @@ ALTER TABLE pgslo_catalog.sample ENABLE ALWAYS TRIGGER leave_out_replicated;
 CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.secret FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.secret ENABLE ALWAYS TRIGGER leave_out_replicated;
+
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.segment_profile FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.segment_profile ENABLE ALWAYS TRIGGER leave_out_replicated;
 
 CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.session_lock FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
@@ -21125,6 +21629,10 @@ CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.secret 
 
 ALTER TABLE pgslo_catalog.secret ENABLE ALWAYS TRIGGER leave_out_replicated_all;
 
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.segment_profile FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.segment_profile ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
 CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.session_lock FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.session_lock ENABLE ALWAYS TRIGGER leave_out_replicated_all;
@@ -21314,6 +21822,9 @@ ALTER TABLE ONLY pgslo_catalog.rule_lock
 
 ALTER TABLE ONLY pgslo_catalog.sample
     ADD CONSTRAINT sample_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.segment_profile
+    ADD CONSTRAINT segment_profile_belongs_to_a_rule FOREIGN KEY (rule_id) REFERENCES pgslo_catalog.rule(rule_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.snapshot_batch
     ADD CONSTRAINT snapshot_batch_belongs_to_a_snapshot FOREIGN KEY (snapshot_id) REFERENCES pgslo_catalog.snapshot(snapshot_id) ON DELETE CASCADE;
@@ -21574,6 +22085,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definiti
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, closings integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) FROM PUBLIC;
@@ -21631,6 +22144,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.failing_key(definition text, operation text
 REVOKE ALL ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.fill_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.float_of(value numeric) FROM PUBLIC;
 
@@ -21824,6 +22339,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_singly(INOUT state pgslo_catalog.statement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_unjudged(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
@@ -21933,6 +22450,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch 
 REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.most_segments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.moved(other pgslo_catalog.other_relation, OUT is_gone boolean, OUT said text) FROM PUBLIC;
 
@@ -22208,6 +22727,18 @@ REVOKE ALL ON FUNCTION pgslo_catalog.sealed(context text, value text) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.seconds_of(value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.session_objects(with_locks boolean) FROM PUBLIC;
@@ -22253,6 +22784,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wa
 REVOKE ALL ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.span_shown(span interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 

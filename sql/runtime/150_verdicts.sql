@@ -14,6 +14,9 @@ DECLARE
 BEGIN
     DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = held.rule_id AND b.batch = judged.name AND b.pause_id IS NULL;
     BEGIN
+        IF held.measure ->> 'form' = 'segments' AND judged.rows > 0 AND judged.place > '-Infinity' THEN
+            PERFORM pgslo_catalog.judge_segments(judge_rule.definition, judged, held);
+        END IF;
         SELECT m.* INTO found FROM pgslo_catalog.measured(judge_rule.definition, judged, held) AS m;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE = 'SL004' THEN

@@ -162,6 +162,8 @@ BEGIN
             SELECT a.value, a.said INTO value, said FROM pgslo_catalog.age(measured.definition) AS a;
         WHEN form IN ('table_rows', 'table_share', 'query') THEN
             SELECT w.value, w.said INTO value, said FROM pgslo_catalog.measured_whole(measured.definition, (measured.batch).name, measure, low, high) AS w;
+        WHEN form = 'segments' THEN
+            SELECT s.value, s.said INTO value, said FROM pgslo_catalog.segments_found(measured.batch, measured.rule) AS s;
         WHEN form = 'failures' THEN
             PERFORM pgslo_catalog.pin_table(measured.definition, measure ->> 'function');
             EXECUTE format('SELECT f.rows, f.failed, f.example FROM pgslo_gen.%I($1) AS f', measure ->> 'function')

@@ -212,6 +212,10 @@ AS $pgslo$
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
+      AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity');
+    UPDATE pgslo_catalog.segment_profile p
+    SET odd = '{}'
+    WHERE p.rule_id = learn_from.incident.rule_id AND learn_from.incident.resolution = 'false_alarm'
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';

@@ -98,6 +98,7 @@ CLOSED = {
         "repair",
         "profile",
         "pruned",
+        "segment_profile",
         "first_profile",
         "watched_column",
         "watermark",

@@ -99,6 +99,7 @@ rules:
   - document: {expression: "doc ->> 'a' = '1'", on_breach: flag}
   - spans: {no_overlap: {from: at, to: until, per: country}}
   - rows: {row_count: {max: 5}}
+  - segments: {by_segment: {per: [country, d], columns: [tags]}}
   - counted: {metric: {query: "SELECT count(*) FROM features.ex", min: 0}}
   - found: {query: "SELECT id FROM features.ex WHERE tags @> ARRAY[1]", on_breach: flag}
   - twin: {same_as: {table: features.other, on: [id]}, at_most: 0}

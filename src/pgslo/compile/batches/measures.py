@@ -53,7 +53,8 @@ def measure(rule: rules.BatchRule, table: TableContext) -> Part:
         )
     # Its form, as pgslo_catalog.measured reads it, with the values that meet the rule and at which a statement is let through.
     measured = {
-        "measure": parts.measure | ({"where": list(rule.where.columns)} if rule.where else {}),
+        "measure": parts.measure
+        | ({"where": [*parts.measure.get("where", ()), *rule.where.columns]} if rule.where else {}),
         "warn_low": rule.low,
         "warn_high": kind.high,
         "reject_low": reject_low,

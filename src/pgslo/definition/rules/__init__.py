@@ -29,6 +29,7 @@ from pgslo.definition.rules.metrics import (
     NumberMetric,
 )
 from pgslo.definition.rules.rows import Compare, Custom, ExpressionRule, Operator, References, Unique
+from pgslo.definition.rules.segments import BySegment
 from pgslo.definition.rules.table import Repair, Schema
 from pgslo.definition.rules.values import (
     AcceptedValues,
@@ -53,6 +54,7 @@ __all__ = [
     "Assertion",
     "Batch",
     "BatchRule",
+    "BySegment",
     "Change",
     "ClassMetric",
     "Compare",
@@ -129,6 +131,7 @@ BUILT_IN: dict[str, type[Rule]] = {
         Change,
         Drift,
         Skew,
+        BySegment,
         NoGap,
         NoOverlap,
         Monotonic,

@@ -10,6 +10,7 @@ from pgslo.compile.batches.kinds.freshness import Freshness
 from pgslo.compile.batches.kinds.metrics import MlMetric
 from pgslo.compile.batches.kinds.profiled import Drift, Skew
 from pgslo.compile.batches.kinds.queries import Metric
+from pgslo.compile.batches.kinds.segments import BySegment
 from pgslo.compile.batches.kinds.sums import Change, Completeness, RowCount, Statistic
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
@@ -23,6 +24,7 @@ KINDS: dict[type[rules.BatchRule], type[BatchKind[Any]]] = {
     rules.Change: Change,
     rules.Drift: Drift,
     rules.Skew: Skew,
+    rules.BySegment: BySegment,
     rules.NoGap: NoGap,
     rules.NoOverlap: NoOverlap,
     rules.Monotonic: Monotonic,

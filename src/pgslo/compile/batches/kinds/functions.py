@@ -117,6 +117,15 @@ class FailureKind(BatchKind[R]):
         """Return the function, and what it counts."""
         context = self.context()
         text = sql.render(f"rules/{self.rule.kind}", context)
+        return Parts(
+            self.measured(),
+            _BY_FUNCTION,
+            artifacts=(_made(self.rule, self.table, text),),
+            probes=self.probes(context),
+        )
+
+    def measured(self) -> dict[str, Any]:
+        """Return how the runtime measures it."""
         one, many = self.counted()
         measure: dict[str, Any] = {
             "form": "failures",
@@ -126,12 +135,7 @@ class FailureKind(BatchKind[R]):
         }
         if self.by_clock:
             measure["by_clock"] = True
-        return Parts(
-            measure,
-            _BY_FUNCTION,
-            artifacts=(_made(self.rule, self.table, text),),
-            probes=self.probes(context),
-        )
+        return measure
 
     @property
     def function(self) -> str:

@@ -105,7 +105,8 @@ CREATE TYPE pgslo_catalog.statement AS (
 	unjudged_message text,
 	unmeasured_by text,
 	first_code text,
-	first_message text
+	first_message text,
+	presents text[]
 );
 
 COMMENT ON TYPE pgslo_catalog.statement IS 'A statement that wrote to a table, for its trigger function: what to judge and count, what to run next, and what came of it so far.';
@@ -1496,7 +1497,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
     ), watched AS (
-        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id) WHERE w.base IS NULL
         UNION ALL
         SELECT '*', 'table', -1 FROM target
         UNION ALL
@@ -5363,13 +5364,13 @@ BEGIN
         state.step := 'apart';
         state.query := pgslo_catalog.counting(
             format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, NOT is_new),
-            state.batch_of, state.columns,
+            state.batch_of, state.columns, state.presents,
             -- Twice as many: the sums, and the rows for which each of them raises an error.
             ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n),
             sample);
     ELSIF state.step = 'count' THEN
         state.step := 'plain';
-        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.sums, sample);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums, sample);
     ELSIF state.step = 'plain' AND state.sums_of IS NOT NULL THEN
         -- Over no row, it is an error of the table, not of a row.
         state.step := 'check';
@@ -5391,7 +5392,7 @@ BEGIN
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message)
             WHERE is_new;
         END IF;
-        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', number);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, number);
     END IF;
 END
 $$;
@@ -5595,7 +5596,7 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Count the rows of an unknown batch from the whole table, and record that they fail a rule.';
 
-CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text DEFAULT 'NULL'::text) RETURNS text
+CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text DEFAULT 'NULL'::text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5608,13 +5609,15 @@ BEGIN
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
-        (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
-         FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal)),
+        -- What is inside of a value is no column.
+        coalesce(array_to_string(counting.presents, ', '),
+                 (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
+                  FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
         array_to_string(counting.sums, ', '), counting.sample, counting.rows);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
+COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
 CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -5760,11 +5763,12 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
                -- Of what is inside of values the sample alone says how many have it.
-               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
+               coalesce(k.base, b.part ->> 'of') AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
                coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
-            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+            SELECT max(w.kind) AS kind, max(w.base) AS base
+            FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name
         ) k
         CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(describe_batch.present -> c.name) WHEN 'object' THEN describe_batch.present -> c.name END AS part) b
     ), counted AS MATERIALIZED (
@@ -5990,7 +5994,8 @@ BEGIN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
         RETURN;
     END IF;
-    IF (measure -> 'ordered')::boolean THEN
+    -- What is in a document is a number or a text by its values.
+    IF coalesce((measure ->> 'ordered')::boolean, own.summary[15] > 0.5) THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
             -- avg() adds up squares as well, which may overflow.
@@ -6448,19 +6453,30 @@ CREATE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns t
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
+    RETURN pgslo_catalog.excerpt(excerpt.definition, excerpt.operation, excerpt.columns, excerpt.cells, excerpt.columns);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
+
+CREATE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
 DECLARE
     visible text[] := pgslo_catalog.visible(excerpt.definition, excerpt.operation, excerpt.columns);
 BEGIN
     RETURN (
         SELECT concat_ws(' and ',
-            string_agg(format('%s = %s', c.name, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
+            string_agg(format('%s = %s', c.label, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
             CASE count(*) FILTER (WHERE c.name <> ALL (visible)) WHEN 0 THEN NULL WHEN 1 THEN 'column ' ELSE 'columns ' END
-                || string_agg(c.name, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
-        FROM unnest(excerpt.columns, excerpt.cells) WITH ORDINALITY AS c (name, cell, ordinal));
+                || string_agg(c.label, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
+        FROM unnest(excerpt.columns, excerpt.cells, excerpt.labels) WITH ORDINALITY AS c (name, cell, label, ordinal));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone.';
+COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. What is inside of a column''s values has a label of its own.';
 
 CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
     LANGUAGE sql
@@ -10109,6 +10125,8 @@ CREATE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
         SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
                (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
         FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
+        -- What is inside of a column's values is judged under the column's name.
+        WHERE NOT w.about ? 'base'
         UNION ALL
         SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
     ) AS l
@@ -12125,6 +12143,45 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'What is missed and not known to a plan, in words.';
 
+CREATE FUNCTION pgslo_catalog.norm_of(numbers double precision[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    x float8;
+    squares float8 := 0;
+BEGIN
+    FOREACH x IN ARRAY numbers LOOP
+        squares := squares + x * x;
+    END LOOP;
+    -- With an element that is NULL there is no norm that a bound could hold for.
+    RETURN coalesce(sqrt(squares), 'NaN');
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN 'Infinity';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.norm_of(numbers double precision[]) IS 'Return the Euclidean norm of all elements: 0 of none, NaN with one that is NULL or NaN, infinity where float8 cannot hold it.';
+
+CREATE FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    x numeric;
+    squares float8 := 0;
+BEGIN
+    FOREACH x IN ARRAY numbers LOOP
+        squares := squares + pgslo_catalog.float_of(x) ^ 2;
+    END LOOP;
+    RETURN coalesce(sqrt(squares), 'NaN');
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN 'Infinity';
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) IS 'As norm_of(), of numbers that float8 may not hold.';
+
 CREATE FUNCTION pgslo_catalog.norm_said(norm double precision) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12431,6 +12488,24 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.noted_functions(noted text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
+
+CREATE FUNCTION pgslo_catalog.number_in_json(value json) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    said text := value #>> '{}';
+BEGIN
+    RETURN CASE
+        WHEN json_typeof(value) = 'null' THEN NULL
+        -- Type json takes numbers that no type of PostgreSQL holds.
+        WHEN json_typeof(value) <> 'number' OR length(said) > 1000 OR said ~ '[eE][+-]?[0-9]{4}' THEN 'NaN'
+        ELSE pgslo_catalog.number_of(said)
+    END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.number_in_json(value json) IS 'Return a number of a document; NaN for any other value but null.';
 
 CREATE FUNCTION pgslo_catalog.number_of(value text) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -15137,8 +15212,8 @@ BEGIN
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;
     PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
-    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
-    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
+    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind', w.watched ->> 'base'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)
@@ -16549,6 +16624,66 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) IS 'The share of values up to this one, by a grid of quantiles.';
 
+CREATE FUNCTION pgslo_catalog.share_missing(elements double precision[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_ndims(elements) = 1 THEN
+        RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
+    END IF;
+    -- Of no element there is no share.
+    RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_missing(elements double precision[]) IS 'Return the share of elements that are NULL or NaN; NULL of no element.';
+
+CREATE FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_ndims(elements) = 1 THEN
+        RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
+    END IF;
+    -- Of no element there is no share.
+    RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) IS 'Return the share of elements that are NULL or NaN; NULL of no element.';
+
+CREATE FUNCTION pgslo_catalog.share_null(elements anyarray) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_ndims(elements) = 1 THEN
+        RETURN (cardinality(array_positions(elements, NULL)))::float8 / cardinality(elements);
+    END IF;
+    -- Of no element there is no share.
+    RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_null(elements anyarray) IS 'Return the share of elements that are NULL; NULL of no element.';
+
+CREATE FUNCTION pgslo_catalog.share_of_zeros(elements anyarray) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF array_ndims(elements) = 1 THEN
+        RETURN (cardinality(array_positions(elements, 0)))::float8 / cardinality(elements);
+    END IF;
+    -- Of no element there is no share.
+    RETURN (SELECT count(*) FILTER (WHERE u.x = 0)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.share_of_zeros(elements anyarray) IS 'Return the share of elements that are 0, of an array of numbers; NULL of no element.';
+
 CREATE FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -17757,8 +17892,8 @@ BEGIN
     twin.relation := (4294967295 - pg_backend_pid())::oid::regclass;
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
-    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
-    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
+    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
     INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
     SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
     FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL;
@@ -20907,10 +21042,13 @@ CREATE TABLE pgslo_catalog.watched_column (
     ordinal integer NOT NULL,
     column_name text NOT NULL,
     kind text NOT NULL,
+    base text,
     CONSTRAINT watched_column_kind_is_known CHECK ((kind = ANY (ARRAY['number'::text, 'time'::text, 'text'::text, 'presence'::text, 'parts'::text, 'json'::text])))
 );
 
 COMMENT ON TABLE pgslo_catalog.watched_column IS 'Columns whose profile is kept, and how their values read.';
+
+COMMENT ON COLUMN pgslo_catalog.watched_column.base IS 'The column that this path leads into, as bag is of bag.ctr; NULL for columns.';
 
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_holds_the_last_apply PRIMARY KEY (definition_id);
@@ -22089,7 +22227,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.def
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], sums text[], sample text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) FROM PUBLIC;
 
@@ -22130,6 +22268,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, e
 REVOKE ALL ON FUNCTION pgslo_catalog.error_said(is_gated boolean, error_code text, error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
 
@@ -22495,6 +22635,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.norm_of(numbers double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.norm_said(norm double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.normal_quantile(share double precision) FROM PUBLIC;
@@ -22510,6 +22654,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch 
 REVOKE ALL ON FUNCTION pgslo_catalog.note_parts(definition_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.noted_functions(noted text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.number_in_json(value json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.number_of(value text) FROM PUBLIC;
 
@@ -22760,6 +22906,14 @@ REVOKE ALL ON FUNCTION pgslo_catalog.settle_together(noted text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.settling(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_missing(elements double precision[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_null(elements anyarray) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.share_of_zeros(elements anyarray) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 

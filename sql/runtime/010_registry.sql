@@ -27,6 +27,8 @@ AS $pgslo$
         SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
                (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
         FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
+        -- What is inside of a column's values is judged under the column's name.
+        WHERE NOT w.about ? 'base'
         UNION ALL
         SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
     ) AS l
@@ -162,8 +164,8 @@ BEGIN
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1;
     PERFORM pgslo_catalog.register_predictions(id, document);
     DELETE FROM pgslo_catalog.watched_column c WHERE c.definition_id = id;
-    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
-    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind'
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
+    SELECT id, w.ordinal, w.watched ->> 'name', w.watched ->> 'kind', w.watched ->> 'base'
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)

@@ -130,7 +130,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.visible(text, text, text[]) IS 'Return the columns whose values the error of a rejected row may show to the caller.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -139,10 +139,22 @@ DECLARE
 BEGIN
     RETURN (
         SELECT concat_ws(' and ',
-            string_agg(format('%s = %s', c.name, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
+            string_agg(format('%s = %s', c.label, coalesce(c.cell, 'NULL')), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (visible)),
             CASE count(*) FILTER (WHERE c.name <> ALL (visible)) WHEN 0 THEN NULL WHEN 1 THEN 'column ' ELSE 'columns ' END
-                || string_agg(c.name, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
-        FROM unnest(excerpt.columns, excerpt.cells) WITH ORDINALITY AS c (name, cell, ordinal));
+                || string_agg(c.label, ', ' ORDER BY c.ordinal) FILTER (WHERE c.name <> ALL (visible)) || ' (not shown)')
+        FROM unnest(excerpt.columns, excerpt.cells, excerpt.labels) WITH ORDINALITY AS c (name, cell, label, ordinal));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[], text[]) IS
+    'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. '
+    'What is inside of a column''s values has a label of its own.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN pgslo_catalog.excerpt(excerpt.definition, excerpt.operation, excerpt.columns, excerpt.cells, excerpt.columns);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[]) IS

@@ -14,7 +14,7 @@ COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by whic
 
 -- Each query returns what it counts, and texts.
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting(
-    rows text, batch_of text[], columns text[], sums text[], sample text DEFAULT 'NULL'
+    rows text, batch_of text[], columns text[], presents text[], sums text[], sample text DEFAULT 'NULL'
 ) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -28,12 +28,14 @@ BEGIN
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
-        (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
-         FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal)),
+        -- What is inside of a value is no column.
+        coalesce(array_to_string(counting.presents, ', '),
+                 (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
+                  FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
         array_to_string(counting.sums, ', '), counting.sample, counting.rows);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text) IS
+COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text[], text) IS
     'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text

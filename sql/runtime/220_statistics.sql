@@ -216,7 +216,8 @@ BEGIN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
         RETURN;
     END IF;
-    IF (measure -> 'ordered')::boolean THEN
+    -- What is in a document is a number or a text by its values.
+    IF coalesce((measure ->> 'ordered')::boolean, own.summary[15] > 0.5) THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
             -- avg() adds up squares as well, which may overflow.

@@ -53,13 +53,13 @@ BEGIN
         state.step := 'apart';
         state.query := pgslo_catalog.counting(
             format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, NOT is_new),
-            state.batch_of, state.columns,
+            state.batch_of, state.columns, state.presents,
             -- Twice as many: the sums, and the rows for which each of them raises an error.
             ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n),
             sample);
     ELSIF state.step = 'count' THEN
         state.step := 'plain';
-        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.sums, sample);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums, sample);
     ELSIF state.step = 'plain' AND state.sums_of IS NOT NULL THEN
         -- Over no row, it is an error of the table, not of a row.
         state.step := 'check';
@@ -81,7 +81,7 @@ BEGIN
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message)
             WHERE is_new;
         END IF;
-        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', number);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, number);
     END IF;
 END
 $pgslo$;

@@ -16,11 +16,12 @@ AS $pgslo$
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
                -- Of what is inside of values the sample alone says how many have it.
-               b.part ->> 'of' AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
+               coalesce(k.base, b.part ->> 'of') AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
                coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
         CROSS JOIN LATERAL (
-            SELECT (SELECT w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name) AS kind
+            SELECT max(w.kind) AS kind, max(w.base) AS base
+            FROM pgslo_catalog.watched_column w WHERE w.definition_id = definition.definition_id AND w.column_name = c.name
         ) k
         CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(describe_batch.present -> c.name) WHEN 'object' THEN describe_batch.present -> c.name END AS part) b
     ), counted AS MATERIALIZED (

@@ -219,7 +219,7 @@ AS $pgslo$
     WITH target AS (
         SELECT d.* FROM pgslo_catalog.definition d WHERE d.name = learned.definition
     ), watched AS (
-        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
+        SELECT w.column_name, w.kind, w.ordinal FROM pgslo_catalog.watched_column w JOIN target USING (definition_id) WHERE w.base IS NULL
         UNION ALL
         SELECT '*', 'table', -1 FROM target
         UNION ALL

@@ -15,8 +15,8 @@ BEGIN
     twin.relation := (4294967295 - pg_backend_pid())::oid::regclass;
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
-    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind)
-    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
+    INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
+    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
     INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
     SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
     FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL;

@@ -362,3 +362,13 @@ def test_wrong_usage(project: Path) -> None:
     (project / "slos" / "b.yml").write_text("table: app.u\nzzz: 1\n", encoding="utf-8")
     assert run("--to", "odcs").exit_code == 1
     assert not (project / "exports").exists()
+
+
+@pytest.mark.parametrize("form", ["odcs", "dbt"])
+def test_a_rule_at_a_path_is_kept_in_own_words(form: str) -> None:
+    text = "table: app.t\ncolumns:\n  bag.geo.country:\n    - accepted_values: [us, de]\n    - not_null\n"
+    made = export({"a.yml": text}, form, "out", kinds={})
+    assert [(one.status, one.reason) for one in made.entries] == [("not_expressible", "inside")] * 2
+    (written,) = made.files.values()
+    assert "bag.geo.country" in written
+    assert not re.search(r"name: \S*bag\.geo", written)

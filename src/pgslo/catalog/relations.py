@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 #: Schema and name, as the catalogue spells them.
@@ -20,6 +20,33 @@ class Field:
     base_type: str
     category: str
     plain: bool
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How a value is found that a definition names by a path, such as the norm of a vector.
+
+    Each is an expression, cut where the value of the column belongs.
+
+    Attributes:
+        column: Name of the column that it is inside of.
+        value: The value that rules are about.
+        text: The same as messages show it.
+        sampled: The same as a profile's sample keeps it.
+        is_indexable: Whether an index may hold it: nothing of pgslo and no setting of a session is in it.
+        reads_elements: Whether it takes time for each element of an array.
+        settings: Settings of a session that the value depends on.
+        json: For a path of a document, its keys; empty for others.
+    """
+
+    column: str
+    value: tuple[str, ...]
+    text: tuple[str, ...]
+    sampled: tuple[str, ...]
+    is_indexable: bool = True
+    reads_elements: bool = False
+    settings: frozenset[Literal["texts"]] = frozenset()
+    json: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +68,7 @@ class Column:
         fields: Those of a composite type, in their order.
         vector: ``vector`` or ``halfvec`` where it is a type of the extension of that name, whose functions are as it made
             them; else empty.
+        inside: How it is found, of a path into another column; ``None`` for a column of the table.
     """
 
     name: str
@@ -58,6 +86,7 @@ class Column:
     comment: str = ""
     fields: tuple[Field, ...] = ()
     vector: str = ""
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +139,7 @@ class Relation:
         number: Its oid, which another relation under its name does not have.
         comment: The beginning of its comment; empty without one.
         is_hypertable: Whether TimescaleDB keeps its rows in chunks; the columns that decide which are its partition key.
+        inside: What a definition names by paths into its columns; no fact of the catalogue.
     """
 
     schema: str
@@ -136,10 +166,11 @@ class Relation:
     number: int = 0
     comment: str = ""
     is_hypertable: bool = False
+    inside: tuple[Column, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, or ``None``."""
-        return next((column for column in self.columns if column.name == name), None)
+        """The column of that name, else what is at that path inside of one, or ``None``."""
+        return next((column for column in (*self.columns, *self.inside) if column.name == name), None)
 
     def has_unique(self, columns: tuple[str, ...], *, nulls_same: bool = False) -> bool:
         """Whether an index already keeps these columns unique over the whole table.

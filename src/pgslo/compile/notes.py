@@ -73,6 +73,16 @@ def _passed_by_merge(table: TableContext, choices: tuple[Choice, ...]) -> Iterat
         )
 
 
+def _slow_paths(table: TableContext) -> Iterator[str]:
+    """What reads every element of each value that is written."""
+    slow = [one.name for one in table.relation.inside if one.inside is not None and one.inside.reads_elements]
+    if slow:
+        yield (
+            f"{', '.join(slow)}: each written value is read element by element, by each rule and to count values;"
+            " a generated column, or a type of pgvector, costs less"
+        )
+
+
 def notes(table: TableContext, so_far: Part) -> Part:
     """Note what the choices for a definition mean for its writers."""
     return Part(notes=tuple(_notes(table, so_far.choices, recounts=bool(so_far.registered.get("recount")))))
@@ -115,6 +125,7 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
     if relation.children:
         notes.append(unseen_children(relation))
     notes += _passed_by_merge(table, choices)
+    notes += _slow_paths(table)
     if table.definition.fires == "always":
         notes += _replicated(table, choices)
     diverting = [choice.rule.name for choice in choices if choice.rule.on_breach in ("quarantine", "repair")]

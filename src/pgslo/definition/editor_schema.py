@@ -28,6 +28,7 @@ from pgslo.definition.syntax.keys import (
     TASK_KEYS,
 )
 from pgslo.definition.syntax.predictions import KIND, PARTS
+from pgslo.definition.yaml.named import ColumnOrPath
 from pgslo.definition.yaml.values import Shape
 
 #: Changes when a file that was right becomes wrong.
@@ -127,8 +128,9 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
             },
             **{name: _file_kind(form) for name, form in sorted(FILE_FORMS.items())},
             "columns": {
-                "description": "Rules by column.",
+                "description": "Rules by column, or by a path to what is inside of one: bag.geo.country, emb.norm.",
                 "type": "object",
+                "propertyNames": ColumnOrPath().schema(),
                 "additionalProperties": {"type": "array", "items": _column_rule(column_forms(kinds))},
             },
             "rules": {

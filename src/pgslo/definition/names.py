@@ -11,6 +11,8 @@ from pgslo.sql import BODY_QUOTE
 #: What rules, tasks and kinds may be called: they become parts of SQL names and of commands.
 STABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
 STABLE_NAME_BYTES = 50
+PATH_BYTES = 255
+_STEP = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 _PART = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\W\d][\w$]*)')
 
@@ -48,6 +50,28 @@ def _folded(name: str) -> str:
     if not name.isascii() and name != name.lower():
         raise BadNameError("a name with upper case letters beyond ASCII has to be in double quotes")
     return name.lower()
+
+
+def check_path(text: str) -> str:
+    """The name of a column, or a path into one such as ``bag.geo.country``, which may be longer.
+
+    Raises:
+        BadNameError: It is empty, too long or holds an invisible character.
+    """
+    if "." not in text:
+        return check(text)
+    if len(text.encode()) > PATH_BYTES:
+        raise BadNameError(f"a path may have at most {PATH_BYTES} bytes")
+    for part in filter(None, text.split(".")):
+        check(part)
+    return text
+
+
+def path(parts: tuple[str, ...]) -> str:
+    """Return the path of these steps as definitions write it: ``bag.geo."a key"``."""
+    first, *steps = parts
+    quoted = (one if _STEP.match(one) else '"' + one.replace('"', '""') + '"' for one in steps)
+    return ".".join((first, *quoted))
 
 
 def check(name: str) -> str:

@@ -130,6 +130,8 @@ def _test(whole: Whole, statement: Statement) -> tuple[_Test | dict[str, Any], s
     make = _KINDS.get(type(rule))
     if make is None:
         raise NotExpressibleError("no_word")
+    if statement.is_inside:
+        raise NotExpressibleError("inside")
     plainness.check(rule, where=True, shares=True)
     if rule.at_least not in (None, 1.0):
         raise NotExpressibleError("of_batches")

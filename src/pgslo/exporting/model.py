@@ -33,6 +33,11 @@ class Statement:
     written: Any
 
     @property
+    def is_inside(self) -> bool:
+        """Whether it is written under a path; without a database, a name with a dot is taken for one."""
+        return self.place == "column" and "." in str(self.rule.column)
+
+    @property
     def fragment(self) -> dict[str, Any]:
         """A definition that holds the rule alone, without its table."""
         if self.place == "column":

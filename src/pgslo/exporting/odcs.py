@@ -139,7 +139,9 @@ def _text(whole: Whole, said: list[Said]) -> str:
         if logical is not None:
             properties[column].setdefault("logicalType", logical)
     for statement in whole.statements:
-        holder = properties[str(statement.rule.column)] if statement.place == "column" else table
+        holder = table
+        if statement.place == "column" and not statement.is_inside:
+            holder = properties[str(statement.rule.column)]
         own: dict[str, Any] = {"type": "custom", "engine": ENGINE, "name": statement.rule.name}
         own["description"] = statement.rule.summary[:400]
         holder.setdefault("quality", []).append(own | {"implementation": statement.text})
@@ -175,7 +177,7 @@ def _columns(whole: Whole) -> list[str]:
     found = dict.fromkeys(_types(whole))
     found |= dict.fromkeys(whole.definition.key)
     for statement in whole.statements:
-        if statement.rule.column is not None:
+        if statement.rule.column is not None and not statement.is_inside:
             found[statement.rule.column] = None
     return list(found)
 
@@ -200,6 +202,8 @@ def _made(whole: Whole, statement: Statement) -> _Made:
     make = _KINDS.get(type(rule))
     if make is None:
         raise NotExpressibleError("no_word")
+    if statement.is_inside:
+        raise NotExpressibleError("inside")
     plainness.check(rule, shares=isinstance(rule, rules.NotNull | rules.AcceptedValues | rules.Pattern))
     return make(whole, rule)
 

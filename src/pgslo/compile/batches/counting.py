@@ -9,6 +9,7 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches.profiles import Watched
 from pgslo.compile.part import Tally
 from pgslo.compile.rows.passing import passes
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
@@ -21,11 +22,6 @@ _BATCHES = Sql("batches")
 @dataclass(frozen=True)
 class _Passes:
     passes: Sql
-
-
-@dataclass(frozen=True)
-class _Column:
-    column: Sql
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def count(
         batch_name=sql.render("batch_first_name", _Value(name)) if is_limited else name,
         batch_place=table.batching.place,
         present=sql.listed(
-            (sql.render("count_present", _Column(sql.identifier(one.column.name))) for one in columns),
+            (present(one) for one in columns),
             _INDENT,
         ),
         tallies=sql.listed((total(one) for one in tallies), _INDENT),
@@ -149,6 +145,11 @@ def count(
         into=into,
     )
     return sql.render("count_batches", context)
+
+
+def present(one: Watched) -> Sql:
+    """Return the number of rows in which a watched column has a value."""
+    return sql.render("count_present", _Value(value_of(one.column, ROW)))
 
 
 def sums(table: TableContext, name: str, tallies: tuple[Tally, ...]) -> Artifact:

@@ -10,6 +10,7 @@ from pgslo.compile.batches import kinds
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part, Probe
 from pgslo.compile.probes import Probed
+from pgslo.compile.table import paths
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
@@ -38,6 +39,7 @@ def measure(rule: rules.BatchRule, table: TableContext) -> Part:
     if rule.where:
         for name in rule.where.columns:
             check_casts(table.subject.column(name, rule.where.location), rule.where.location)
+    paths.check(rule, table.relation)
     kind = kinds.of(rule, table)
     parts = kind.parts()
     if kind.is_counted and kind.max_age is None:

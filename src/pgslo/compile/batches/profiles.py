@@ -10,6 +10,7 @@ from pgslo.catalog import NUMERIC, TEMPORAL, Column, Relation
 from pgslo.compile.batches import parts
 from pgslo.compile.snippets import literals, session_settings, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC, RANGE
+from pgslo.compile.snippets.values import cut_in, value_of
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition.rules import Definition
@@ -37,7 +38,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Sample:
-    column: Sql
+    value: Sql
     text: Sql
 
 
@@ -76,7 +77,9 @@ def watched(definition: Definition, relation: Relation) -> tuple[Watched, ...]:
     triggers see as NULL.
     """
     return tuple(
-        Watched(column, _kind(column)) for column in relation.columns if is_watched(definition, column)
+        Watched(column, _kind(column))
+        for column in (*relation.columns, *relation.inside)
+        if is_watched(definition, column)
     )
 
 
@@ -84,7 +87,10 @@ def is_watched(definition: Definition, column: Column) -> bool:
     """Whether a column's profile is kept; :func:`watched` says which are not."""
     by = definition.batch.by if definition.batch else None
     names_batch = by is not None and by.text == column.name
-    return not names_batch and column.name not in definition.unwatched and column.generated != "v"
+    if names_batch or column.name in definition.unwatched or column.generated == "v":
+        return False
+    # Of a path, a profile knows the values or nothing.
+    return column.inside is None or is_sampled(column)
 
 
 def is_sampled(column: Column) -> bool:
@@ -112,6 +118,7 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
     named = [
         (f"{one.column.name}_learned", [one.column.name], f"{one.column.name} as its history has it")
         for one in columns
+        if one.column.inside is None
     ]
     return tuple(
         {
@@ -146,12 +153,15 @@ def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _M
 
 def _sampled_value(one: Watched, entity: Sql) -> Sql:
     if form(one) in ("parts", "json") and (looked_into := parts.of(one.column)) is not None:
-        return looked_into.text(Sql(f"{ROW}.{sql.identifier(one.column.name)}"), entity)
+        return looked_into.text(value_of(one.column, ROW), entity)
     return _text(one)
 
 
 def _text(one: Watched) -> Sql:
-    value = _Sample(sql.identifier(one.column.name), texts.text(one.column, ROW))
+    inside = one.column.inside
+    if inside is not None and inside.json:
+        return cut_in(inside.sampled, inside.column, ROW)
+    value = _Sample(value_of(one.column, ROW), texts.text(one.column, ROW))
     return sql.render(f"sample_{form(one)}", value)
 
 
@@ -188,14 +198,14 @@ def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
     key = tuple(name for name in table.key if by is None or name not in by.columns)
     columns = [column for name in key if (column := table.relation.column(name))]
     if not columns:
-        values = (_text(one) for one in watched if _is_told(one))
+        values = (_text(one) for one in watched if _is_told(one) and one.column.inside is None)
         return sql.render("entity_text", _Values(sql.join(", ", (sql.literal(""), *values))))
     if len(columns) == 1 and columns[0].base_type in _WHOLE_NUMBERS:
         return sql.render("entity_number", _Column(sql.identifier(columns[0].name)))
     values = (
         sql.render(
             "sample_time" if _kind(column) == "time" else "sample_number",
-            _Sample(sql.identifier(column.name), texts.text(column, ROW)),
+            _Sample(value_of(column, ROW), texts.text(column, ROW)),
         )
         for column in columns
     )

@@ -31,6 +31,13 @@ class _Tallied:
 
 
 @dataclass(frozen=True)
+class _Presents:
+    """Texts of what counts the values of each column."""
+
+    counts: Sql
+
+
+@dataclass(frozen=True)
 class _Apart:
     """The name of the function that gives the sums for one row."""
 
@@ -62,6 +69,7 @@ class _Statement:
     refusing: Sql
     failing: Sql
     column_names: Sql
+    presents: tuple[_Presents, ...]
     tallied: tuple[_Tallied, ...]
     apart: tuple[_Apart, ...]
     batch_of: Sql
@@ -117,7 +125,10 @@ def statements(table: TableContext, so_far: Part) -> Part:
             "batch_is_of_row": of_row,
             "recount": recounted,
             "watched": [
-                {"name": one.column.name, "kind": profiles.form(one)} for one in columns if is_measured
+                {"name": one.column.name, "kind": profiles.form(one)}
+                | ({"base": one.column.inside.column} if one.column.inside else {})
+                for one in columns
+                if is_measured
             ],
         },
         rules=profiles.learned(columns) if learns else (),
@@ -160,6 +171,7 @@ class _Triggers:
             refusing=sql.literal(sum(refuses(rule) for rule in judged)),
             failing=sql.literal(str(_generated(failing))),
             column_names=_texts(one.column.name for one in self.columns),
+            presents=(self._presents,) if any(one.column.inside for one in self.columns) else (),
             tallied=(self._tallied,) if self.tallies else (),
             apart=(_Apart(sql.literal(str(_generated(summing)))),) if is_apart else (),
             batch_of=sql.listed((sql.quoted(one) for one in batch), _INDENT),
@@ -176,6 +188,11 @@ class _Triggers:
                 arguments=Sql("text, text, text"),
             ),
         ]
+
+    @property
+    def _presents(self) -> _Presents:
+        """What counts the values of each column, where paths are among them."""
+        return _Presents(sql.listed((sql.quoted(counting.present(one)) for one in self.columns), _INDENT))
 
     @property
     def _tallied(self) -> _Tallied:

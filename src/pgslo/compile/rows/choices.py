@@ -10,6 +10,7 @@ from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part, Probe
 from pgslo.compile.rows import kinds
+from pgslo.compile.table import paths
 from pgslo.compile.table.context import TableContext
 from pgslo.definition import rules
 from pgslo.errors import CatalogError, Problems
@@ -33,6 +34,7 @@ def rules_over_rows(table: TableContext, problems: Problems) -> Part:
 
 
 def _rule(rule: rules.Rule, table: TableContext) -> Part:
+    paths.check(rule, table.relation)
     kind = kinds.of(rule, table.subject)
     kind.check()
     choice = kind.choose(table.writes)

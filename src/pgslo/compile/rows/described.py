@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,8 @@ class _Excerpt:
     operation: Sql
     names: Sql
     values: tuple[Sql, ...]
+    #: How each is called, where that is not the column's name.
+    labels: Sql
 
 
 @dataclass(frozen=True)
@@ -165,18 +168,23 @@ def text(table: TableContext, name: str, row: Sql) -> Sql:
     return texts.text(table.subject.column(name, table.definition.location), row)
 
 
-def _excerpt(table: TableContext, template: str, columns: tuple[str, ...], row: Sql) -> Sql:
-    """What of a failing row an error shows to the writer."""
-    names = sql.join(", ", (sql.literal(name) for name in columns))
+def _excerpt(table: TableContext, rule: rules.Rule, row: Sql) -> Sql:
+    """What of a failing row an error shows to the writer, who may see a path where the column may be seen."""
+    named = rule.read_as_named
     return sql.render(
-        template,
+        "writer_shown_inside" if rule.paths else "writer_shown",
         _Excerpt(
             sql.literal(table.definition.name),
             _TG_OP if row == NEW else _OPERATION,
-            Sql(f"ARRAY[{names}]::text[]"),
-            tuple(text(table, name, row) for name in columns),
+            _texts(rule.paths.get(name, name) for name in named),
+            tuple(text(table, name, row) for name in named),
+            _texts(named),
         ),
     )
+
+
+def _texts(names: Iterable[str]) -> Sql:
+    return Sql(f"ARRAY[{sql.join(', ', (sql.literal(name) for name in names))}]::text[]")
 
 
 def failing(
@@ -282,9 +290,9 @@ def described(
 def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool, given: Given) -> Described:
     if rule.on_breach == "reject":
         # An error is for the writer, who may lack the right to read; what is kept is for stewards.
-        shown = _excerpt(table, "writer_shown", rule.reads, row)
+        shown = _excerpt(table, rule, row)
     else:
-        values = (_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in rule.reads)
+        values = (_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in rule.read_as_named)
         shown = sql.render("shown", _Shown(tuple(values)))
     condition = passes(rule, table.subject, row, by_owner=by_owner, given=given)
     return Described(

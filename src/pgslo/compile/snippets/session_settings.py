@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from pgslo import sql
 from pgslo.catalog import Column, Relation
+from pgslo.definition.rules import Rule
 from pgslo.expression import Expression, session
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
@@ -31,12 +32,17 @@ def needed(stated: Iterable[object], *relations: Relation) -> frozenset[Settings
         stated: Parts of a definition; expressions are found wherever they are in it.
         relations: The tables whose columns they read.
     """
+    parts = tuple(stated)
     types: dict[str, str] = {}
     for relation in relations:
         for column in relation.columns:
             # Columns of the same name in two tables count as both.
             types[column.name] = f"{types.get(column.name, '')} {column.base_type}"
-    return session.settings((one for part in stated for one in expressions(part)), types)
+    named = {name for part in parts if isinstance(part, Rule) for name in part.paths}
+    inside = (
+        one.inside.settings for of in relations for one in of.inside if one.inside and one.name in named
+    )
+    return session.settings((one for part in parts for one in expressions(part)), types).union(*inside)
 
 
 def expressions(part: object) -> Iterator[Expression]:
@@ -63,6 +69,9 @@ def statements(function: Sql, settings: frozenset[Settings]) -> tuple[Sql, ...]:
 
 def printed(columns: Iterable[Column]) -> frozenset[Settings]:
     """Return the settings that the text of these columns' values depends on."""
-    types = {one.base_type for one in columns}
+    found = tuple(columns)
+    types = {one.base_type for one in found}
     floats = types & {"real", "double precision"}
-    return session.of_types(types - floats) | (frozenset({"digits"}) if floats else frozenset())
+    inside = (one.inside.settings for one in found if one.inside is not None)
+    printed: frozenset[Settings] = session.of_types(types - floats).union(*inside)
+    return printed | frozenset({"digits"}) if floats else printed

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pgslo import sql
 from pgslo.catalog import Column
+from pgslo.compile.snippets.values import cut_in, value_of
 from pgslo.sql import Sql
 
 
@@ -20,7 +21,9 @@ class _Value:
 
 def text(column: Column, row: Sql) -> Sql:
     """Return an expression of type text, or NULL, for the column's value in a row."""
-    return text_of(Sql(f"{row}.{sql.identifier(column.name)}"), plain=column.plain)
+    if column.inside is not None:
+        return cut_in(column.inside.text, column.inside.column, row)
+    return text_of(value_of(column, row), plain=column.plain)
 
 
 def text_of(value: Sql, *, plain: bool) -> Sql:
@@ -35,4 +38,4 @@ def text_of(value: Sql, *, plain: bool) -> Sql:
 
 def comparable(column: Column, row: Sql) -> Sql:
     """Return the column's value in a row, or its text where the type's operators are not to be chosen by its casts."""
-    return Sql(f"{row}.{sql.identifier(column.name)}") if column.plain else text(column, row)
+    return value_of(column, row) if column.plain else text(column, row)

@@ -10,7 +10,7 @@ from pgslo.catalog import Catalog, Name, Relation
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
-from pgslo.compile.table import keys, reading
+from pgslo.compile.table import keys, paths, reading
 from pgslo.compile.table.batching import Batching, Writes, arrival, batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.table.tasks import with_reads
@@ -94,6 +94,8 @@ class TableContext:
         subject = Subject.of(definition, catalog)
         key = keys.of(definition, subject.relation, subject)
         definition = with_reads(as_enforced(definition), subject.relation)
+        definition, relation = paths.with_paths(definition, subject.relation)
+        subject = replace(subject, relation=relation)
         writes = arrival(definition)
         return cls(definition, subject, key, writes, batching(definition, subject, writes))
 

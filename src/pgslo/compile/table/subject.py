@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Column, Name, Relation
+from pgslo.compile.table import paths
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
@@ -74,6 +75,9 @@ class Subject:
         """
         found = self.relation.column(name)
         if found is None:
+            unfit = paths.problem(self.relation, name)
+            if unfit is not None:
+                raise CatalogError(unfit.message, hint=unfit.hint, location=location)
             known = [column.name for column in self.relation.columns]
             close = difflib.get_close_matches(name, known, n=1)
             hint = f'did you mean "{close[0]}"?' if close else f"its columns are {', '.join(known)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Literal, Self
@@ -16,6 +16,8 @@ from pgslo.errors import DefinitionError, Location
 from pgslo.expression import Expression, Query, needs_clock
 
 OnBreach = Literal["warn", "flag", "quarantine", "repair", "reject"]
+#: What a key of a document has to be for a rule about it.
+ValueType = Literal["number", "text", "boolean"]
 OnRead = Literal["warn", "insist", "refuse", "silent"]
 _AT_CLOSE = "Only when a batch is closed is it known whether this holds; the statements that wrote it are over by then."
 #: A table besides a definition's own: schema and name as the catalogue spells them.
@@ -34,6 +36,7 @@ class Rule(BaseModel):
         looks_up: Whether its condition reads other rows.
         of_predictions: Whether it is about predictions, and needs what their metrics need.
         fails_null: Whether NULL fails it; NULL passes the other kinds.
+        about_values: Whether it is about values whatever they are found by, and so may be written under a path.
         name: Stable id, unique in its definition; derived as ``<column>_<kind>`` when the author gives none.
         column: The column it is written under, or ``None`` for a rule of the whole row or table.
         enabled: Whether it is kept at all.
@@ -53,6 +56,7 @@ class Rule(BaseModel):
         resolves_after: Batches in a row that have to meet it before the incident resolves.
         location: Location of the rule.
         places: Location of each of its parameters.
+        paths: Those of its columns that are paths, each with the column that it leads into; known when it is compiled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -64,6 +68,7 @@ class Rule(BaseModel):
     looks_up: ClassVar[bool] = False
     of_predictions: ClassVar[bool] = False
     fails_null: ClassVar[bool] = False
+    about_values: ClassVar[bool] = False
 
     name: str
     column: str | None = None
@@ -87,6 +92,7 @@ class Rule(BaseModel):
     resolves_after: int = Field(default=1, ge=1)
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)
+    paths: dict[str, str] = Field(default_factory=dict)
 
     def place(self, parameter: str) -> Location:
         """Location of a parameter, or of the rule if the parameter is not written."""
@@ -144,11 +150,30 @@ class Rule(BaseModel):
         return ()
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """Every column that it reads, its own first, without repetition."""
-        first = (self.column,) if self.column else ()
+    def named(self) -> tuple[str, ...]:
+        """Columns and paths into columns that it names outside of expressions, its own first, without repetition."""
+        return tuple(dict.fromkeys((*((self.column,) if self.column else ()), *self.others)))
+
+    @property
+    def read_as_named(self) -> tuple[str, ...]:
+        """Every column that it reads, its own first, without repetition; paths as they are named."""
         where = self.where.columns if self.where else ()
-        return tuple(dict.fromkeys((*first, *self.others, *where)))
+        return tuple(dict.fromkeys((*self.named, *where)))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column of the table that it reads, its own first, without repetition."""
+        return tuple(dict.fromkeys(self.paths.get(name, name) for name in self.read_as_named))
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be that it names; ``None`` if any value will do."""
+        del name
+        return None
+
+    def like(self, name: str) -> str | None:
+        """Return the column whose type decides what a key of a document has to be that it names, if one does."""
+        del name
+        return None
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -194,6 +219,16 @@ class Rule(BaseModel):
         """Return the parameter whose value is a column; ``None`` if only an expression names it."""
         del column
         return None
+
+
+def type_of(values: Iterable[object]) -> ValueType | None:
+    """Return what constants are: all numbers, all true or false, or else texts; ``None`` of none."""
+    kinds: set[ValueType] = {
+        "boolean" if isinstance(one, bool) else "text" if isinstance(one, str) else "number"
+        for one in values
+        if one is not None
+    }
+    return kinds.pop() if len(kinds) == 1 else "text" if kinds else None
 
 
 class RowRule(Rule):
@@ -290,7 +325,7 @@ class BatchRule(Rule):
     @property
     def reads(self) -> tuple[str, ...]:
         """Every column that it reads; not those of its ``where``: a batch of these rows misses it whoever reads them."""
-        return tuple(dict.fromkeys((*((self.column,) if self.column else ()), *self.others)))
+        return tuple(dict.fromkeys(self.paths.get(name, name) for name in self.named))
 
 
 class CountingRule(BatchRule):

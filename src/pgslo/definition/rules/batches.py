@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from pgslo.definition import wording
-from pgslo.definition.rules.base import BatchRule, Late, Table
+from pgslo.definition.rules.base import BatchRule, Late, Table, ValueType
 from pgslo.definition.rules.syntax import ANY_BOUND, LIMITS, NOT_BOUNDED, NOT_COUNTING, Syntax, Unfit, Ways
 from pgslo.definition.yaml.durations import Duration
 from pgslo.definition.yaml.lists import Batches, Earlier
@@ -48,6 +48,7 @@ class Completeness(BatchRule):
     """
 
     kind = "completeness"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "completeness: {min: 0.95, reject_below: 0.50}",
@@ -135,6 +136,7 @@ class Freshness(BatchRule):
     """
 
     kind = "freshness"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "freshness: {max_unchanged: 3 batches}",
@@ -177,6 +179,7 @@ class Statistic(BatchRule):
     """A statistic of a batch's values lies between two bounds."""
 
     kind = "statistic"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "statistic: {of: mean, min: 10, max: 20}",
@@ -204,6 +207,11 @@ class Statistic(BatchRule):
             )
         return None
 
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a number, but where values are only told apart."""
+        del name
+        return None if self.of in ("distinct", "distinct_share", "top_share") else "number"
+
     def expected(self) -> str:
         """Return the expected state in words."""
         return f"{wording.called(self.of, self.quantile)} of {self.column} {self.bounds_shown()}"
@@ -213,6 +221,7 @@ class Change(BatchRule):
     """A statistic or the number of rows changes by no more than so much from earlier batches."""
 
     kind = "change"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "change: {of: mean, relative_to: previous, max: 0.2}",
@@ -247,6 +256,11 @@ class Change(BatchRule):
     def check(self) -> Iterator[DefinitionError]:
         """Yield an error for a quantile that is missing, or that is none of the statistic."""
         yield from _check_quantile(self, self.of, self.quantile)
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a number, but where values are only told apart."""
+        del name
+        return None if self.of in ("distinct", "distinct_share", "top_share") else "number"
 
     def expected(self) -> str:
         """Return the expected state in words."""

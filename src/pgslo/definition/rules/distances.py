@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 from pgslo.definition import wording
-from pgslo.definition.rules.base import BatchRule
+from pgslo.definition.rules.base import BatchRule, ValueType
 from pgslo.definition.rules.syntax import NOT_BOUNDED, Syntax, Unfit, Ways
 from pgslo.definition.yaml.durations import Stretch
 from pgslo.definition.yaml.lists import Earlier
@@ -31,6 +31,11 @@ class DistanceRule(BatchRule):
     )
     by: DistanceName = "psi"
 
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a number for ks, which needs an order."""
+        del name
+        return "number" if self.by == "ks" else None
+
     def check(self) -> Iterator[DefinitionError]:
         """Yield an error for a bound that no distance can meet."""
         if self.high is not None and self.high < 0:
@@ -45,6 +50,7 @@ class Drift(DistanceRule):
     """A batch's values are distributed like those of earlier batches."""
 
     kind = "drift"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "drift: {by: psi, relative_to: 28 batches, max: 0.2}",
@@ -81,10 +87,11 @@ class Skew(DistanceRule):
     """A batch's values are distributed like those of a column in another guarded table."""
 
     kind = "skew"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             "skew: {from: training.user_stats.age, by: psi, max: 0.2}",
-            parameters={"from": Relation(parts=3), "by": _DISTANCE, "max": Measure()},
+            parameters={"from": Relation(parts=3, path=True), "by": _DISTANCE, "max": Measure()},
             required=("from",),
             one_of=("max", "warn_above"),
         )

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from pgslo.definition import names, wording
-from pgslo.definition.rules.base import RowRule, Table
+from pgslo.definition.rules.base import RowRule, Table, ValueType
 from pgslo.definition.rules.syntax import COLUMNS, Syntax, Ways, direct
 from pgslo.definition.yaml.named import Condition, Name, Relation, canonical
 from pgslo.definition.yaml.values import OneOf
@@ -56,6 +56,7 @@ class Compare(RowRule):
     """Two columns of the row compare as stated; a NULL on either side passes."""
 
     kind = "compare"
+    about_values = True
     syntax = Ways(
         columns=Syntax(
             'compare: {operator: ">=", to: event_at}',
@@ -84,6 +85,15 @@ class Compare(RowRule):
         if self.left == self.right:
             place = self.place("to" if "to" in self.places else "right")
             yield DefinitionError(f'column "{self.left}" is compared with itself', location=place)
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be, beside another: a number where order counts."""
+        del name
+        return None if self.operator in ("=", "<>") else "number"
+
+    def like(self, name: str) -> str | None:
+        """Return the other column."""
+        return self.right if name == self.left else self.left
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -193,6 +203,7 @@ class Unique(LookupRule):
     """
 
     kind = "unique"
+    about_values = True
     syntax = Ways(
         columns=Syntax("unique", parameters={"nulls": _NULLS}),
         rules=direct("columns", COLUMNS, "unique: [user_id, feature_date]", nulls=_NULLS),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from pgslo.definition import wording
-from pgslo.definition.rules.base import OnBreach, RowRule, Rule
+from pgslo.definition.rules.base import OnBreach, RowRule, Rule, ValueType, type_of
 from pgslo.definition.rules.syntax import Syntax, Ways, direct, two_bounds
 from pgslo.definition.yaml.lists import ListOf
 from pgslo.definition.yaml.values import AnyConstant, Boolean, Bound, Constant, Integer, Number, OneOf, Text
@@ -38,6 +38,7 @@ class NotNull(RowRule):
     """The column has a value."""
 
     kind = "not_null"
+    about_values = True
     syntax = Ways(columns=Syntax("not_null"))
     fails_null = True
 
@@ -50,7 +51,13 @@ class NotBlank(RowRule):
     """The text has a character other than whitespace."""
 
     kind = "not_blank"
+    about_values = True
     syntax = Ways(columns=Syntax("not_blank"))
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a text."""
+        del name
+        return "text"
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -68,6 +75,7 @@ class Range(RowRule):
     """
 
     kind = "range"
+    about_values = True
     syntax = Ways(columns=two_bounds(Bound(), "range: {min: 0, max: 120}", above=Bound(), below=Bound()))
     actions: ClassVar[tuple[OnBreach, ...]] = ("warn", "flag", "quarantine", "repair", "reject")
     min: Number | str | None = None
@@ -101,6 +109,11 @@ class Range(RowRule):
             strict=self.above is not None or self.below is not None,
         )
 
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: what its bounds are."""
+        del name
+        return type_of((self.min, self.max, self.above, self.below))
+
     def expected(self) -> str:
         """Return the expected state in words."""
         if self.above is None and self.below is None:
@@ -118,8 +131,14 @@ class AcceptedValues(RowRule):
     """The value is one of a list."""
 
     kind = "accepted_values"
+    about_values = True
     syntax = Ways(columns=direct("values", ListOf(AnyConstant()), "accepted_values: [us, de, fr]"))
     values: tuple[Constant, ...] = Field(min_length=1)
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: what the list holds."""
+        del name
+        return type_of(self.values)
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -130,8 +149,14 @@ class NotAcceptedValues(RowRule):
     """The value is none of a list."""
 
     kind = "not_accepted_values"
+    about_values = True
     syntax = Ways(columns=direct("values", ListOf(AnyConstant()), "not_accepted_values: [unknown]"))
     values: tuple[Constant, ...] = Field(min_length=1)
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: what the list holds."""
+        del name
+        return type_of(self.values)
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -142,6 +167,7 @@ class Length(RowRule):
     """The text has a length in characters between two bounds."""
 
     kind = "length"
+    about_values = True
     syntax = Ways(columns=two_bounds(Integer(0, 2**31 - 1), "length: {min: 1, max: 40}"))
     min: int | None = Field(default=None, ge=0)
     max: int | None = Field(default=None, ge=0)
@@ -149,6 +175,11 @@ class Length(RowRule):
     def check(self) -> Iterator[DefinitionError]:
         """Yield an error if the lower bound is above the upper one."""
         yield from bounds_crossed(self, "min", self.min, self.max)
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a text."""
+        del name
+        return "text"
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -159,9 +190,15 @@ class Pattern(RowRule):
     """The text matches a POSIX regular expression, as PostgreSQL's ``~`` reads it."""
 
     kind = "pattern"
+    about_values = True
     syntax = Ways(columns=direct("matches", Text(), 'pattern: "^[A-Z]{2}$"', ignore_case=Boolean()))
     matches: str
     ignore_case: bool = False
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a text."""
+        del name
+        return "text"
 
     def expected(self) -> str:
         """Return the expected state in words."""
@@ -172,8 +209,14 @@ class Format(RowRule):
     """The text is written in a well-known format."""
 
     kind = "format"
+    about_values = True
     syntax = Ways(columns=direct("format", OneOf("format", get_args(FormatName)), "format: email"))
     format: FormatName
+
+    def value_type(self, name: str) -> ValueType | None:
+        """Return what a key of a document has to be: a text."""
+        del name
+        return "text"
 
     def expected(self) -> str:
         """Return the expected state in words."""

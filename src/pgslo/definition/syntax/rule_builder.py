@@ -16,6 +16,8 @@ from pgslo.errors import DefinitionError, Location, Problems
 from pgslo.expression import Expression
 
 _DIGEST = 8
+#: A path whose derived name is readable: bag__geo__country_range.
+_PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 
 #: Rules over learned bounds are called so for the table, and so after its name for a column.
 _LEARNED = "learned"
@@ -96,6 +98,8 @@ class Rules:
         plain = f"{column}_{tail}"
         if names.STABLE_NAME.match(plain) and len(plain) <= names.STABLE_NAME_BYTES:
             return plain
+        if _PATH.fullmatch(column) and len(plain) < names.STABLE_NAME_BYTES:
+            return f"{column.replace('.', '__')}_{tail}"
         # The digest keeps columns apart whose names differ only in what a rule's name cannot hold.
         digest = hashlib.sha256(column.encode()).hexdigest()[:_DIGEST]
         readable = re.sub(r"[^a-z0-9_]+", "_", column.lower()).strip("_")

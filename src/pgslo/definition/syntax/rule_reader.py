@@ -17,7 +17,7 @@ from pgslo.definition.syntax.forms import (
 from pgslo.definition.syntax.rule_builder import Rules, Written
 from pgslo.definition.syntax.sections import Sections
 from pgslo.definition.yaml import nodes
-from pgslo.definition.yaml.named import Name
+from pgslo.definition.yaml.named import ColumnOrPath
 from pgslo.definition.yaml.nodes import Node, Scalar, Sequence
 from pgslo.definition.yaml.values import Shape, close_match, describe
 from pgslo.errors import DefinitionError, Problems
@@ -46,7 +46,7 @@ class RuleReader(Sections):
         mapping = self._mapping(node, "For example age: [not_null]")
         for column, items in mapping.entries if mapping else ():
             try:
-                Name().read(column)
+                ColumnOrPath().read(column)
             except DefinitionError as error:
                 self._problems.add(error)
                 continue

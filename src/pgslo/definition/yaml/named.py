@@ -53,11 +53,34 @@ class Name:
 
 
 @dataclass(frozen=True)
+class ColumnOrPath:
+    """The name of a column, or a path to what is inside of its values: ``bag.geo.country``, ``emb.norm``."""
+
+    def read(self, node: Node) -> str:
+        """The name, or the path as it is written."""
+        try:
+            return names.check_path(a_scalar(node, "the name of a column").text)
+        except names.BadNameError as error:
+            raise DefinitionError(str(error), location=node.location) from None
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        return {"type": "string", "minLength": 1, "maxLength": names.PATH_BYTES}
+
+
+@dataclass(frozen=True)
 class Relation:
-    """A table or view with its schema, as SQL writes it, and optionally a column behind it."""
+    """A table or view with its schema, as SQL writes it, and optionally a column behind it.
+
+    Attributes:
+        what: What it is.
+        parts: 3 with a column.
+        path: Whether that may be a path to what is inside of the column.
+    """
 
     what: str = "table"
     parts: int = 2
+    path: bool = False
 
     def read(self, node: Node) -> tuple[str, ...]:
         """Schema, name and what else is asked for."""
@@ -71,6 +94,9 @@ class Relation:
                 hint="""In YAML that is: '"My Schema"."My Table"'.""",
                 location=node.location,
             ) from None
+        if self.path and len(found) > self.parts:
+            leading = self.parts - 1
+            return (*found[:leading], names.path(found[leading:]))
         if len(found) == self.parts:
             return found
         if len(found) == self.parts - 1 == 1:
@@ -84,7 +110,10 @@ class Relation:
         part = r'("([^"]|"")+"|[^\W\d][\w$]*)'.replace(r"[^\W\d]", "[^\\s\\d.\"']").replace(
             r"[\w$]", "[^\\s.\"']"
         )
-        return {"type": "string", "pattern": "^" + r"\.".join([part] * self.parts) + "$"}
+        return {
+            "type": "string",
+            "pattern": "^" + r"\.".join([part] * self.parts) + (rf"(\.{part})*" if self.path else "") + "$",
+        }
 
 
 def canonical(relation: tuple[str, ...]) -> str:

@@ -12,8 +12,8 @@ from pgslo.compile.assertions.constraints import exclusion
 from pgslo.compile.assertions.groups import BUCKETS, NOTHING, TRUE, A, Form, Parts, key_value
 from pgslo.compile.assertions.kinds.base import AssertionKind, Native, Rows
 from pgslo.compile.rows.described import row_key
-from pgslo.compile.rows.kinds.base import value_of
 from pgslo.compile.snippets import texts
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.subject import ROW
 from pgslo.definition.rules import assertions as rules
 from pgslo.errors import CatalogError
@@ -78,8 +78,7 @@ class _OneTable(AssertionKind[A]):
 
     def value(self, name: str, parameter: str = "column") -> Sql:
         """Return a column's value in a row."""
-        self._column(name, parameter)
-        return value_of(ROW, name)
+        return value_of(self._column(name, parameter), ROW)
 
     def compiled(self) -> Parts:
         """Return the queries over the groups of the table."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pgslo import sql
 from pgslo.catalog import NUMERIC, TEMPORAL, Column
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.batches.profiles import is_sampled, is_watched
 from pgslo.compile.part import Tally
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition.rules import BatchRule
@@ -132,4 +132,4 @@ class BatchKind(Generic[R]):
 
 def of_row(column: Column) -> Sql:
     """Return a column over row r."""
-    return Sql(f"{ROW}.{sql.identifier(column.name)}")
+    return value_of(column, ROW)

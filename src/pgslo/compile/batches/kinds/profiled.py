@@ -34,8 +34,10 @@ class _DistanceKind(BatchKind[DistanceRule]):
             "form": "distance",
             "column": column.name,
             "by": rule.by,
-            "ordered": is_ordered,
         }
+        if is_ordered or column.inside is None or not column.inside.json:
+            # What is in a document is a number or a text by its values.
+            measure["ordered"] = is_ordered
         return Parts(measure | self.other(), BY_PROFILE)
 
     def other(self) -> dict[str, Any]:

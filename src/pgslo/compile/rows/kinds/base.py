@@ -137,7 +137,7 @@ class RowKind(Generic[R]):
         Raises:
             CatalogError: A column does not exist, or its type is one the rule cannot judge.
         """
-        for name in self.rule.reads:
+        for name in self.rule.read_as_named:
             place = self.rule.place_of(name)
             column = self.subject.column(name, place)
             if column.generated == "v":
@@ -273,11 +273,6 @@ class RowKind(Generic[R]):
     def rendered(self, context: Any) -> Sql:
         """Return the condition that the kind's template prints."""
         return sql.render(f"rules/{self.rule.kind}", context)
-
-
-def value_of(row: Sql, name: str) -> Sql:
-    """Return a column's value in a row."""
-    return Sql(f"{row}.{sql.identifier(name)}")
 
 
 def is_manifold(column: Column) -> bool:

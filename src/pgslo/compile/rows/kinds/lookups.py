@@ -7,8 +7,9 @@ from typing import ClassVar, TypeVar
 
 from pgslo import sql
 from pgslo.catalog import Name, Relation
-from pgslo.compile.rows.kinds.base import Given, RowKind, Value, as_it_is, value_of
+from pgslo.compile.rows.kinds.base import Given, RowKind, Value, as_it_is
 from pgslo.compile.snippets import parts
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.column_types import check_casts, check_operators
 from pgslo.definition.rules.rows import LookupRule
 from pgslo.errors import CatalogError
@@ -93,14 +94,17 @@ class LookupKind(RowKind[R]):
         """Return the conditions for the rows that such a query is about; with_null: also where a column is NULL."""
         rule = self.rule
         present = (
-            sql.render("tally_present", Value(value_of(_QUERIED, name)))
+            sql.render("tally_present", Value(self._queried(name)))
             for name in (() if with_null else rule.columns)
         )
         return (*present, *((rule.where.qualified(_QUERIED),) if rule.where else ()))
 
+    def _queried(self, name: str) -> Sql:
+        return value_of(self.subject.column(name, self.rule.location), _QUERIED)
+
     def columns_of_query(self) -> Sql:
         """Return the rule's columns in such a query."""
-        return sql.join(", ", (value_of(_QUERIED, name) for name in self.rule.columns))
+        return sql.join(", ", (self._queried(name) for name in self.rule.columns))
 
     def finds_null(self) -> bool:
         """Whether rows with NULL in some of the columns are found as well."""

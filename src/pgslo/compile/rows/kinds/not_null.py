@@ -10,8 +10,9 @@ from pgslo.compile.artifact import Artifact, Constraint, Statement
 from pgslo.compile.artifact import NotNull as NotNullContext
 from pgslo.compile.choice import Choice
 from pgslo.compile.rows.constraints import SCAN, unchecked
-from pgslo.compile.rows.kinds.base import RowKind, Value, value_of
+from pgslo.compile.rows.kinds.base import RowKind, Value
 from pgslo.compile.snippets.literals import COMPOSITE
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.trust import untrusted
 from pgslo.definition import rules
@@ -26,7 +27,7 @@ class NotNull(RowKind[rules.NotNull]):
     def condition(self, row: Sql) -> Sql:
         """Return what the rule asks of a row."""
         column = self.own()
-        value = Value(value_of(row, column.name))
+        value = Value(value_of(column, row))
         if column.category == COMPOSITE:
             # To SQL, a row of NULLs IS NULL, though it is a value.
             return sql.render("not_null_composite", value)
@@ -34,7 +35,8 @@ class NotNull(RowKind[rules.NotNull]):
 
     def choose(self, writes: Writes) -> Choice:
         """Return the cheapest mechanism that can enforce the rule."""
-        if self.rule.on_breach != "reject" or self.rule.where is not None:
+        # Of what is inside of a value, no column is NOT NULL.
+        if self.rule.on_breach != "reject" or self.rule.where is not None or self.rule.paths:
             return super().choose(writes)
         return Choice(
             self.rule,

@@ -9,8 +9,9 @@ from pgslo.catalog import Column, ForeignKey, Name, Relation
 from pgslo.compile.artifact import Artifact, Constraint, Statement, qualified
 from pgslo.compile.choice import Choice
 from pgslo.compile.rows.constraints import SCAN, unchecked
-from pgslo.compile.rows.kinds.base import Given, value_of
+from pgslo.compile.rows.kinds.base import Given
 from pgslo.compile.rows.kinds.lookups import LookupKind, Pair
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.column_types import check_casts, check_operators, without_domain
 from pgslo.compile.table.subject import Subject
@@ -58,7 +59,7 @@ class References(LookupKind[rules.References]):
         """Return what the rule asks of a row."""
         pairs = tuple(
             Pair(
-                given(without_domain(column, value_of(row, own)), column.base_type),
+                given(without_domain(column, value_of(column, row)), column.base_type),
                 without_domain(target, sql.identifier(other)),
             )
             for own, other in zip(self.rule.columns, self.rule.to, strict=True)

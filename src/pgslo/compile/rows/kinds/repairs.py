@@ -11,9 +11,10 @@ from pgslo.catalog import NUMERIC, TEXT, Column
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Probe
 from pgslo.compile.probes import Probed
-from pgslo.compile.rows.kinds.base import Bound, RowKind, Stated, Step, Value, value_of
+from pgslo.compile.rows.kinds.base import Bound, RowKind, Stated, Step, Value
 from pgslo.compile.rows.mechanisms import repair_trigger
 from pgslo.compile.snippets.literals import constant, is_float
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
@@ -100,7 +101,7 @@ class Repair(RowKind[rules.Repair]):
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
         """Return what is done to the column's value in a row, in order."""
-        rule, value = self.rule, value_of(row, column.name)
+        rule, value = self.rule, value_of(column, row)
         nan = (_NAN,) if is_float(column) else ()
         found = []
         if rule.trim:
@@ -165,7 +166,7 @@ def clipped(rule: rules.Rule, limits: _Limits, column: Column, row: Sql) -> Step
         end for end, limit in zip((_LOWEST, _HIGHEST), limits, strict=True) if nan and limit is None
     )
     bounds = _bounds(rule, limits, ("min", "max"), column)
-    context = Clipped(value_of(row, column.name), (*nan, *endless), sql.literal(None), bounds)
+    context = Clipped(value_of(column, row), (*nan, *endless), sql.literal(None), bounds)
     return Step("min", sql.render("repairs/clip", context))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pgslo import sql
 from pgslo.catalog import TEMPORAL, TEXT, Column
 from pgslo.compile.part import Probe
-from pgslo.compile.rows.kinds.base import RowKind, Stated, enum_compared, value_of
+from pgslo.compile.rows.kinds.base import RowKind, Stated, enum_compared
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.column_types import is_enum, without_domain
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
@@ -62,7 +63,7 @@ class Compare(RowKind[rules.Compare]):
         """Return what the rule asks of a row."""
         rule = self.rule
         left, right = self._comparable()
-        of_left, of_right = value_of(row, rule.left), value_of(row, rule.right)
+        of_left, of_right = value_of(left, row), value_of(right, row)
         if is_enum(left):
             return enum_compared(left, of_left, rule.operator, without_domain(right, of_right))
         return self.rendered(_Compared(of_left, Sql(rule.operator), of_right))
@@ -73,7 +74,7 @@ class Compare(RowKind[rules.Compare]):
         columns = [self.subject.column(name, self.rule.location) for name in self.rule.others]
         if any(column.category != TEXT for column in columns):
             return found
-        left, right = (value_of(ROW, column.name) for column in columns)
+        left, right = (value_of(column, ROW) for column in columns)
         order = _Order(left, right, table.qualified)
         return [*found, Probe(sql.render("probe_order", order), self.rule.location)]
 

@@ -6,13 +6,15 @@ import itertools
 from dataclasses import dataclass
 
 from pgslo import naming, sql
-from pgslo.catalog import Relation
+from pgslo.catalog import Column, Relation
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.choice import Choice
 from pgslo.compile.rows.constraints import SCAN
-from pgslo.compile.rows.kinds.base import Given, value_of
+from pgslo.compile.rows.kinds.base import Given
 from pgslo.compile.rows.kinds.lookups import LookupKind, Pair
 from pgslo.compile.snippets import session_settings, texts
+from pgslo.compile.snippets.values import value_of
+from pgslo.compile.table import paths
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.column_types import without_domain
 from pgslo.compile.table.subject import NEW
@@ -82,6 +84,7 @@ class _UniqueIndex:
     where: Sql
 
 
+_OTHER = Sql("other")
 _EQUAL, _BOTH_NULL = "unique_equal", "unique_both_null"
 #: The columns that may be NULL in a look-up: it has a branch for each way in which they can be, so twice as many for each.
 _MOST_NULLABLE = 4
@@ -99,8 +102,8 @@ class Unique(LookupKind[rules.Unique]):
         rule, relation = self.rule, self.subject.relation
         pairs = tuple(
             Pair(
-                given(without_domain(column, value_of(row, own)), column.base_type),
-                without_domain(column, sql.identifier(own)),
+                given(without_domain(column, value_of(column, row)), column.base_type),
+                without_domain(column, value_of(column, _OTHER)),
             )
             for own in rule.columns
             for column in [self.subject.column(own, rule.location)]
@@ -146,9 +149,18 @@ class Unique(LookupKind[rules.Unique]):
 
     def check_lookup(self) -> None:
         """Make sure that a trigger finds rows by an index, and that a look-up of NULLs has not too many branches."""
+        rule = self.rule
+        for name in rule.paths:
+            column = self.subject.column(name, rule.location)
+            raise CatalogError(
+                f"no index finds rows by {name}, which is inside of a column",
+                detail=f"on_breach: {rule.on_breach} looks each written row up; without an index a write would read the whole table.",
+                hint=f"use on_breach: reject, which builds a unique index, or make it a column: {paths.generated(self.subject.relation, column)}",
+                location=rule.location,
+            )
         super().check_lookup()
         nullable = self._nullable()
-        if self.rule.nulls == "same" and len(nullable) > _MOST_NULLABLE:
+        if rule.nulls == "same" and len(nullable) > _MOST_NULLABLE:
             raise CatalogError(
                 f"{len(nullable)} of the columns may be NULL ({', '.join(nullable)}); a look-up takes at most {_MOST_NULLABLE} of them",
                 detail="nulls: same looks rows up by each way in which columns can be NULL; each column doubles them.",
@@ -202,8 +214,8 @@ class Unique(LookupKind[rules.Unique]):
         )
 
     def wanted_constraint(self) -> dict[str, object] | None:
-        """Return what has to be in the database for the rule; ``None`` for an index of some rows, which only pgslo makes."""
-        if self.rule.where is not None:
+        """Return what has to be in the database for the rule; ``None`` for an index of some rows or of expressions, which only pgslo makes."""
+        if self.rule.where is not None or self.rule.paths:
             return None
         wanted: dict[str, object] = {"kind": "unique", "columns": list(self.rule.columns)}
         return wanted | {"nulls": "same"} if self.finds_null() else wanted
@@ -234,6 +246,14 @@ class Unique(LookupKind[rules.Unique]):
                 hint="say the zone, as in AT TIME ZONE 'UTC', or use on_breach: quarantine, flag or warn",
                 location=rule.where.location,
             )
+        columns = [self.subject.column(column, rule.location) for column in rule.columns]
+        for column in columns:
+            if column.inside is not None and not column.inside.is_indexable:
+                raise CatalogError(
+                    f'no index can hold "{column.name}": it depends on the session, or on a function of pgslo',
+                    hint="a unique rule can be about the column itself, a key of jsonb, a field, a bound or a length",
+                    location=rule.location,
+                )
         partitioned = relation.kind == "p" or relation.is_hypertable
         name = naming.fit("pgslo", relation.name, rule.name)
         where = f"{relation.schema}.{relation.name}"
@@ -242,7 +262,7 @@ class Unique(LookupKind[rules.Unique]):
             concurrently=Sql("" if partitioned else " CONCURRENTLY"),
             index=sql.identifier(name),
             table=qualified((relation.schema, relation.name)),
-            columns=sql.join(", ", (sql.identifier(column) for column in rule.columns)),
+            columns=sql.join(", ", (_indexed(column) for column in columns)),
             nulls=Sql(" NULLS NOT DISTINCT" if not_distinct else ""),
             where=Sql(
                 f" WHERE {rule.where.qualified(qualified((relation.schema, relation.name)))}"
@@ -271,3 +291,9 @@ class Unique(LookupKind[rules.Unique]):
             reason=reason,
             commented=Sql(f"INDEX {index}"),
         )
+
+
+def _indexed(column: Column) -> Sql:
+    """Return what an index holds: the column, or the expression for what is inside of one."""
+    name = sql.identifier(column.inside.column if column.inside else column.name)
+    return Sql(f"({name.text.join(column.inside.value)})") if column.inside else name

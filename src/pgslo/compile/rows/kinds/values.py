@@ -15,11 +15,11 @@ from pgslo.compile.rows.kinds.base import (
     Step,
     enum_compared,
     is_manifold,
-    value_of,
 )
 from pgslo.compile.rows.kinds.repairs import clipped
 from pgslo.compile.rows.mechanisms import repair_trigger
 from pgslo.compile.snippets.literals import UNBOUNDED, constant
+from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.batching import Writes
 from pgslo.compile.table.column_types import is_enum
 from pgslo.compile.table.context import TableContext
@@ -84,7 +84,7 @@ class NotBlank(RowKind[rules.NotBlank]):
         column = self.need((TEXT,), "only text can be blank")
         # The blanks that fill a char(n) up are whitespace like any other: no cast is needed.
         visible = _VISIBLE if self.subject.catalog.encoding in _UNICODE else _VISIBLE_ASCII
-        return self.rendered(_Matching(value_of(row, column.name), Sql("~"), sql.literal(visible)))
+        return self.rendered(_Matching(value_of(column, row), Sql("~"), sql.literal(visible)))
 
 
 class Range(RowKind[rules.Range]):
@@ -94,7 +94,7 @@ class Range(RowKind[rules.Range]):
         """Return what the rule asks of a row."""
         column = self.own()
         first, *others = self._bounds(column)
-        value = value_of(row, column.name)
+        value = value_of(column, row)
         if is_enum(column):
             compared = (
                 enum_compared(column, value, one.operator.text, one.limit) for one in (first, *others)
@@ -145,7 +145,7 @@ class _ListKind(RowKind[ListRule]):
         """Return what the rule asks of a row."""
         column = self.own()
         values = self._values(column)
-        value = value_of(row, column.name)
+        value = value_of(column, row)
         if is_enum(column):
             compared = (enum_compared(column, value, self.operator, one) for one in values)
             return sql.join(self.word, compared)
@@ -187,7 +187,7 @@ class Length(RowKind[rules.Length]):
             for operator, limit in ((">=", self.rule.min), ("<=", self.rule.max))
             if limit is not None
         ]
-        return self.rendered(_Between(value_of(row, column.name), bounds[0], tuple(bounds[1:])))
+        return self.rendered(_Between(value_of(column, row), bounds[0], tuple(bounds[1:])))
 
 
 class Pattern(RowKind[rules.Pattern]):
@@ -201,13 +201,13 @@ class Pattern(RowKind[rules.Pattern]):
         # The blanks that fill a char(n) up are not part of its value; its cast to text leaves them out.
         cast = "::text" if column.base_type == "character" else ""
         operator = Sql("~*" if self.rule.ignore_case else "~")
-        value = Sql(f"{value_of(row, column.name)}{cast}")
+        value = Sql(f"{value_of(column, row)}{cast}")
         return self.rendered(_Matching(value, operator, sql.literal(self.rule.matches)))
 
     def probes(self, table: TableContext) -> list[Probe]:
         """Let PostgreSQL match an empty text of the column's collation; only that shows whether it can."""
         found = super().probes(table)
-        regex = _Regex(value_of(ROW, self.own().name), table.qualified, sql.literal(self.rule.matches))
+        regex = _Regex(value_of(self.own(), ROW), table.qualified, sql.literal(self.rule.matches))
         return [*found, Probe(sql.render("probe_regex", regex), self.rule.place("matches"))]
 
 
@@ -220,4 +220,4 @@ class Format(RowKind[rules.Format]):
         """Return what the rule asks of a row."""
         column = self.need((TEXT,), "a format is a form of text")
         test = Sql(f"pgslo_catalog.is_{self.rule.format}")
-        return self.rendered(_Formatted(value_of(row, column.name), test))
+        return self.rendered(_Formatted(value_of(column, row), test))

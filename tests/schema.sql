@@ -10316,7 +10316,7 @@ BEGIN
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
             'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
-            'incident_event', 'budget', 'measured_precision', 'column_history', 'assertion', 'assertion_dependency', 'metric', 'ml_metric',
+            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'assertion', 'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),
         ('public', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[
             'own_salt']),
@@ -19396,6 +19396,33 @@ CREATE VIEW pgslo.incident_event WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
 
+CREATE VIEW pgslo.incident_quantiles WITH (security_barrier='true') AS
+ SELECT i.incident_id,
+    d.name AS definition,
+    t.column_name,
+    b.batch AS batch_before,
+    b.grid[2:40] AS quantiles_before,
+    t.batch,
+    t.grid[2:40] AS quantiles
+   FROM ((((((pgslo_catalog.incident i
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
+     JOIN pgslo_catalog.rule r USING (rule_id))
+     JOIN pgslo_catalog.profile t ON (((t.definition_id = i.definition_id) AND (t.batch = i.opened_batch) AND (t.column_name = ANY (r.columns)))))
+     JOIN pg_attribute a ON (((a.attrelid = (d.relation)::oid) AND (a.attname = t.column_name) AND (NOT a.attisdropped))))
+     JOIN pg_type y ON (((y.oid = a.atttypid) AND (y.typcategory = 'N'::"char"))))
+     CROSS JOIN LATERAL ( SELECT p.batch,
+            p.present,
+            p.sampled,
+            p.grid
+           FROM pgslo_catalog.profile p
+          WHERE ((p.definition_id = i.definition_id) AND (p.column_name = t.column_name) AND (p.place < i.opened_place) AND p.baseline)
+          ORDER BY p.place DESC
+         LIMIT 1) b)
+  WHERE ((i.resolved_at IS NULL) AND (LEAST(t.present, (t.sampled)::bigint, b.present, (b.sampled)::bigint) >= 40) AND (t.grid IS NOT NULL) AND (b.grid IS NOT NULL) AND (i.rule_id IN ( SELECT k.rule_id
+           FROM pgslo_catalog.readable_rule k)));
+
+COMMENT ON VIEW pgslo.incident_quantiles IS 'Numbers of the columns of an incident: quantiles from 2.5 to 97.5 % in the last batch that was fine and in the first that was not. For roles that may read the columns.';
+
 CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
  SELECT d.name AS definition,
     r.name AS rule,
@@ -23090,6 +23117,8 @@ GRANT SELECT ON TABLE pgslo.column_history TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.incident_quantiles TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 

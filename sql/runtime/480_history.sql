@@ -17,3 +17,23 @@ LEFT JOIN LATERAL (
 WHERE p.base IS NULL;
 COMMENT ON VIEW pgslo.column_history IS
     'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';
+
+CREATE OR REPLACE VIEW pgslo.incident_quantiles WITH (security_barrier) AS
+SELECT i.incident_id, d.name AS definition, t.column_name, b.batch AS batch_before, b.grid[2:40] AS quantiles_before, t.batch, t.grid[2:40] AS quantiles
+FROM pgslo_catalog.incident i
+JOIN pgslo_catalog.known_definition d USING (definition_id)
+JOIN pgslo_catalog.rule r USING (rule_id)
+JOIN pgslo_catalog.profile t ON t.definition_id = i.definition_id AND t.batch = i.opened_batch AND t.column_name = ANY (r.columns)
+-- Times and durations are numbers of hours in a profile.
+JOIN pg_attribute a ON a.attrelid = d.relation AND a.attname = t.column_name AND NOT a.attisdropped
+JOIN pg_type y ON y.oid = a.atttypid AND y.typcategory = 'N'
+CROSS JOIN LATERAL (
+    SELECT p.batch, p.present, p.sampled, p.grid FROM pgslo_catalog.profile p
+    WHERE p.definition_id = i.definition_id AND p.column_name = t.column_name AND p.place < i.opened_place AND p.baseline
+    ORDER BY p.place DESC LIMIT 1
+) b
+-- Neither the least and the largest values nor quantiles of a few rows: these would be values of rows.
+WHERE i.resolved_at IS NULL AND least(t.present, t.sampled, b.present, b.sampled) >= 40 AND t.grid IS NOT NULL AND b.grid IS NOT NULL
+  AND i.rule_id IN (SELECT k.rule_id FROM pgslo_catalog.readable_rule k);
+COMMENT ON VIEW pgslo.incident_quantiles IS
+    'Numbers of the columns of an incident: quantiles from 2.5 to 97.5 % in the last batch that was fine and in the first that was not. For roles that may read the columns.';

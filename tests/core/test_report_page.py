@@ -82,6 +82,12 @@ def facts(columns: int = 400, batches: int = 12) -> Facts:
             }
             for day in range(batches, 0, -1)
         ],
+        quantiles=[
+            {
+                "incident_id": 7, "column_name": BAD, "batch_before": "2026-11-09", "quantiles_before": [float(n) for n in range(39)],
+                "batch": "2026-11-10", "quantiles": [n / 100 for n in range(39)],
+            }
+        ],
     )  # fmt: skip
 
 
@@ -148,6 +154,17 @@ def test_missed_and_healed_batches_are_marked():
     assert '<circle class="healed"' in bad
     assert "1 missed; 1 healed" in bad
     assert f"<b>{BAD}_drift</b><br>12 batches, 0.1111 to 1.333; now 1.333, at most 1." in bad
+
+
+def test_an_incident_shows_its_values_before_and_then():
+    files = pages(facts(5))
+    for text in (files["incidents/7.html"], render(facts(5))):
+        part = text[text.index('id="incident-7"') :]
+        part = part[: part.index("</article>")]
+        assert f"<b>{BAD}: values before and then</b><br>Grey, batch 2026-11-09: median 19, " in part
+        assert part.count('<rect class="before"') == 20
+        assert part.count('<rect class="then"') == 1
+    assert "values before and then" not in files["incidents/6.html"]
 
 
 def test_every_link_of_the_folder_leads_to_a_page():

@@ -78,7 +78,7 @@ class Chart:
         known = _finite(value)
         if known is None:
             return "unknown"
-        return f"{_figure(known * 100)} %" if self.unit == "%" else _figure(known)
+        return f"{figure(known * 100)} %" if self.unit == "%" else figure(known)
 
     def sentence(self) -> str:
         """The chart in words: how many batches, the range, what missed, and the value now with its bounds."""
@@ -188,7 +188,7 @@ def _ticks(bottom: float, top: float) -> list[float]:
     return [value for value in ticks if bottom <= value <= top]
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """At most nine characters, with as many digits as people compare."""
     size = abs(value)
     if size == 0:

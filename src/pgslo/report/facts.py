@@ -20,6 +20,7 @@ class Facts:
         database: Its name.
         now: The database's clock.
         verdicts: Those of ``verdict_history``.
+        quantiles: Those of ``incident_quantiles``.
         days: How far the timeline goes back.
     """
 
@@ -32,4 +33,5 @@ class Facts:
     promises: Sequence[Row]
     column_history: Sequence[Row]
     verdicts: Sequence[Row] = ()
+    quantiles: Sequence[Row] = ()
     days: int = 30

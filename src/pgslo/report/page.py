@@ -14,6 +14,7 @@ from pgslo.display import printable
 from pgslo.report.columns import column_of, volume_of
 from pgslo.report.drawing import Bar, gauge, timeline
 from pgslo.report.facts import WHOLE, Facts, Row
+from pgslo.report.histogram import Histogram
 from pgslo.report.places import incident_file, table_file
 
 
@@ -133,7 +134,7 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
         "volume": volume,
         "bad_columns": [column for column in columns if column["state"] in ("missed", "suspect")],
         "columns": [column for column in columns if column["state"] not in ("missed", "suspect")],
-        "incidents": [_incident(row, columns, volume, readers) for row in incidents],
+        "incidents": [_incident(row, columns, volume, readers, facts.quantiles) for row in incidents],
         "timeline": _timeline(incidents, facts),
         "lanes": list(dict.fromkeys(row["rule"] for row in _shown(incidents, facts))),
         "budgets": [
@@ -158,7 +159,11 @@ def _reader(row: Row, still: Sequence[Row]) -> dict[str, Any]:
 
 
 def _incident(
-    row: Row, columns: Sequence[dict[str, Any]], volume: dict[str, Any], readers: Sequence[Row]
+    row: Row,
+    columns: Sequence[dict[str, Any]],
+    volume: dict[str, Any],
+    readers: Sequence[Row],
+    quantiles: Sequence[Row],
 ) -> dict[str, Any]:
     facts = row["facts"] or {}
     mine = [column for column in columns if column["name"] in row["columns"]]
@@ -188,8 +193,29 @@ def _incident(
         "charts": [
             {"title": best.title, "said": best.sentence(), "svg": best.drawn(f"i{row['incident_id']}")}
             for best in (mine[0] if mine else volume)["best"]
-        ],
+        ]
+        + _histograms([one for one in quantiles if one["incident_id"] == row["incident_id"]]),
     }
+
+
+def _histograms(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    made = [
+        Histogram(
+            row["column_name"],
+            (row["batch_before"], row["batch"]),
+            (row["quantiles_before"], row["quantiles"]),
+        )
+        for row in rows
+    ]
+    return [
+        {
+            "title": one.title,
+            "said": one.sentence(),
+            "svg": one.drawn(f"i{row['incident_id']}-{n}"),
+        }
+        for n, (row, one) in enumerate(zip(rows, made, strict=True))
+        if not one.is_flat
+    ]
 
 
 def _state(row: Row) -> str:

@@ -186,6 +186,38 @@ def test_a_drift_score_is_no_figure_for_a_reader_of_another_column(pay):
     assert ("salary",) not in pay.run("mallory", query)
 
 
+def test_quantiles_are_shown_to_those_who_may_read_the_column(world):
+    """The least and the largest value are values of rows: they are shown to nobody, nor is anything of a few rows."""
+    world.run(
+        "installer",
+        "CREATE TABLE features.pay (id int PRIMARY KEY, day date, name text, salary int, bonus int); GRANT INSERT ON features.pay TO $writer",
+    )
+    world.run(
+        "installer",
+        "GRANT USAGE ON SCHEMA features TO $mallory; GRANT SELECT (id) ON features.pay TO $mallory",
+    )
+    world.apply(
+        "{table: features.pay, writes: bulk, batch: {by: day}, readers: [$reader], columns: {"
+        "salary: [range: {max: 2000, on_breach: warn}], bonus: [range: {max: 2000, on_breach: warn}]}}"
+    )
+    for day, times, rows in ((1, 1, 60), (2, 100, 60), (3, 100, 39)):
+        world.run(
+            "writer",
+            f"INSERT INTO features.pay SELECT n + {100 * day}, date '2026-01-01' + {day}, 'joe', n * {times}, "
+            f"CASE WHEN {day} = 3 THEN 5000 ELSE n END FROM generate_series(1, {rows}) n",
+        )
+        world.run("operator", "SELECT * FROM pgslo.close_batch('features.pay')")
+    query = (
+        "SELECT column_name, batch_before, batch, cardinality(quantiles), quantiles_before[20], quantiles[20], quantiles[39] < 6000"
+        " FROM pgslo.incident_quantiles"
+    )
+    told = [("salary", "2026-01-02", "2026-01-03", 39, 30.5, 3050, True)]
+    for part in ("reader", "installer", "steward", "superuser"):
+        assert world.run(part, query) == told, part
+    for part in ("mallory", "auditor", "operator", "writer"):
+        assert world.run(part, query) == [], part
+
+
 @pytest.mark.parametrize("part", ["auditor", "operator"])
 def test_auditors_read_no_segment_and_no_score_in_the_state(clinic, part):
     for column in ("segment", "model", "loss", "brier", "*"):

@@ -75,6 +75,7 @@ def report(
             promises=database.fetch(conn, "promises"),
             column_history=database.fetch(conn, "column_history", {"batches": batches}),
             verdicts=database.fetch(conn, "verdict_history", {"batches": batches}),
+            quantiles=database.fetch(conn, "incident_quantiles"),
             days=days,
         )
     if folder is not None:

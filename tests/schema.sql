@@ -4199,6 +4199,73 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
+CREATE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE(called_by text, owner oid)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Volatile, so that it sees all that was committed since the statement of the session began.
+    RETURN QUERY
+    SELECT pg_describe_object(o.classid, o.objid, 0), w.owner
+    FROM (
+        -- A partition key.
+        SELECT 'pg_class'::regclass, r.oid FROM unnest(called_code.relations) AS r (oid)
+        UNION ALL
+        SELECT 'pg_class'::regclass, i.indexrelid
+        FROM pg_index i
+        WHERE i.indrelid = ANY (called_code.relations)
+          AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR 16384 <= ANY (i.indclass::oid[]))
+        UNION ALL
+        SELECT 'pg_constraint'::regclass, k.oid
+        FROM pg_constraint k
+        WHERE k.conrelid = ANY (called_code.relations) AND (called_code.writes OR k.contype = 'c')
+        UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (called_code.relations)
+        UNION ALL
+        SELECT 'pg_policy'::regclass, p.oid
+        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+        WHERE p.polrelid = ANY (called_code.relations)
+          -- The owner of the table passes them otherwise.
+          AND (called_code.writes OR c.relrowsecurity AND c.relforcerowsecurity)
+        UNION ALL
+        SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE called_code.writes AND a.adrelid = ANY (called_code.relations)
+    ) AS o (classid, objid)
+    -- One by one: none of these catalogues is read whole.
+    CROSS JOIN LATERAL (
+        SELECT d.refclassid, d.refobjid, d.objsubid
+        FROM pg_depend d
+        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
+          -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+          AND (called_code.writes OR d.objsubid = 0)
+        OFFSET 0
+    ) AS d
+    CROSS JOIN LATERAL (
+        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+        UNION ALL
+        SELECT n.owner
+        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
+        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
+        UNION ALL
+        SELECT f.proowner
+        FROM pg_opclass c
+        CROSS JOIN LATERAL (
+            SELECT a.amproc::oid FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily
+            UNION ALL
+            SELECT p.oprcode FROM pg_amop a JOIN pg_operator p ON p.oid = a.amopopr WHERE a.amopfamily = c.opcfamily
+        ) AS n (called)
+        JOIN pg_proc f ON f.oid = n.called
+        WHERE d.refclassid = 'pg_opclass'::regclass AND c.oid = d.refobjid
+        UNION ALL
+        -- Its constraints may call functions.
+        SELECT t.typowner FROM pg_type t
+        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
+        OFFSET 0
+    ) AS w (owner)
+    WHERE w.owner IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return whose code indexes, constraints, statistics and policies of tables call when they are read, or also what is called when they are written to.';
+
 CREATE FUNCTION pgslo_catalog.caller() RETURNS name
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8009,12 +8076,16 @@ CREATE FUNCTION pgslo_catalog.hold_parts(relation regclass, role oid DEFAULT NUL
     AS $$
 DECLARE
     qualified text;
+    reader oid := coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid);
 BEGIN
     SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = hold_parts.relation AND (c.relhassubclass OR c.relkind = 'v');
     IF qualified IS NULL THEN
         PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+        IF hold_parts.role IS NOT NULL THEN
+            PERFORM pgslo_catalog.refuse_code(hold_parts.relation, reader);
+        END IF;
         RETURN;
     END IF;
     BEGIN
@@ -8024,7 +8095,11 @@ BEGIN
         NULL;  -- It is looked at all the same.
     END;
     PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
-    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid));
+    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, reader);
+    -- In a write PostgreSQL runs it anyway: no write fails for what its owner lent to another role.
+    IF hold_parts.role IS NOT NULL THEN
+        PERFORM pgslo_catalog.refuse_code(hold_parts.relation, reader);
+    END IF;
 END
 $$;
 
@@ -8889,6 +8964,8 @@ BEGIN
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
+        -- The check itself runs in transactions that write, too.
+        PERFORM pgslo_catalog.refuse_code(about.relation, c.relowner) FROM pg_class c WHERE c.oid = about.relation;
         noted := pgslo_catalog.note_broken(judged, looked_at);
         IF noted.unjudged = ARRAY['*'] THEN
             -- Not of all groups at once; those that are known by name are told apart.
@@ -13310,6 +13387,10 @@ BEGIN
     IF has_parts THEN
         PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
+    -- Transactions that write commit with assertions: see hold_parts().
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function) THEN
+        PERFORM pgslo_catalog.refuse_code(relation, owner);
+    END IF;
 END
 $$;
 
@@ -14156,6 +14237,32 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.read_mode(on_read text) IS 'What happens to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read is another word.';
 
+CREATE FUNCTION pgslo_catalog.read_with(relation oid) RETURNS oid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        WITH RECURSIVE reached AS (
+            SELECT read_with.relation AS oid
+            UNION
+            SELECT n.oid
+            FROM reached r
+            CROSS JOIN LATERAL (
+                SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid
+                UNION ALL
+                SELECT d.refobjid
+                FROM pg_rewrite w
+                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                WHERE w.ev_class = r.oid AND w.ev_type = '1'
+            ) AS n (oid)
+        )
+        SELECT r.oid FROM reached r);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.read_with(relation oid) IS 'Return a relation, its parts, and the relations that a view reads.';
+
 CREATE FUNCTION pgslo_catalog.readable(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -14988,6 +15095,31 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+
+CREATE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    strange record;
+BEGIN
+    -- PostgreSQL runs it while it plans a query, whether the query needs it or not.
+    SELECT c.called_by, c.owner INTO strange
+    FROM pgslo_catalog.called_code(pgslo_catalog.read_with(refuse_code.relation), false) AS c
+    WHERE c.owner NOT IN (refuse_code.role, pgslo_catalog.keeper())
+      AND pgslo_catalog.can_act_as(c.owner, refuse_code.role) IS NOT TRUE
+    ORDER BY 1, 2 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s calls code of role %s', strange.called_by, quote_ident(pg_get_userbyid(strange.owner))),
+            DETAIL = format('It would run with the rights of role %s.', quote_ident(pg_get_userbyid(refuse_code.role))),
+            HINT = format('Have the function belong to role %s, or to a superuser.', quote_ident(pg_get_userbyid(refuse_code.role)));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) IS 'Refuse to read a table if an index, a constraint or statistics of it, or of a part, call code of a role that has not the rights of this one.';
 
 CREATE FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) RETURNS void
     LANGUAGE plpgsql
@@ -17244,33 +17376,15 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT min(format('%s calls code of role "%s"', pg_describe_object(o.classid, o.objid, 0), pg_get_userbyid(w.owner)))
-    FROM (
-        -- A partition key; before PostgreSQL 15 what a generated column calls, too.
-        SELECT 'pg_class'::regclass, r.oid FROM unnest(strange_expression.relations) AS r (oid)
-        UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE a.adrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = ANY (strange_expression.relations)
-        UNION ALL
-        SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (strange_expression.relations)
-    ) AS o (classid, objid)
-    JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-    CROSS JOIN LATERAL (
-        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-        UNION ALL
-        SELECT n.owner
-        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
-        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
-        UNION ALL
-        -- Its constraints may call functions.
-        SELECT t.typowner FROM pg_type t
-        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
-    ) AS w (owner)
-    WHERE w.owner <> ALL (strange_expression.trusted)
+BEGIN
+    RETURN (
+        SELECT min(format('%s calls code of role "%s"', c.called_by, pg_get_userbyid(c.owner)))
+        FROM pgslo_catalog.called_code(strange_expression.relations, true) AS c
+        WHERE c.owner <> ALL (strange_expression.trusted));
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) IS 'Return an index, a constraint, a default, statistics or a policy that calls code of another role than these, in words, or NULL.';
@@ -22174,6 +22288,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, plac
 
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) FROM PUBLIC;
@@ -22784,6 +22900,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reached_tables(relation regclass, cascades 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.read_mode(on_read text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.read_with(relation oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.readable(relation oid, columns text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) FROM PUBLIC;
@@ -22835,6 +22953,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.de
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 

@@ -165,12 +165,16 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     qualified text;
+    reader oid := coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid);
 BEGIN
     SELECT format('%I.%I', n.nspname, c.relname) INTO qualified
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = hold_parts.relation AND (c.relhassubclass OR c.relkind = 'v');
     IF qualified IS NULL THEN
         PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
+        IF hold_parts.role IS NOT NULL THEN
+            PERFORM pgslo_catalog.refuse_code(hold_parts.relation, reader);
+        END IF;
         RETURN;
     END IF;
     BEGIN
@@ -180,7 +184,11 @@ BEGIN
         NULL;  -- It is looked at all the same.
     END;
     PERFORM pgslo_catalog.refuse_stale(hold_parts.relation);
-    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, coalesce(hold_parts.role, to_regrole(quote_ident(current_user))::oid));
+    PERFORM pgslo_catalog.refuse_part(hold_parts.relation, reader);
+    -- In a write PostgreSQL runs it anyway: no write fails for what its owner lent to another role.
+    IF hold_parts.role IS NOT NULL THEN
+        PERFORM pgslo_catalog.refuse_code(hold_parts.relation, reader);
+    END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_parts(regclass, oid)

@@ -172,6 +172,10 @@ BEGIN
     IF has_parts THEN
         PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
+    -- Transactions that write commit with assertions: see hold_parts().
+    IF NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function) THEN
+        PERFORM pgslo_catalog.refuse_code(relation, owner);
+    END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.pin_table(pgslo_catalog.definition, text) IS

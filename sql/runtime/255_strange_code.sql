@@ -33,33 +33,15 @@ COMMENT ON FUNCTION pgslo_catalog.reached_tables(regclass, boolean)
     IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT min(format('%s calls code of role "%s"', pg_describe_object(o.classid, o.objid, 0), pg_get_userbyid(w.owner)))
-    FROM (
-        -- A partition key; before PostgreSQL 15 what a generated column calls, too.
-        SELECT 'pg_class'::regclass, r.oid FROM unnest(strange_expression.relations) AS r (oid)
-        UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE a.adrelid = ANY (strange_expression.relations)
-        UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = ANY (strange_expression.relations)
-        UNION ALL
-        SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (strange_expression.relations)
-    ) AS o (classid, objid)
-    JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-    CROSS JOIN LATERAL (
-        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-        UNION ALL
-        SELECT n.owner
-        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
-        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
-        UNION ALL
-        -- Its constraints may call functions.
-        SELECT t.typowner FROM pg_type t
-        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
-    ) AS w (owner)
-    WHERE w.owner <> ALL (strange_expression.trusted)
+BEGIN
+    RETURN (
+        SELECT min(format('%s calls code of role "%s"', c.called_by, pg_get_userbyid(c.owner)))
+        FROM pgslo_catalog.called_code(strange_expression.relations, true) AS c
+        WHERE c.owner <> ALL (strange_expression.trusted));
+END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.strange_expression(oid[], oid[])
     IS 'Return an index, a constraint, a default, statistics or a policy that calls code of another role than these, in words, or NULL.';

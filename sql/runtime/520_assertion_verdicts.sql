@@ -82,6 +82,8 @@ BEGIN
     BEGIN
         DELETE FROM pgslo_catalog.rule_break b WHERE b.rule_id = judge_assertion.rule_id AND b.batch IS NOT NULL;
         DELETE FROM pgslo_catalog.broken_group b WHERE b.rule_id = judge_assertion.rule_id;
+        -- The check itself runs in transactions that write, too.
+        PERFORM pgslo_catalog.refuse_code(about.relation, c.relowner) FROM pg_class c WHERE c.oid = about.relation;
         noted := pgslo_catalog.note_broken(judged, looked_at);
         IF noted.unjudged = ARRAY['*'] THEN
             -- Not of all groups at once; those that are known by name are told apart.

@@ -125,8 +125,8 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
             yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
     for thing, role in relation.lent_code:
         yield (
-            f"{thing} calls code of role {role}, who can change it: it runs with the rights of role {relation.owner}, and so may"
-            " functions that read the table; rows in quarantine are not released"
+            f"{thing} calls code of role {role}, who can change it: pgslo.tick() does not read the table, and rows in quarantine are"
+            f" not released; look-ups in writes run it with the rights of role {relation.owner}"
         )
     if relation.schema_owner not in ("", catalog.user, catalog.keeper):
         yield f"schema {relation.schema} belongs to role {relation.schema_owner}, who can replace the table"

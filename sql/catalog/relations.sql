@@ -7,13 +7,12 @@ WITH wanted AS (
     JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
     JOIN pg_catalog.pg_roles s ON s.oid = n.nspowner
-)
-SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
-    coalesce(left(pg_catalog.obj_description(w.oid, 'pg_class'), 2000), '') AS comment,
-    w.owner, w.schema_owner,
-    parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
-    (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+), used AS (
+    SELECT DISTINCT a.atttypid AS oid
+    FROM wanted w JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+), typed AS MATERIALIZED (
+    -- Once for each type: of many tables with many columns, most are of a few.
+    SELECT u.oid, jsonb_build_object(
                 'base_type', pg_catalog.format_type(t.oid, NULL), 'type_schema', tn.nspname, 'category', t.typcategory,
                 'has_equality', EXISTS (SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
                                         WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
@@ -27,7 +26,7 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 -- The owner of the table is one, too: triggers and their functions belong to pgslo's owner.
                 'stranger', (
                     WITH RECURSIVE part AS (
-                        SELECT a.atttypid AS oid
+                        SELECT u.oid
                         UNION
                         SELECT p.oid
                         FROM part
@@ -67,13 +66,12 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                               AND (p.proname = t.typname || '_to_float4' AND p.proargtypes::text = pg_catalog.concat_ws(' ', t.oid, 23, 16)
                                    OR p.proname = CASE t.typname WHEN 'vector' THEN 'vector_norm' ELSE 'l2_norm' END AND p.proargtypes::text = t.oid::text)
                               AND (SELECT l.lanname = 'c' FROM pg_catalog.pg_language l WHERE l.oid = p.prolang)
-                              AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = p.proowner))) THEN t.typname ELSE '' END,
-                'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
-     FROM pg_catalog.pg_attribute a
+                              AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = p.proowner))) THEN t.typname ELSE '' END) AS facts
+     FROM used u
      CROSS JOIN LATERAL (
          -- A domain is judged by the type below it.
          WITH RECURSIVE below AS (
-             SELECT d.oid, d.typbasetype, d.typtype FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
+             SELECT d.oid, d.typbasetype, d.typtype FROM pg_catalog.pg_type d WHERE d.oid = u.oid
              UNION ALL
              SELECT d.oid, d.typbasetype, d.typtype FROM below b JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype WHERE b.typtype = 'd'
          )
@@ -81,6 +79,16 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
      ) own
      JOIN pg_catalog.pg_type t ON t.oid = own.oid
      JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+)
+SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
+    coalesce(left(pg_catalog.obj_description(w.oid, 'pg_class'), 2000), '') AS comment,
+    w.owner, w.schema_owner,
+    parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
+    (SELECT coalesce(jsonb_agg(y.facts || jsonb_build_object(
+                'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+                'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
+     FROM pg_catalog.pg_attribute a
+     JOIN typed y ON y.oid = a.atttypid
      WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
     ARRAY(SELECT a.attname::text
           FROM pg_catalog.pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, place)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from pgslo.catalog import (
@@ -33,9 +34,13 @@ from pgslo.compile.table import reading
 from pgslo.database import runtime
 from pgslo.database.catalog_queries import by_own_names, fetch, query
 from pgslo.database.connections import Connection, check_node, read_citus
-from pgslo.database.probing import analysed, probing
+from pgslo.database.probing import analysed, asking, probing
 from pgslo.definition.rules import Definition
+from pgslo.expression import Expression
+from pgslo.sql import Sql
 
+#: So many expressions are asked about in one message, which locks as many tables for a moment.
+_TOGETHER = 100
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"
 #: The one that brought assertions.
@@ -272,29 +277,42 @@ def _expression_types(
     conn: Connection, definitions: Sequence[Definition], relations: dict[Name, Relation]
 ) -> dict[tuple[Name, str], tuple[str, str, bool]]:
     """Ask PostgreSQL for the type of each batch expression."""
-    types = {}
+    asked: dict[tuple[Name, str], Expression] = {}
     for definition in definitions:
         name: Name = (definition.schema_name, definition.table_name)
         by = definition.batch.by if definition.batch else None
         if (
-            by is None
-            or name not in relations
-            or any(relations[name].column(column) is None for column in by.columns)
+            by is not None
+            and name in relations
+            and all(relations[name].column(column) is not None for column in by.columns)
         ):
-            continue
-        with probing(conn, by.location) as cursor:
-            (oid,) = analysed(conn, value_probe(name, by))
-            row = cursor.execute(
-                """
-                SELECT pg_catalog.format_type(t.oid, NULL), t.typcategory::text,
-                       n.nspname = 'pg_catalog' AND t.typowner = 10 AND t.typtype IN ('b', 'r', 'm')
-                FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = %s
-                """,
-                (oid,),
-            ).fetchone()
-            if row:
-                types[name, by.text] = (row[0], row[1], row[2])
-    return types
+            asked[name, by.text] = by
+    numbers = _numbers_of_types(conn, asked)
+    known = {
+        row["number"]: (row["type"], row["category"], row["is_plain"])
+        for row in fetch(conn, "expression_types", {"numbers": sorted(set(numbers.values()))})
+    }
+    return {key: known[number] for key, number in numbers.items() if number in known}
+
+
+def _numbers_of_types(
+    conn: Connection, asked: Mapping[tuple[Name, str], Expression]
+) -> dict[tuple[Name, str], int]:
+    """The oid of the type of each expression over a table: asked in one message, and one by one if one is refused."""
+    keys = list(asked)
+    found: dict[tuple[Name, str], int] = {}
+    try:
+        for first in range(0, len(keys), _TOGETHER):
+            some = keys[first : first + _TOGETHER]
+            values = ((f"({value_probe(name, asked[name, text])}\n)") for name, text in some)
+            with asking(conn):
+                found.update(zip(some, analysed(conn, Sql(f"SELECT {', '.join(values)}")), strict=True))
+    except psycopg.Error:
+        found = {}
+        for key, expression in asked.items():
+            with probing(conn, expression.location):
+                (found[key],) = analysed(conn, value_probe(key[0], expression))
+    return found
 
 
 def read_view_schemas(conn: Connection, wanted: Sequence[dict[str, Any]]) -> tuple[ViewSchema, ...]:

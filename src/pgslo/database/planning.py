@@ -13,6 +13,7 @@ from pgslo.catalog import (
     Name,
 )
 from pgslo.compile import Compiled, compile_definition, placement
+from pgslo.compile.probes import queries
 from pgslo.compile.views import grants
 from pgslo.compile.views import schemas as view_schemas
 from pgslo.database import runtime
@@ -26,7 +27,7 @@ from pgslo.database.catalog_reader import (
     table_readers,
 )
 from pgslo.database.connections import Connection, read_citus
-from pgslo.database.probing import judge, strangers
+from pgslo.database.probing import accepts, judge, strangers
 from pgslo.definition.rules import Definition
 from pgslo.errors import (
     CatalogError,
@@ -52,29 +53,39 @@ def compile_all(
     found: list[DefinitionError] = []
     for definition in definitions:
         try:
-            one = compile_definition(definition, catalog)
-            refused = strangers(conn, definition)
-            found += refused
-            told = [error.location for error in refused if error.location is not None]
-            for probe in one.probes:
-                # An assertion is asked after its parts: what a part of it was told is not told again of the whole.
-                place = probe.location
-                if any(
-                    one == place or (one.line == place.line and one.column > place.column) for one in told
-                ):
-                    continue
-                wrong = judge(conn, probe, only_analyse=one.reads_others)
-                told += [place] * len(wrong)
-                found += wrong
-            compiled.append(one)
+            compiled.append(compile_definition(definition, catalog))
         except DefinitionErrors as exc:
             found += exc.errors
         except sql.UnsafeSql as exc:
             # A name in the database: what a definition says was looked through as it was read.
             found.append(_unsafe(definition, exc))
+    # Most plans are of definitions that fit: their queries are asked together, and one by one if any of them is refused.
+    alone = [one for one in compiled if one.reads_others or any(queries(one.definition))]
+    apart = {one.definition.name for one in alone}
+    if not accepts(
+        conn, [probe for one in compiled if one.definition.name not in apart for probe in one.probes]
+    ):
+        alone = compiled
+    for one in alone:
+        found += _judged(conn, one)
     if found:
         raise DefinitionErrors(tuple(found))
     return tuple(compiled)
+
+
+def _judged(conn: Connection, compiled: Compiled) -> list[DefinitionError]:
+    """What PostgreSQL has against what the author of a definition wrote, query by query."""
+    found = strangers(conn, compiled.definition)
+    told = [error.location for error in found if error.location is not None]
+    for probe in compiled.probes:
+        # An assertion is asked after its parts: what a part of it was told is not told again of the whole.
+        place = probe.location
+        if any(one == place or (one.line == place.line and one.column > place.column) for one in told):
+            continue
+        wrong = judge(conn, probe, only_analyse=compiled.reads_others)
+        told += [place] * len(wrong)
+        found += wrong
+    return found
 
 
 def _unsafe(definition: Definition, error: sql.UnsafeSql) -> DefinitionError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -22,6 +22,8 @@ from pgslo.sql import Sql
 
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
+#: So many queries are sent in one message: each holds locks on its table and indexes until the last of them is done.
+_TOGETHER = 200
 
 
 def judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[DefinitionError]:
@@ -35,6 +37,23 @@ def judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[Definit
     except DefinitionError as exc:
         return [exc]
     return []
+
+
+def accepts(conn: Connection, probes: Sequence[Probe]) -> bool:
+    """Whether PostgreSQL accepts all of these queries, each of which it runs: asked in one message for many of them.
+
+    If it does not, :func:`judge` says of each what is wrong.
+    """
+    try:
+        for first in range(0, len(probes), _TOGETHER):
+            with asking(conn), conn.cursor() as cursor:
+                texts = (probe.text.text for probe in probes[first : first + _TOGETHER])
+                # A line of its own each: an author's text may end with a comment.
+                cursor.execute("\n;\n".join(texts).encode(), prepare=False)
+    except psycopg.Error:
+        # Also what a role may not do: judge() meets it again.
+        return False
+    return True
 
 
 def strangers(conn: Connection, definition: Definition) -> list[DefinitionError]:

@@ -386,7 +386,7 @@ BEGIN
     IF cardinality(wrong) > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no fault "%s"', wrong[1]),
+            MESSAGE = format('unrecognized fault "%s"', wrong[1]),
             HINT = (SELECT 'Faults are ' || string_agg(k.name, ', ' ORDER BY k.ordinal) || '.' FROM pgslo_catalog.fault_kinds() k);
     END IF;
     SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
@@ -605,7 +605,7 @@ BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_name',
-            MESSAGE = format('"%s" is no name for a snapshot', begin_snapshot.name),
+            MESSAGE = format('invalid snapshot name "%s"', begin_snapshot.name),
             HINT = 'A letter, then letters, digits, "_", "-" and ".", 63 at most.';
     END IF;
     SELECT v.source, v.definition INTO source, defined
@@ -636,7 +636,7 @@ BEGIN
     EXCEPTION WHEN unique_violation OR duplicate_table THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('there is a snapshot "%s" already', begin_snapshot.name),
+            MESSAGE = format('snapshot "%s" already exists', begin_snapshot.name),
             HINT = 'Give this one another name, for example with the date in it.';
     END;
     -- A task's view may lack the column that says the batch.
@@ -813,7 +813,7 @@ BEGIN
         EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('snapshot "%s" is not yours to drop', known.name),
+            MESSAGE = format('must be owner of snapshot "%s"', known.name),
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;
@@ -2370,7 +2370,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = begun.definition;
     IF begun.content_hash IS NOT NULL OR begun.taken_by <> reader OR target.definition_id IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('must be owner of snapshot "%s"', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
     IF begun.is_checked AND begun.condition IS NOT NULL THEN
@@ -9730,7 +9730,7 @@ BEGIN
     ELSIF keeper <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_schema',
-            MESSAGE = 'schema pgslo_snapshot belongs to somebody else',
+            MESSAGE = 'schema pgslo_snapshot belongs to another role',
             DETAIL = format('Its owner is %s; snapshots are kept by %s.', keeper::regrole, current_user),
             HINT = 'Rename it, or give it to pgslo''s owner.';
     END IF;
@@ -16983,7 +16983,7 @@ BEGIN
     IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('there is no snapshot "%s"', snapshot_called.name),
+            MESSAGE = format('snapshot "%s" does not exist', snapshot_called.name),
             HINT = 'SELECT name FROM pgslo.snapshot;';
     END IF;
     RETURN found;
@@ -18994,7 +18994,9 @@ CREATE VIEW pgslo.assertion WITH (security_barrier='true') AS
     COALESCE(r.owner, d.owner) AS owner,
     a.deferred,
     a.validated_at,
-    a.wants_validation
+    a.wants_validation,
+    r.kind,
+    r.promise AS summary
    FROM ((pgslo_catalog.assertion a
      JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
      JOIN pgslo_catalog.known_definition d ON ((d.definition_id = r.definition_id)));
@@ -19053,7 +19055,9 @@ CREATE VIEW pgslo.broken_group AS
     r.name AS assertion,
     b.group_shown,
     b.said,
-    min(b.found_at) AS found_at
+    min(b.found_at) AS found_at,
+    b.group_shown AS group_label,
+    b.said AS detail
    FROM ((pgslo_catalog.broken_group b
      JOIN pgslo_catalog.rule r ON ((r.rule_id = b.rule_id)))
      JOIN pgslo_catalog.definition d ON ((d.definition_id = r.definition_id)))
@@ -19138,25 +19142,25 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
  WITH wanted AS (
          SELECT d.definition_id,
             d.name AS definition,
-            r.name AS rule,
-            r.columns,
-            ARRAY[r.rule_id] AS rules,
+            r_1.name AS rule,
+            r_1.columns,
+            ARRAY[r_1.rule_id] AS rules,
             d.budgeting,
-            COALESCE(r.target, d.target) AS target,
-            COALESCE(r.span, d.span, '28 days'::interval) AS span,
+            COALESCE(r_1.target, d.target) AS target,
+            COALESCE(r_1.span, d.span, '28 days'::interval) AS span,
             d.registered_at,
             clock_timestamp() AS now
-           FROM (pgslo_catalog.rule r
+           FROM (pgslo_catalog.rule r_1
              JOIN pgslo_catalog.known_definition d USING (definition_id))
-          WHERE ((r.retired_at IS NULL) AND (COALESCE(r.target, d.target) IS NOT NULL))
+          WHERE ((r_1.retired_at IS NULL) AND (COALESCE(r_1.target, d.target) IS NOT NULL))
         UNION ALL
          SELECT d.definition_id,
             d.name,
             NULL::text,
             '{}'::text[],
-            ARRAY( SELECT r.rule_id
-                   FROM pgslo_catalog.rule r
-                  WHERE ((r.definition_id = d.definition_id) AND (r.retired_at IS NULL))) AS "array",
+            ARRAY( SELECT r_1.rule_id
+                   FROM pgslo_catalog.rule r_1
+                  WHERE ((r_1.definition_id = d.definition_id) AND (r_1.retired_at IS NULL))) AS "array",
             d.budgeting,
             d.target,
             COALESCE(d.span, '28 days'::interval) AS "coalesce",
@@ -19224,42 +19228,49 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                            FROM ( VALUES (false,GREATEST(d.began, (w.now - w.span))), (true,GREATEST(d.began, (w.now - (w.span / (10)::double precision))))) s(is_lately, since)) e) t)
           WHERE (w.budgeting = 'time_slices'::text)
         )
- SELECT definition,
-    rule,
-    columns,
-    budgeting,
-    target,
-    span AS "window",
-    judged,
-    missed,
+ SELECT c.definition,
+    c.rule,
+    c.columns,
+    c.budgeting,
+    c.target,
+    c.span AS "window",
+    c.judged,
+    c.missed,
         CASE
-            WHEN (judged = (0)::numeric) THEN 'unknown'::text
-            WHEN (missed > (((1)::numeric - target) * judged)) THEN 'missed'::text
+            WHEN (c.judged = (0)::numeric) THEN 'unknown'::text
+            WHEN (c.missed > (((1)::numeric - c.target) * c.judged)) THEN 'missed'::text
             ELSE 'met'::text
         END AS state,
         CASE
-            WHEN (judged > (0)::numeric) THEN ((1)::numeric - (missed / judged))
+            WHEN (c.judged > (0)::numeric) THEN ((1)::numeric - (c.missed / c.judged))
             ELSE NULL::numeric
         END AS reached,
+    r.remaining AS left_over,
+    r.remaining_fraction AS left_fraction,
         CASE
-            WHEN (judged > (0)::numeric) THEN ((((1)::numeric - target) * judged) - missed)
-            ELSE NULL::numeric
-        END AS left_over,
-        CASE
-            WHEN (judged = (0)::numeric) THEN NULL::numeric
-            WHEN (target < (1)::numeric) THEN ((1)::numeric - (missed / (((1)::numeric - target) * judged)))
-            WHEN (missed = (0)::numeric) THEN (1)::numeric
-            ELSE (0)::numeric
-        END AS left_fraction,
-        CASE
-            WHEN ((judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((missed / judged) / ((1)::numeric - target))
+            WHEN ((c.judged > (0)::numeric) AND (c.target < (1)::numeric)) THEN ((c.missed / c.judged) / ((1)::numeric - c.target))
             ELSE NULL::numeric
         END AS burn_rate,
-        CASE
-            WHEN ((lately_judged > (0)::numeric) AND (target < (1)::numeric)) THEN ((lately_missed / lately_judged) / ((1)::numeric - target))
-            ELSE NULL::numeric
-        END AS burn_rate_lately
-   FROM counted c;
+    r.recent_burn_rate AS burn_rate_lately,
+    r.remaining,
+    r.remaining_fraction,
+    r.recent_burn_rate
+   FROM (counted c
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (c.judged > (0)::numeric) THEN ((((1)::numeric - c.target) * c.judged) - c.missed)
+                    ELSE NULL::numeric
+                END AS remaining,
+                CASE
+                    WHEN (c.judged = (0)::numeric) THEN NULL::numeric
+                    WHEN (c.target < (1)::numeric) THEN ((1)::numeric - (c.missed / (((1)::numeric - c.target) * c.judged)))
+                    WHEN (c.missed = (0)::numeric) THEN (1)::numeric
+                    ELSE (0)::numeric
+                END AS remaining_fraction,
+                CASE
+                    WHEN ((c.lately_judged > (0)::numeric) AND (c.target < (1)::numeric)) THEN ((c.lately_missed / c.lately_judged) / ((1)::numeric - c.target))
+                    ELSE NULL::numeric
+                END AS recent_burn_rate) r);
 
 COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
 
@@ -19453,7 +19464,8 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
         CASE
             WHEN i.is_suspect THEN 'suspect'::text
             ELSE 'missed'::text
-        END AS tier
+        END AS tier,
+    r.promise AS summary
    FROM (((pgslo_catalog.incident i
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id))
@@ -19789,9 +19801,9 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
         ), budgets AS MATERIALIZED (
          SELECT b.definition,
             COALESCE(b.rule, ''::text) AS rule,
-            b.left_fraction,
+            b.remaining_fraction,
             b.burn_rate,
-            b.burn_rate_lately
+            b.recent_burn_rate
            FROM pgslo.budget b
         ), states AS MATERIALIZED (
          SELECT s.definition,
@@ -19853,14 +19865,14 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
         UNION ALL
          SELECT 'pgslo_budget_remaining_ratio'::text,
             jsonb_build_object('table', b.definition, 'rule', b.rule) AS jsonb_build_object,
-            b.left_fraction
+            b.remaining_fraction
            FROM budgets b
         UNION ALL
          SELECT 'pgslo_burn_rate'::text,
             jsonb_build_object('table', b.definition, 'rule', b.rule, 'window', w.name) AS jsonb_build_object,
             w.value
            FROM (budgets b
-             CROSS JOIN LATERAL ( VALUES ('whole'::text,b.burn_rate), ('recent'::text,b.burn_rate_lately)) w(name, value))
+             CROSS JOIN LATERAL ( VALUES ('whole'::text,b.burn_rate), ('recent'::text,b.recent_burn_rate)) w(name, value))
         UNION ALL
          SELECT s.name,
             jsonb_build_object('table', t.definition) AS jsonb_build_object,
@@ -20468,7 +20480,8 @@ CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
          LIMIT 1) AS broken,
     r.muted_until,
     r.muted_at,
-    r.muted_by
+    r.muted_by,
+    r.promise AS summary
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.known_definition d USING (definition_id));
 
@@ -20491,7 +20504,8 @@ CREATE VIEW pgslo.sample AS
     s.batch,
     s.row_key,
     s.shown,
-    s.written_at
+    s.written_at,
+    s.shown AS excerpt
    FROM ((pgslo_catalog.sample s
      JOIN pgslo_catalog.rule r USING (rule_id))
      JOIN pgslo_catalog.definition d USING (definition_id));
@@ -20633,7 +20647,11 @@ CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
                 ELSE 'missed'::text
             END
             ELSE NULL::text
-        END AS tier
+        END AS tier,
+        CASE
+            WHEN (k.rule_id IS NOT NULL) THEN v.said
+            ELSE NULL::text
+        END AS detail
    FROM (((pgslo_catalog.verdict v
      JOIN pgslo_catalog.rule r USING (rule_id))
      JOIN pgslo_catalog.known_definition d ON ((d.definition_id = v.definition_id)))

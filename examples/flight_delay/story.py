@@ -171,11 +171,11 @@ class Story:
         self.owner.connection.execute("SELECT pgslo.tick()")
         self.owner.connection.execute("SELECT * FROM pgslo.close_batch('serving.delay_prediction')")
         self.owner.run(
-            "SELECT batch, rule, verdict, said FROM pgslo.verdict\n"
+            "SELECT batch, rule, verdict, detail FROM pgslo.verdict\n"
             "WHERE definition = 'serving.delay_prediction' AND rule = 'right' ORDER BY batch"
         )
         self.owner.run(
-            "SELECT batch, said FROM pgslo.verdict\n"
+            "SELECT batch, detail FROM pgslo.verdict\n"
             "WHERE definition = 'serving.delay_prediction' AND rule = 'labelled' AND verdict = 'missed' ORDER BY batch"
         )
         self.screen.tell(

@@ -129,7 +129,7 @@ class Demo:
         """Show the table and its definition."""
         import source  # takes a second, and --help need not wait for it
 
-        self.screen.scene("A table, and what is promised about it")
+        self.screen.scene("A table, and its rules")
         self.screen.tell(
             f"{sum(text.count(chr(10)) for text in self.days.values()):,} flights left New York's three airports in "
             f"{len(self.days)} days of 2013, or should have. A nightly job loads each day into features.flights, a plain "
@@ -229,7 +229,7 @@ class Demo:
             "Samples of the failing rows were kept:"
         )
         self.owner.run(
-            "SELECT shown, count(*) AS samples, min(row_key) AS for_example FROM pgslo.sample\n"
+            "SELECT excerpt, count(*) AS samples, min(row_key) AS for_example FROM pgslo.sample\n"
             "WHERE rule = 'dest_references' GROUP BY shown ORDER BY samples DESC"
         )
         self.screen.tell(
@@ -239,7 +239,7 @@ class Demo:
         if self._value("SELECT count(*) FROM pgslo.sample WHERE rule = 'plausible_speed'"):
             self.screen.tell("And some flights went faster than an airliner goes:")
             self.owner.run(
-                "SELECT row_key, shown FROM pgslo.sample WHERE rule = 'plausible_speed' ORDER BY batch"
+                "SELECT row_key, excerpt FROM pgslo.sample WHERE rule = 'plausible_speed' ORDER BY batch"
             )
         self.screen.tell(
             f"Besides, {held} {'row was' if held == 1 else 'rows were'} quarantined and {clipped} values were repaired. "

@@ -174,7 +174,7 @@ BEGIN
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.register(jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+COMMENT ON FUNCTION pgslo_catalog.register(jsonb) IS 'Register a definition or its newer form; removed rules are retired and keep their history.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
 LANGUAGE plpgsql

@@ -24,7 +24,7 @@ JOIN pg_constraint k ON k.conrelid = d.relation AND k.contype = 'c' AND k.connam
 JOIN pg_attribute a ON a.attrelid = d.relation AND a.attnum = k.conkey[1]
 JOIN pg_class c ON c.oid = d.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace;
-COMMENT ON VIEW pgslo_catalog.left_behind IS 'What is there of each definition, with the fingerprint of what it was made from.';
+COMMENT ON VIEW pgslo_catalog.left_behind IS 'Existing objects of each definition, with the fingerprint of their source.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.remember(definitions text[], library_version text) RETURNS void
 LANGUAGE plpgsql
@@ -66,4 +66,4 @@ BEGIN
     PERFORM pgslo_catalog.note_parts(d.definition_id) FROM pgslo_catalog.definition d WHERE d.name = ANY (remember.definitions);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.remember(text[], text) IS 'Keep how these definitions were left, for drift to be told from.';
+COMMENT ON FUNCTION pgslo_catalog.remember(text[], text) IS 'Record the state of these definitions, which drift is compared with.';

@@ -175,7 +175,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.say_left(text, text, text) IS
-    'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
+    'Warn the role that runs tick() that a definition is left to the next run, or record why it cannot be evaluated.';
 
 -- Which batches lie in the future.
 
@@ -201,7 +201,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_place(pgslo_catalog.definition) IS
-    'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are no times.';
+    'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are not times.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_place(definition_id bigint) RETURNS numeric
 LANGUAGE plpgsql STABLE

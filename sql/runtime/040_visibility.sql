@@ -108,7 +108,7 @@ COMMENT ON FUNCTION pgslo_catalog.may_read_columns(oid, text[], name, boolean) I
     'Whether a role may read all of these columns of every row in a table or in one of its guarded views; only_views for the views alone.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
--- A view calls it with the rights of whoever reads, and it calls others by name. It reads PostgreSQL's catalogues alone.
+-- A view calls it with the rights of the reader, and it calls others by name. It reads PostgreSQL's catalogues alone.
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
@@ -137,7 +137,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_see_figures(oid, text[], jsonb, name) IS
-    'Whether a role may see what is measured of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
+    'Return whether a role may see statistics of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_know(definition_name text, reader name) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -150,7 +150,7 @@ BEGIN
     ) OR pgslo_catalog.may_know_all(may_know.reader);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.may_know(text, name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';
+COMMENT ON FUNCTION pgslo_catalog.may_know(text, name) IS 'Return whether a role may know of a definition, its rules and its state.';
 
 -- Views for everybody join this one in place of the table. They are security barriers, as it is, because a condition of the
 -- reader's own must not see rows before this one has left them out. Asked once per query.

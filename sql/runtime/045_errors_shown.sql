@@ -96,7 +96,7 @@ DECLARE
         SELECT p.relid::oid FROM pg_partition_tree(coalesce(pg_partition_root(sent.relation), sent.relation)) AS p
         UNION SELECT sent.relation);
 BEGIN
-    -- A trigger on rows of somebody else's may have filled in what the writer did not send.
+    -- A trigger of another role may have filled in values that the writer did not send.
     IF pgslo_catalog.is_movable(sent.relation) OR EXISTS (
         SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())

@@ -63,7 +63,7 @@ CREATE OR REPLACE VIEW pgslo_catalog.moved_relation AS
 SELECT o.definition_id, o.schema_name, o.name, m.is_gone, m.said
 FROM pgslo_catalog.other_relation o CROSS JOIN LATERAL pgslo_catalog.moved(o) AS m
 WHERE m.said IS NOT NULL;
-COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
+COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that were changed since apply.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -103,7 +103,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.pin_others(pgslo_catalog.definition) IS
-    'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+    'Lock the other relations that a definition reads, and refuse if one was changed since apply.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_types(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql STABLE

@@ -13,7 +13,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Return whether a batch with these numbers of rows and of failing rows misses the rule.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -47,7 +47,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(pgslo_catalog.rule) IS
-    'Return whether rows of an unknown batch violate a rule, so that no later batch shows that they are gone.';
+    'Return whether rows of an unknown batch violate a rule, so that no later batch proves their removal.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -246,7 +246,7 @@ BEGIN
             WHERE f.definition_id = known_place.definition_id AND f.batch = known_place.batch OFFSET 0) AS k);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.known_place(bigint, text) IS 'Return where a batch of which something is recorded stands; NULL for a new one.';
+COMMENT ON FUNCTION pgslo_catalog.known_place(bigint, text) IS 'Return the order of a recorded batch; NULL for a new one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) RETURNS numeric
 LANGUAGE plpgsql VOLATILE
@@ -257,4 +257,4 @@ BEGIN
         pgslo_catalog.known_place(arrival.definition_id, arrival.batch), extract(epoch FROM clock_timestamp())::numeric);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.arrival(bigint, text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+COMMENT ON FUNCTION pgslo_catalog.arrival(bigint, text) IS 'Return the order of a batch whose key has none: the time when its first rows arrived.';

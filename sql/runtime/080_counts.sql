@@ -56,7 +56,7 @@ AS $pgslo$
     ) p
     LEFT JOIN failed f ON f.batch = p.batch
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'What was counted rule by rule, as one entry for each batch.';
+COMMENT ON FUNCTION pgslo_catalog.merged(pgslo_catalog.measured[], integer) IS 'Return counts by rule as one entry for each batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE
@@ -95,7 +95,7 @@ AS $pgslo$
     LEFT JOIN LATERAL (SELECT part.sample FROM part WHERE part.batch = p.batch AND part.sample IS NOT NULL LIMIT 1) s ON true
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.summed(pgslo_catalog.measured[], integer) IS
-    'Return what was counted row by row as one entry for each batch, with so many sums.';
+    'Return counts by row as one entry for each batch, with a number of sums.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
 LANGUAGE sql IMMUTABLE
@@ -123,7 +123,7 @@ AS $pgslo$
 DECLARE
     most integer := pgslo_catalog.batches_at_once();
     surplus pgslo_catalog.measured[];
-    message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
+    message text := format('a statement wrote to %s batches, and %s at most are recorded one by one',
         cardinality(bounded.batches), most);
 BEGIN
     -- The newest are recorded; of the others, how many rows failed. Those without an order arrived together: any of them.

@@ -51,7 +51,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.counting_failures(text, text[], integer, integer) IS
-    'Return the query for the rows that do not pass, by batch, as those of one of so many rules.';
+    'Return the query for the rows that do not pass, by batch, as those of one of a number of rules.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE

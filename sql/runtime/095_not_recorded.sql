@@ -15,7 +15,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = refuse_unrecorded.error_code,
         MESSAGE = format('rows written to %s cannot be recorded', refuse_unrecorded.definition),
-        DETAIL = format('What is recorded of them raises: %s.', pgslo_catalog.error_said(false, refuse_unrecorded.error_code, NULL)),
+        DETAIL = format('Their record raises: %s.', pgslo_catalog.error_said(false, refuse_unrecorded.error_code, NULL)),
         HINT = CASE WHEN refuse_unrecorded.error_code = '54001'
             THEN 'The statement was undone. Run it in fewer functions that call each other.'
             ELSE 'The statement was undone. Try again.' END,
@@ -24,7 +24,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.refuse_unrecorded(text, text) IS
-    'Refuse a write of which nothing could be recorded, so that nobody but the writer would know.';
+    'Refuse a write that could not be recorded at all, which only the writer would know.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql
@@ -57,7 +57,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_break(text, text, text, text) IS
-    'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches. Warns of an error of the moment.';
+    'Record once that a rule can no longer be evaluated; without a rule, that the batch of rows cannot be determined. Warn of a temporary error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_unmeasured(definition text, rule text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql

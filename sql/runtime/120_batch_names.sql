@@ -134,7 +134,7 @@ DECLARE
 BEGIN
     IF name IS NULL THEN
         RETURN 'NULL';
-    -- Names that stand for something else, or that another key's name may be.
+    -- Names with another meaning, or that another key's name may be.
     ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ E'\\.\\.\\.[0-9a-f]{32}$' THEN
         RETURN pgslo_catalog.text_name(name, shown_name.salt);
     ELSIF length(name) > 200 THEN

@@ -153,7 +153,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.count_failing(pgslo_catalog.definition, pgslo_catalog.rule, text, numeric, boolean) IS
-    'Count the rows of a batch that fail a rule from the table, and record the difference to what is recorded. '
+    'Count the rows of a batch that fail a rule from the table, and record the difference to the record. '
     'is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is '
     'NULL if the table''s function does not know the rule.';
 

@@ -94,7 +94,7 @@ BEGIN
         WHERE n.name IS NOT NULL AND n.counted <> 0);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
+COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Return counts by name, negative if the sign is -1; zero counts are left out.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(
     definition text, operation text, sign integer, columns text[], tallies text[], rules text[],
@@ -111,7 +111,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS
-    'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
+    'Append the rows that a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void
 LANGUAGE plpgsql

@@ -122,7 +122,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_loads(pgslo_catalog.definition, text, integer) IS
-    'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is '
+    'Sum the writes to a loaded table, and close and evaluate due batches, for about a second; a batch that is '
     'named, or all for *, at once. Return whether more is due.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
@@ -190,7 +190,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_stream(pgslo_catalog.definition, text, integer) IS
-    'Count the newest batches of a streamed table from the table itself, and close and judge what is due. Return whether more is due.';
+    'Count the newest batches of a streamed table from the table itself, and close and evaluate due ones. Return whether more are due.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
 LANGUAGE plpgsql
@@ -227,7 +227,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow(pgslo_catalog.definition, text, integer) IS
-    'Bring the batches of a definition up to date, judging at most so many for about a second, and return whether more are due.';
+    'Bring the batches of a definition up to date, evaluate at most this number for about a second, and return whether more are due.';
 
 CREATE OR REPLACE FUNCTION pgslo.close_batch(definition text, batch text DEFAULT '*')
 RETURNS TABLE (batch_name text, rule text, columns text[], verdict text, value float8, low float8, high float8, score float8, said text)

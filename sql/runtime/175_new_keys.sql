@@ -30,8 +30,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.change_key(bigint, boolean) IS
-    'Keep what is missed by a former key of the batches for readers, and have tick() evaluate all rows in batches of '
-    'the new one. was_number: places of the former one are no times.';
+    'Keep misses under a former key of the batches for readers, and have tick() evaluate all rows in batches of '
+    'the new one. was_number: places of the former one are not times.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql

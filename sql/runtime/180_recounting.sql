@@ -62,7 +62,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.overdrawn(bigint) IS
-    'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
+    'Return batches that lost all the known rows, or more: some are older than pgslo, or were written with triggers disabled.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_counts(
     definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint
@@ -200,7 +200,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recount_unknown(pgslo_catalog.definition) IS
-    'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
+    'Count those batches of a loaded table from the table that cannot be determined from the records; return how many were evaluated.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.replace_counts(
     definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean

@@ -210,7 +210,7 @@ BEGIN
             JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = measure ->> 'column' AND p.present > 0);
     END IF;
     IF cardinality(others) = 0 THEN
-        said := format('there is no profile of %s to compare with', against);
+        said := format('no profile of %s exists to compare with', against);
         RETURN;
     ELSIF coalesce(own.present, 0) = 0 THEN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');

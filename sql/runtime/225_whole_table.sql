@@ -32,4 +32,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.measured_whole(pgslo_catalog.definition, text, jsonb, float8, float8)
-    IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+    IS 'Return the value of a whole table for a rule, with a sentence; NULL when it cannot be determined.';

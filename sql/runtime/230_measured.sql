@@ -24,7 +24,7 @@ BEGIN
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_data(pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.newest_data(pgslo_catalog.definition) IS 'Return the time of a table''s newest data; NULL when it cannot be determined.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value float8, OUT said text)
 LANGUAGE plpgsql STABLE
@@ -37,12 +37,12 @@ BEGIN
     IF newest = '-infinity' THEN
         -- The rule says that a table without data misses it. Its age is that of the epoch: a value has to be finite.
         value := extract(epoch FROM clock_timestamp());
-        said := format('there is no data; the objective is an age of at most %s', pgslo_catalog.span_shown((age.definition).max_age));
+        said := format('the table has no data; the objective is an age of at most %s', pgslo_catalog.span_shown((age.definition).max_age));
         RETURN;
     END IF;
     seconds := extract(epoch FROM clock_timestamp() - newest);
     IF newest IS NULL THEN
-        said := 'there is no data whose age could be told';
+        said := 'the table has no data whose age could be determined';
     ELSIF seconds < -300 THEN
         -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
@@ -54,7 +54,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.age(pgslo_catalog.definition) IS
-    'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
+    'Return the age of a table''s newest data in seconds, with a sentence; NULL when it cannot be determined.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.measured(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8,
@@ -76,7 +76,7 @@ DECLARE
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
-        said := 'the batch of these rows cannot be told: its expression has no value';
+        said := 'the batch of these rows cannot be determined: its expression has no value';
         RETURN;
     END IF;
     IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
@@ -99,11 +99,11 @@ BEGIN
             CASE form
                 WHEN 'rows' THEN
                     said := CASE
-                        WHEN value IS NULL THEN 'rows were taken away that came before pgslo counted them'
+                        WHEN value IS NULL THEN 'rows were removed that are older than the counts of pgslo'
                         ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 WHEN 'statistic' THEN
                     said := CASE
-                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be told: it has no values, or too many rows for a sample to say', measure ->> 'column', measure ->> 'said')
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample', measure ->> 'column', measure ->> 'said')
                         ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 ELSE
                     whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
@@ -123,7 +123,7 @@ BEGIN
                 said := 'the batch has no value that could be compared';
             ELSIF reference IS NULL THEN
                 value := NULL;
-                said := 'there is no earlier batch to compare with';
+                said := 'no earlier batch exists to compare with';
             ELSE
                 said := CASE WHEN measure ->> 'said' = 'rows' THEN pgslo_catalog.rows_shown(value::numeric)
                              ELSE format('the %s is %s', measure ->> 'said', pgslo_catalog.shown(value::numeric)) END
@@ -152,7 +152,7 @@ BEGIN
         WHEN form = 'unchanged' THEN
             value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
             said := CASE
-                WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
+                WHEN value IS NULL THEN format('no profile of column "%s" exists', measure ->> 'column')
                 WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'batches' THEN
@@ -184,7 +184,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.measured(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS
-    'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+    'Return the value of a batch for a rule, with a sentence, and the first violation; NULL when it cannot be determined.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql

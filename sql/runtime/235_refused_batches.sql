@@ -17,7 +17,7 @@ BEGIN
     RETURN summed;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.batch_so_far(bigint, text) IS 'A batch as it stands within this transaction.';
+COMMENT ON FUNCTION pgslo_catalog.batch_so_far(bigint, text) IS 'Return a batch with the changes of this transaction.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -126,7 +126,7 @@ BEGIN
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
                     -- A number over rows that the writer may not read is no number for the writer.
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
-                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
+                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,
                     HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),

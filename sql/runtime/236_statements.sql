@@ -237,7 +237,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.after_written(pgslo_catalog.statement) IS
-    'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one; NULL where there is none.';
+    'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement)
 LANGUAGE plpgsql
@@ -280,4 +280,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.after_removed(pgslo_catalog.statement) IS
-    'Record what a query over the rows that a statement removed returned or raised, and name the next one; NULL where there is none.';
+    'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';

@@ -62,14 +62,14 @@ BEGIN
                       ELSE format('ALTER TABLE %s ALTER CONSTRAINT %s ENFORCED, or pgslo apply', foreign_key_fault.relation, key.name) END;
     END LOOP;
     IF said IS NULL THEN
-        said := format('there is no foreign key on (%s) that references %I.%I',
+        said := format('no foreign key on (%s) references %I.%I',
             (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
             rests_on #>> '{table,0}', rests_on #>> '{table,1}');
         to_do := 'pgslo apply creates one';
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.foreign_key_fault(regclass, jsonb) IS 'Why no foreign key holds what a rule wants, and what to do; NULL where one does.';
+COMMENT ON FUNCTION pgslo_catalog.foreign_key_fault(regclass, jsonb) IS 'Return why no foreign key enforces a rule, and the remedy; NULL where one does.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text)
 LANGUAGE plpgsql STABLE
@@ -101,7 +101,7 @@ BEGIN
               AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
-            said := format('there is no valid unique index%s on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
+            said := format('no valid unique index%s exists on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
                 (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;

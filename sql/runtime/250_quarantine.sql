@@ -139,7 +139,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump or made anew, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.', unknown),
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
     END IF;
@@ -269,7 +269,7 @@ BEGIN
             ERRCODE = 'unique_violation',
             MESSAGE = said,
             DETAIL = about,
-            HINT = CASE WHEN is_update THEN '' ELSE format('To update the row that is there, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
+            HINT = CASE WHEN is_update THEN '' ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1),
             CONSTRAINT = constraint_name;

@@ -93,7 +93,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.missed_said(pgslo_catalog.rule, text) IS
-    'What a missed batch comes to in the eyes of a rule, in words, as the caller may know it.';
+    'Return the value of a missed batch for a rule, in words, as the caller may know it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -113,7 +113,7 @@ BEGIN
     RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.broken_said(pgslo_catalog.rule) IS 'What is wrong with the table as it is now in the eyes of a rule, in words.';
+COMMENT ON FUNCTION pgslo_catalog.broken_said(pgslo_catalog.rule) IS 'Return how the current table misses a rule, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -158,7 +158,7 @@ BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = problem.definition;
     IF NOT FOUND THEN
         RETURN QUERY SELECT '01SL2', NULL::bigint, NULL::text, NULL::text, format('%s has no definition', problem.definition),
-            'The guarded view outlived it.', 'pgslo plan shows how to mend it.', false;
+            'The definition was removed, the view was not.', 'Run pgslo plan to fix it.', false;
         RETURN;
     END IF;
     -- Batches that missed a rule and are stored, one line a rule.
@@ -244,9 +244,9 @@ BEGIN
     IF is_whole AND target.max_age IS NOT NULL THEN
         RETURN QUERY
         SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
-               CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+               CASE WHEN a.value IS NULL THEN format('cannot determine the freshness of %s', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
                upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
-               format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END,
+               format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Contact the owner,' ELSE format('Incident %s, owner', i.incident_id) END,
                    coalesce(r.owner, d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
@@ -265,7 +265,7 @@ BEGIN
                format('rule "%s" of %s can no longer be judged', r.name, d.name),
                format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                CASE WHEN b.pause_id IS NULL
-                    THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+                    THEN format('Contact the owner, %s: pgslo plan shows the change.', coalesce(r.owner, d.owner, 'unknown'))
                     ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
                false
         FROM pgslo_catalog.definition d
@@ -294,9 +294,9 @@ BEGIN
         ) u
         UNION ALL
         SELECT '01SL2', NULL, NULL, NULL,
-               format('batches of %s can no longer be told apart', d.name),
+               format('cannot determine the batch of rows in %s', d.name),
                format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-               format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown')), false
+               format('Contact the owner, %s: pgslo plan shows the change.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
         WHERE d.name = problem.definition AND '*' = ANY (problem.columns);
@@ -305,7 +305,7 @@ BEGIN
         RETURN QUERY
         SELECT '01SL1', NULL::bigint, 'schema', NULL::text, format('%s misses rule "schema"', d.name),
                upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
-               format('Tell the owner, %s.', coalesce(d.owner, 'unknown')), false
+               format('Contact the owner, %s.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
         WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL;
@@ -313,4 +313,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.problem(text, text[], interval) IS
-    'What is wrong with these columns of a definition; ''*'' stands for the table as a whole. by_row: rows of the batches tell whom it concerns.';
+    'Return the problems of these columns of a definition; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';

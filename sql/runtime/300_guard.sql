@@ -23,7 +23,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_quiet(text, text[], text[]) IS
-    'Whether nothing is wrong with a table as a whole, and a plan knows all batches that are missed; false where that takes longer to tell.';
+    'Return whether a table as a whole misses nothing, and a plan knows all missed batches; false where that takes longer to determine.';
 
 CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -71,7 +71,7 @@ BEGIN
             ROW('01SL1', NULL, NULL,
                 format('missed batches of %s are stored and may be among the rows read', guard.definition),
                 concat_ws(' ', 'This statement was planned before they were judged.', pgslo_catalog.news_said(guard.definition, guard.planned)),
-                'DISCARD PLANS, and reading again, tells whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
+                'Run DISCARD PLANS and read again to see whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
             mode);
     END IF;
     RETURN true;
@@ -79,7 +79,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard(text, text[], text, text[], interval) IS
     'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a '
-    'whole or the plan is too old to tell, or an error.';
+    'whole or the plan is too old for that, or an error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -97,7 +97,7 @@ BEGIN
         ) AS n (said));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.news_said(text, text[]) IS 'What is missed and not known to a plan, in words.';
+COMMENT ON FUNCTION pgslo_catalog.news_said(text, text[]) IS 'Return misses that a plan does not know, in words.';
 
 -- Views of an earlier version, until the next apply: by columns, whatever the rows.
 CREATE OR REPLACE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn') RETURNS boolean
@@ -133,4 +133,4 @@ AS $pgslo$
         JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
     LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
 $pgslo$;
-COMMENT ON FUNCTION pgslo.status_of(text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
+COMMENT ON FUNCTION pgslo.status_of(text) IS 'Return the problems of a table, as jsonb, for clients that drop warnings.';

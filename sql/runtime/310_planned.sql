@@ -49,7 +49,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.concern(text, text[], interval) IS
-    'What readers of these columns are told, or of any if NULL; with the batch whose rows it is about, NULL for all rows.';
+    'Return warnings for readers of these columns, or of any if NULL; with the batch whose rows are concerned, NULL for all rows.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.concern_names(definition text, within interval) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -92,7 +92,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batches_told() IS
-    'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+    'Return the number of missed batches of a column up to which rows are distinguished: each is a constant in every plan.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.are_keys(keys text[], kind regtype) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -171,7 +171,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.told_by_rows(text, text[], interval, regtype) IS
-    'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not tell their batch.';
+    'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_within(place numeric, within interval) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -182,7 +182,7 @@ BEGIN
         OR is_within.place >= extract(epoch FROM clock_timestamp() - is_within.within);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_within(numeric, interval) IS 'Whether a batch is no older than a reader looks back; any is, without a limit.';
+COMMENT ON FUNCTION pgslo_catalog.is_within(numeric, interval) IS 'Return whether a batch is within the window of a reader; any is, without a limit.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.reach(definition text, within interval) RETURNS interval
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -249,7 +249,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_flags(text, text[], interval, anyelement) IS
-    'Whether any row may be of a missed batch, because rows do not tell, and whether rows without a batch are missed.';
+    'Return whether any row may be of a missed batch, because rows do not name it, and whether rows without a batch are missed.';
 
 CREATE OR REPLACE FUNCTION pgslo.planned_null(definition text, columns text[], within interval, kind anyelement) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

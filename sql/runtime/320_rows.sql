@@ -144,7 +144,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
                 WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_any(anyelement, text, text[], text, interval) IS 'A column of a guarded view whose rows do not tell their batch.';
+COMMENT ON FUNCTION pgslo.read_any(anyelement, text, text[], text, interval) IS 'Return a column of a guarded view whose rows do not name their batch.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -20,63 +20,63 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(date, date[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(date, date[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch timestamp, keys timestamp[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(timestamp, timestamp[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(timestamp, timestamp[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch timestamptz, keys timestamptz[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(timestamptz, timestamptz[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(timestamptz, timestamptz[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(smallint, smallint[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(smallint, smallint[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(integer, integer[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(integer, integer[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(bigint, bigint[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(bigint, bigint[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(numeric, numeric[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(numeric, numeric[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(text, text[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(text, text[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN batch IS DISTINCT FROM keys[1]
             WHEN 2 THEN batch IS DISTINCT FROM keys[1] AND batch IS DISTINCT FROM keys[2] ELSE (batch = ANY (keys)) IS NOT TRUE END
        AND (NOT has_null OR batch IS NOT NULL);
-COMMENT ON FUNCTION pgslo.is_healthy(uuid, uuid[], boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(uuid, uuid[], boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE OR REPLACE FUNCTION pgslo.is_current(definition text, planned text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
@@ -111,22 +111,22 @@ BEGIN
     is_known := pgslo_catalog.may_know(guard_rows.definition, pgslo_catalog.caller());
     RAISE EXCEPTION USING
         ERRCODE = 'SL001',
-        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_rows.definition),
+        MESSAGE = format('read refused: cannot determine the healthy rows of %s', guard_rows.definition),
         DETAIL = CASE
             WHEN NOT is_known THEN 'This role may read neither the table nor a guarded view of it.'
             WHEN told.is_untold THEN 'A batch that misses a rule is known by a hash, or is not known.'
             ELSE 'This statement was planned before rows without a batch were missed.' END,
         HINT = CASE
             WHEN NOT is_known THEN 'Grant it SELECT on the view.'
-            WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; mend or accept it.'
+            WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; correct or accept it.'
             ELSE 'DISCARD PLANS, and read again.' END,
         SCHEMA = split_part(guard_rows.definition, '.', 1),
         TABLE = substr(guard_rows.definition, strpos(guard_rows.definition, '.') + 1);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard_rows(text, text[], text, text[], regtype) IS
-    'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as '
-    'a whole, or an error if rows cannot be told apart.';
+    'Called by a view of healthy rows before it shows rows: return true, with a WARNING for problems of the table as '
+    'a whole, or raise an error if rows cannot be distinguished.';
 
 CREATE OR REPLACE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

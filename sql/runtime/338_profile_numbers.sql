@@ -5,13 +5,13 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.least_batches() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT 21 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
+COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'Return the number of batches that are needed for bounds: three weeks of days.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT 300 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
+COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'Return the number of batches after which bounds do not get narrower.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_holiday(holidays text[], place numeric) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -113,7 +113,7 @@ BEGIN
          + 3600 * coalesce(part[4]::integer, 0) + 60 * coalesce(part[5]::integer, 0) + coalesce(part[6]::float8, 0);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.seconds_of(text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
+COMMENT ON FUNCTION pgslo_catalog.seconds_of(text) IS 'Return seconds since 1970 of a time in ISO form, read as UTC; NULL for another text.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.number_of(value text) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
@@ -177,4 +177,4 @@ BEGIN
         HAVING count(d.gap) >= 8);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.hours_of(pgslo_catalog.definition, numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.hours_of(pgslo_catalog.definition, numeric) IS 'Return the number of hours that a batch covers; NULL while that is not known.';

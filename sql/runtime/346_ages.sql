@@ -55,7 +55,7 @@ AS $pgslo$
     FROM gone g
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.put_by(bigint, text) IS
-    'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were; NULL if there are none.';
+    'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -194,4 +194,4 @@ AS $pgslo$
     WHERE f.definition_id = take_lasting.definition_id AND f.column_name = a.column_name AND f.batch = ANY (a.batches) AND NOT f.baseline
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_lasting(bigint, numeric, numeric) IS
-    'Takes first closings that missed in a row for what is usual, as profiles of last closings are.';
+    'Take first closings that missed in a row into the baseline, as profiles of last closings are.';

@@ -23,7 +23,7 @@ BEGIN
         || coalesce(substring(exact::text COLLATE "C" FROM '[.][0-9]+$'), '');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.amount_in(float8, text, integer) IS 'A number of a summary as people read it, in so many digits; shares as per cent.';
+COMMENT ON FUNCTION pgslo_catalog.amount_in(float8, text, integer) IS 'Return a number of a summary for display, with a number of digits; shares as per cent.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.amount(value float8, kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -65,7 +65,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.span_of(float8, float8, float8, text, float8, integer) IS
-    'What is within two bounds, in words; NULL where they exclude nothing.';
+    'Return the range between two bounds, in words; NULL where they exclude nothing.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.learned_said(
     name text, words text, kind text, value float8, low float8, high float8, step float8, fact text, condition text
@@ -95,7 +95,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learned_said(text, text, text, float8, float8, float8, float8, text, text) IS
-    'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
+    'Return a number of a batch and its expected range, in words; the plain fact first, if one is given.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.path_said(
     part pgslo_catalog.profile, said text, value float8, low float8, high float8
@@ -130,4 +130,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.path_said(pgslo_catalog.profile, text, float8, float8, float8) IS
-    'What is said of what is inside of a column''s values, with its name.';
+    'Return the sentence about a part of a column''s values, with its name.';

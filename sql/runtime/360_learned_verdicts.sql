@@ -230,4 +230,4 @@ JOIN pgslo_catalog.rule r USING (rule_id)
 JOIN pgslo_catalog.known_definition d ON d.definition_id = i.definition_id
 WHERE i.resolution IN ('real', 'false_alarm')
 GROUP BY d.name, r.name, r.columns;
-COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
+COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that were resolved as real or as false alarm.';

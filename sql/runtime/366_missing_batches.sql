@@ -68,7 +68,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.heal_expected(pgslo_catalog.rule, numeric) IS
-    'End what was told of batches that came after all, close enough to where they were expected.';
+    'Resolve reports of batches that came after all, close enough to their expected time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) RETURNS void
 LANGUAGE plpgsql
@@ -96,7 +96,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_missing(pgslo_catalog.rule, text[], numeric[], text, boolean) IS
-    'Tell of the last of some expected batches in a row that did not come, under its own name.';
+    'Report the last of some expected batches in a row that did not come, under its own name.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS void
 LANGUAGE plpgsql
@@ -207,7 +207,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.look_for_expected(pgslo_catalog.definition, pgslo_catalog.rule) IS
-    'Tell which batches did not come though they were expected, since the last look, and note when the next one is too late.';
+    'Report expected batches that did not come since the last check, and record when the next one is too late.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.stops_after() RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -250,4 +250,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_expected(pgslo_catalog.definition) IS
-    'Hold the batches that came against those that were expected, by the rules about that.';
+    'Compare existing batches with expected ones, by the rules about that.';

@@ -101,7 +101,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.prune_definition(pgslo_catalog.definition, integer) IS
-    'Thin old profiles of a definition, and remove profiles and verdicts that are older than its history: about so many of each.';
+    'Thin old profiles of a definition, and remove profiles and verdicts that are older than its history: about this number of each.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.prune_due(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -145,7 +145,7 @@ BEGIN
     RETURN target;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.need_definition(text) IS 'A definition by its name; an error if there is none.';
+COMMENT ON FUNCTION pgslo_catalog.need_definition(text) IS 'Return a definition by its name; an error if it does not exist.';
 
 CREATE OR REPLACE FUNCTION pgslo.prune(definition text, at_most integer DEFAULT 5000)
 RETURNS TABLE (thinned_profiles integer, removed_profiles integer, removed_verdicts integer)
@@ -162,7 +162,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.prune(text, integer) IS
-    'Thin old profiles of a table and remove profiles and verdicts older than its history, about so many of each. '
+    'Thin old profiles of a table and remove profiles and verdicts older than its history, about this number of each. '
     'Call it until all counts are zero; tick() does the same in small portions.';
 
 CREATE OR REPLACE FUNCTION pgslo.prunable(definition text)

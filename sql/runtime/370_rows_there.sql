@@ -23,7 +23,7 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
             DETAIL = CASE WHEN is_watched
-                THEN 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.'
+                THEN 'Nothing can be learned from existing rows; profiles are taken of later writes.'
                 ELSE 'Bounds are learned from one batch to the next, and its definition has no batch; nothing is measured.' END,
             HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
     ELSIF NOT is_watched THEN
@@ -36,7 +36,7 @@ BEGIN
     RETURN target;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.need_history(text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
+COMMENT ON FUNCTION pgslo_catalog.need_history(text) IS 'Return a definition whose rows name their batch; an error names the missing part.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer)
 RETURNS TABLE (name text, place numeric, rows bigint)
@@ -188,7 +188,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS
-    'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
+    'Takes the profiles of some batches that follow each other, oldest first; the largest has this number of rows. Opens no incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -275,4 +275,4 @@ AS $pgslo$
     ORDER BY n.ordinal, n.column_name
 $pgslo$;
 COMMENT ON FUNCTION pgslo.learned(text) IS
-    'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';
+    'Return the baseline of each column in words, the number of batches behind it, and the number still needed; column * is the table.';

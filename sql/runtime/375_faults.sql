@@ -19,7 +19,7 @@ AS $pgslo$
     (10, 'duplicates', ARRAY['table'], '15 to 75 % of the rows are there twice'),
     (11, 'volume', ARRAY['table'], '10 to 70 % of the rows are there, or 1.7 to 3 times as many')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.fault_kinds() IS 'The faults that a backtest puts into batches, and what they are about.';
+COMMENT ON FUNCTION pgslo_catalog.fault_kinds() IS 'Return the faults that a backtest puts into batches, and their subjects.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -51,7 +51,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.settle_replayed(pgslo_catalog.definition, pgslo_catalog.batch, text[], boolean) IS
-    'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
+    'Apply the answer to alarms about a batch without a fault: it leaves the baseline, or they are resolved as false.';
 
 CREATE OR REPLACE FUNCTION pgslo.backtest(
     definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL,
@@ -89,7 +89,7 @@ BEGIN
     IF cardinality(wrong) > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = format('there is no fault "%s"', wrong[1]),
+            MESSAGE = format('unrecognized fault "%s"', wrong[1]),
             HINT = (SELECT 'Faults are ' || string_agg(k.name, ', ' ORDER BY k.ordinal) || '.' FROM pgslo_catalog.fault_kinds() k);
     END IF;
     SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
@@ -151,7 +151,7 @@ BEGIN
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
-                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: nobody sees that these are values of the batch before' ELSE j.said END
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised' ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
@@ -197,4 +197,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.backtest(text, integer, bigint, text[], float8, boolean) IS
-    'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';
+    'Replays the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';

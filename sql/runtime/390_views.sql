@@ -36,6 +36,7 @@ FROM (
 GROUP BY s.rule_id, s.incident_id;
 COMMENT ON VIEW pgslo_catalog.stored IS 'Batches that miss a rule, by incident, and in words.';
 
+-- A column whose name the documentation calls deprecated stays where it is: docs/reference/deprecated.md.
 CREATE OR REPLACE VIEW pgslo.incident WITH (security_barrier) AS
 SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r.promise, r.on_breach,
        coalesce(r.owner, d.owner) AS owner, i.opened_at, i.opened_batch,
@@ -44,7 +45,8 @@ SELECT i.incident_id, d.name AS definition, r.name AS rule, r.kind, r.columns, r
        coalesce(s.batches, 0) AS missed_batches, s.rows AS missed_rows, s.said AS stored, s.names AS missed,
        (SELECT min(p.incident_id) FROM pgslo_catalog.incident p WHERE p.definition_id = i.definition_id AND p.opened_batch = i.opened_batch) AS page,
        i.acknowledged_at, i.acknowledged_by, greatest(i.muted_until, r.muted_until) AS muted_until, i.resolved_by, i.note,
-       i.writer, i.application, i.written_at, r.scope, CASE WHEN i.is_suspect THEN 'suspect' ELSE 'missed' END AS tier
+       i.writer, i.application, i.written_at, r.scope, CASE WHEN i.is_suspect THEN 'suspect' ELSE 'missed' END AS tier,
+       r.promise AS summary
 FROM pgslo_catalog.incident i
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id)
@@ -55,16 +57,16 @@ LEFT JOIN LATERAL (
 WHERE i.opened_by_tick OR i.over_at IS NOT NULL
    OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
 COMMENT ON VIEW pgslo.incident IS
-    'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
+    'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. No notification is sent of those whose tier is suspect.';
 
 CREATE OR REPLACE VIEW pgslo.rule WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.kind, r.columns, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
        r.description, r.tags, r.retired_at,
        (SELECT coalesce('not evaluated for batch ' || b.batch || ': ', '') || pgslo_catalog.break_said(b, current_user)
         FROM pgslo_catalog.rule_break b WHERE b.rule_id = r.rule_id ORDER BY b.batch IS NOT NULL, b.rule_break_id LIMIT 1) AS broken,
-       r.muted_until, r.muted_at, r.muted_by
+       r.muted_until, r.muted_at, r.muted_by, r.promise AS summary
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id);
-COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
+COMMENT ON VIEW pgslo.rule IS 'Rules, how they are enforced, and whether they can be evaluated.';
 
 CREATE OR REPLACE VIEW pgslo.batch WITH (security_barrier) AS
 SELECT d.name AS definition, b.name AS batch, b.rows, b.first_written_at, b.last_written_at, b.writer, b.application, b.closed_at, b.revision
@@ -78,7 +80,8 @@ SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdi
        CASE WHEN k.rule_id IS NOT NULL THEN v.high END AS high, CASE WHEN k.rule_id IS NOT NULL THEN v.score END AS score,
        CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS said, v.judged_at,
        -- As pgslo_catalog.missed_from() says, which readers may not call.
-       CASE WHEN k.rule_id IS NOT NULL AND v.verdict = 'missed' THEN CASE WHEN r.kind = 'learned' AND v.score < 2 THEN 'suspect' ELSE 'missed' END END AS tier
+       CASE WHEN k.rule_id IS NOT NULL AND v.verdict = 'missed' THEN CASE WHEN r.kind = 'learned' AND v.score < 2 THEN 'suspect' ELSE 'missed' END END AS tier,
+       CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS detail
 FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id
 LEFT JOIN readable k ON k.rule_id = v.rule_id;
 COMMENT ON VIEW pgslo.verdict IS 'Whether each batch met each rule about batches; figures only for roles that may read the columns that are measured.';
@@ -127,7 +130,7 @@ FROM pgslo_catalog.quarantine q JOIN pgslo_catalog.definition d USING (definitio
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
 
 CREATE OR REPLACE VIEW pgslo.sample AS
-SELECT d.name AS definition, r.name AS rule, s.batch, s.row_key, s.shown, s.written_at
+SELECT d.name AS definition, r.name AS rule, s.batch, s.row_key, s.shown, s.written_at, s.shown AS excerpt
 FROM pgslo_catalog.sample s JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold personal data.';
 

@@ -38,7 +38,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.news(xid8, bigint[]) IS
-    'Return batches with failing rows that no missed batch stands for, of transactions since one, or in some '
+    'Return batches with failing rows without a recorded missed batch, of transactions since one, or in some '
     'fragments. is_plain: such rows violate the rule, whatever else was written.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_news(parts bigint[]) RETURNS void
@@ -56,7 +56,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_news(bigint[]) IS
-    'Record what is missed by fragments before they are added up, after which nobody knows which transactions wrote them.';
+    'Record misses of fragments before they are summed, after which their transactions are not known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_being_accepted(definition_id bigint, batch text) RETURNS boolean
 LANGUAGE plpgsql

@@ -36,7 +36,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Write the history of an incident for every change; tick() reports it.';
 
 CREATE OR REPLACE TRIGGER note_insert AFTER INSERT ON pgslo_catalog.incident
     FOR EACH ROW EXECUTE FUNCTION pgslo_catalog.note_incident();

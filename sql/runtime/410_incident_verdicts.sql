@@ -231,4 +231,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.stored_said(pgslo_catalog.incident) IS
-    'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
+    'Return how many missed batches of an incident are stored, in words, or NULL.';

@@ -186,5 +186,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.ask_table(pgslo_catalog.definition, pgslo_catalog.missed_batch, text) IS
-    'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is '
-    'missed still, or nothing can tell. claim: what sums say of it.';
+    'Return how a missed batch ends by the rows of the table, and the snapshot of that; NULL if it is '
+    'still missed, or cannot be determined. claim: the verdict by sums.';

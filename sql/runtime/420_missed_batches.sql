@@ -178,4 +178,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_missed(pgslo_catalog.definition) IS
-    'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';
+    'End missed batches of a definition that are good or deleted, and resolve incidents without any.';

@@ -103,4 +103,4 @@ BEGIN
     PERFORM pgslo_catalog.announce_events();
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: ends mutes, tells.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'End mutes and report incidents; called by tick() after the evaluation.';

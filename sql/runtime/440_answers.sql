@@ -21,7 +21,7 @@ BEGIN
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or does not exist.';
 
 CREATE OR REPLACE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -37,7 +37,7 @@ BEGIN
     RETURN format('incident %s acknowledged', known.incident_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.acknowledge(bigint, text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+COMMENT ON FUNCTION pgslo.acknowledge(bigint, text) IS 'Acknowledge an incident: no further notification is sent. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_mute(until timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -74,7 +74,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.mute(bigint, timestamptz, text) IS
-    'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+    'Mute notifications of an incident until a time; NULL ends that. Readers are still warned. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -96,7 +96,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.mute_rule(text, text, timestamptz) IS
-    'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+    'Mute notifications of a rule''s incidents until a time; NULL ends that. Readers are still warned. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric)
 LANGUAGE plpgsql STABLE
@@ -118,7 +118,7 @@ BEGIN
     LIMIT 1;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_known(pgslo_catalog.incident) IS 'The newest batch that was there when a role ends an incident.';
+COMMENT ON FUNCTION pgslo_catalog.newest_known(pgslo_catalog.incident) IS 'Return the newest batch at the time when a role resolves an incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER

@@ -66,7 +66,7 @@ FROM pgslo_catalog.incident_event e
 JOIN pgslo_catalog.incident i USING (incident_id)
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pgslo_catalog.rule r USING (rule_id);
-COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: role, action and time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.utc(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -140,7 +140,7 @@ AS $pgslo$
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
-        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond what is learned, so nobody is notified' END),
+        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond its learned bound, so no notification is sent' END),
         ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
         ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v
                              WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch AND pgslo_catalog.shows_figures(n.r, pgslo_catalog.caller()))),
@@ -219,4 +219,4 @@ AS $pgslo$
     WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $pgslo$;
 COMMENT ON FUNCTION pgslo.evidence(bigint) IS
-    'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
+    'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and roles that the owner allows.';

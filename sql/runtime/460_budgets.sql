@@ -24,7 +24,7 @@ FROM (
 ) w
 JOIN pgslo_catalog.rule r ON r.rule_id = w.rule_id AND r.definition_id = w.definition_id AND r.retired_at IS NULL;
 COMMENT ON VIEW pgslo_catalog.judged_batch IS
-    'Batches that met or missed each rule; what could not be judged does not count, nor do misses in what was a false alarm.';
+    'Batches that met or missed each rule; batches that could not be evaluated do not count, nor do misses of a false alarm.';
 
 CREATE OR REPLACE VIEW pgslo_catalog.open_span AS
 SELECT i.rule_id, i.opened_at, coalesce(i.over_at, 'infinity') AS over_at
@@ -85,10 +85,16 @@ WITH wanted AS (
 SELECT c.definition, c.rule, c.columns, c.budgeting, c.target, c.span AS "window", c.judged, c.missed,
        CASE WHEN c.judged = 0 THEN 'unknown' WHEN c.missed > (1 - c.target) * c.judged THEN 'missed' ELSE 'met' END AS state,
        CASE WHEN c.judged > 0 THEN 1 - c.missed / c.judged END AS reached,
-       CASE WHEN c.judged > 0 THEN (1 - c.target) * c.judged - c.missed END AS left_over,
-       CASE WHEN c.judged = 0 THEN NULL WHEN c.target < 1 THEN 1 - c.missed / ((1 - c.target) * c.judged) WHEN c.missed = 0 THEN 1 ELSE 0 END AS left_fraction,
+       r.remaining AS left_over, r.remaining_fraction AS left_fraction,
        CASE WHEN c.judged > 0 AND c.target < 1 THEN c.missed / c.judged / (1 - c.target) END AS burn_rate,
-       CASE WHEN c.lately_judged > 0 AND c.target < 1 THEN c.lately_missed / c.lately_judged / (1 - c.target) END AS burn_rate_lately
-FROM counted c;
+       r.recent_burn_rate AS burn_rate_lately, r.remaining, r.remaining_fraction, r.recent_burn_rate
+FROM counted c CROSS JOIN LATERAL (
+    SELECT CASE WHEN c.judged > 0 THEN (1 - c.target) * c.judged - c.missed END AS remaining,
+           CASE WHEN c.judged = 0 THEN NULL
+                WHEN c.target < 1 THEN 1 - c.missed / ((1 - c.target) * c.judged)
+                WHEN c.missed = 0 THEN 1
+                ELSE 0 END AS remaining_fraction,
+           CASE WHEN c.lately_judged > 0 AND c.target < 1 THEN c.lately_missed / c.lately_judged / (1 - c.target) END AS recent_burn_rate
+) r;
 COMMENT ON VIEW pgslo.budget IS
-    'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+    'Error budgets of objectives, by rule and, where rule is NULL, of the table: evaluated and missed batches in the window, the remaining budget, and its burn rate.';

@@ -10,7 +10,7 @@ BEGIN
     RETURN (SELECT r.since FROM pgslo_catalog.recipient r WHERE r.recipient = subscribe.recipient);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
+COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Register a recipient, and return since when it is registered; incidents that were over before are not sent to it.';
 
 CREATE OR REPLACE FUNCTION pgslo.watch_deliveries() RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER

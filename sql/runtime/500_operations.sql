@@ -29,7 +29,7 @@ AS $pgslo$
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
-                   E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+                   E'-- Paused by pgslo; pgslo resume restores the former body.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.silence(text) IS 'Replaces a generated trigger function by one that lets everything pass.';
@@ -258,4 +258,4 @@ SELECT d.name AS definition, p.rule_name AS rule, p.paused_at, p.paused_by, p.re
            ELSE 'judged'
        END AS rows_written, p.accepted_at, p.accepted_by
 FROM pgslo_catalog.pause p JOIN pgslo_catalog.known_definition d USING (definition_id);
-COMMENT ON VIEW pgslo.pause IS 'When rules were switched off, by whom, and what became of the rows that were written meanwhile.';
+COMMENT ON VIEW pgslo.pause IS 'When rules were paused, by which role, and how the rows written meanwhile were evaluated.';

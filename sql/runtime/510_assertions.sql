@@ -97,7 +97,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_outdated(text, text) IS
-    'Whether an assertion raised an error because the tables are no longer what it was written for.';
+    'Return whether an assertion raised an error because its tables were changed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql
@@ -220,7 +220,7 @@ BEGIN
     RETURN extract(epoch FROM date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC'));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Return the order of that day: seconds since 1970.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.touch(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql

@@ -221,7 +221,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.declare_assertion(jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+COMMENT ON FUNCTION pgslo_catalog.declare_assertion(jsonb) IS 'Register an assertion or its newer form: its dependencies, and the guard rows of its groups.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
 LANGUAGE plpgsql
@@ -251,7 +251,7 @@ BEGIN
     UPDATE pgslo_catalog.assertion a SET validated_at = clock_timestamp() WHERE a.rule_id = rule.rule_id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.validate_assertion(text, text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
+COMMENT ON FUNCTION pgslo_catalog.validate_assertion(text, text) IS 'Check existing rows against an assertion: an error if it rejects, else an incident.';
 
 -- What people ask.
 
@@ -287,13 +287,13 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.audit(text) IS
-    'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
+    'Check every group of a table''s assertions, or of all, also for rows that were written with triggers disabled. Reads whole tables. For stewards: it shows values.';
 
 CREATE OR REPLACE VIEW pgslo.assertion WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, r.kind AS form, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
-       a.deferred, a.validated_at, a.wants_validation
+       a.deferred, a.validated_at, a.wants_validation, r.kind, r.promise AS summary
 FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r ON r.rule_id = a.rule_id JOIN pgslo_catalog.known_definition d ON d.definition_id = r.definition_id;
-COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
+COMMENT ON VIEW pgslo.assertion IS 'Rules about several rows or tables: how they are enforced, and since when existing rows are known to satisfy them.';
 
 CREATE OR REPLACE VIEW pgslo.assertion_dependency WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, p.relation::text AS relation, p.events, p.columns
@@ -301,7 +301,7 @@ FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id
 COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
 
 CREATE OR REPLACE VIEW pgslo.broken_group AS
-SELECT d.name AS definition, r.name AS assertion, b.group_shown, b.said, min(b.found_at) AS found_at
+SELECT d.name AS definition, r.name AS assertion, b.group_shown, b.said, min(b.found_at) AS found_at, b.group_shown AS group_label, b.said AS detail
 FROM pgslo_catalog.broken_group b JOIN pgslo_catalog.rule r ON r.rule_id = b.rule_id JOIN pgslo_catalog.definition d ON d.definition_id = r.definition_id
 GROUP BY d.name, r.name, b.group_key, b.group_shown, b.said;
 COMMENT ON VIEW pgslo.broken_group IS 'Groups that break an assertion, as far as is known. May hold personal data.';

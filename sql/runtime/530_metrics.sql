@@ -260,7 +260,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) IS
-    'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+    'A metric of the pairs of some cells together, and its interval; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE

@@ -15,7 +15,7 @@ BEGIN
     SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = want_pairs_anew.definition AND d.pairs IS NOT NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Have tick() recount the pairs of a definition, after changes that no image records.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
 LANGUAGE plpgsql
@@ -58,7 +58,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS
-    'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
+    'Takes in what a definition says of predictions; when pairs are made in another way, they are recounted.';
 
 -- Pairs
 
@@ -251,7 +251,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.complete_pairs(pgslo_catalog.definition) IS
-    'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+    'Add to the sums the new values of the pairs of changed rows, less their old ones.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.blur_scores(cells bigint[]) RETURNS void
 LANGUAGE plpgsql

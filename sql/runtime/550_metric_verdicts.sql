@@ -194,7 +194,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.recount_pairs(text) IS
-    'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
+    'Recount all pairs of predictions and labels from the tables, for writes with triggers disabled, and evaluate changed batches; return the predictions.';
 
 -- What people ask for
 
@@ -221,7 +221,7 @@ WHERE v.value IS NOT NULL
       WHEN m.name IN ('default_share', 'abstain_share') THEN true
       ELSE d.pairs ->> 'regression' = 'false' END;
 COMMENT ON VIEW pgslo.ml_metric IS
-    'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
+    'Every metric of every batch, model and segment, with its 95 % interval, as tick() last summed pairs; for roles that may read the measured columns.';
 
 CREATE OR REPLACE VIEW pgslo.prediction_problem WITH (security_barrier) AS
 WITH known AS MATERIALIZED (

@@ -33,7 +33,7 @@ BEGIN
     ELSIF keeper <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_schema',
-            MESSAGE = 'schema pgslo_snapshot belongs to somebody else',
+            MESSAGE = 'schema pgslo_snapshot belongs to another role',
             DETAIL = format('Its owner is %s; snapshots are kept by %s.', keeper::regrole, current_user),
             HINT = 'Rename it, or give it to pgslo''s owner.';
     END IF;
@@ -54,7 +54,7 @@ AS $pgslo$
               -- A view that took the name later is of a role that never applied.
               AND pg_has_role(c.relowner, k.nspowner, 'USAGE')
               AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT')
-              -- Where each reader sees rows of his own, it holds the taker's.
+              -- Where each reader sees other rows, it holds the taker's.
               AND NOT EXISTS (
                   SELECT FROM pg_rewrite w
                   JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
@@ -62,7 +62,7 @@ AS $pgslo$
                   WHERE w.ev_class = c.oid AND t.relrowsecurity))
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.may_see(pgslo_catalog.snapshot, name) IS
-    'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
+    'Return whether a role may know of a snapshot: its taker, readers of its view, and pgslo''s owner.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.snapshot_called(name text) RETURNS pgslo_catalog.snapshot
 LANGUAGE plpgsql STABLE
@@ -76,7 +76,7 @@ BEGIN
     IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
-            MESSAGE = format('there is no snapshot "%s"', snapshot_called.name),
+            MESSAGE = format('snapshot "%s" does not exist', snapshot_called.name),
             HINT = 'SELECT name FROM pgslo.snapshot;';
     END IF;
     RETURN found;
@@ -96,7 +96,7 @@ BEGIN
     IF source IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
-            MESSAGE = format('%I.%I is no guarded view', guarded_view.source_schema, guarded_view.source_name),
+            MESSAGE = format('%I.%I is not a guarded view', guarded_view.source_schema, guarded_view.source_name),
             DETAIL = 'Snapshots are taken of what readers see.',
             HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
     END IF;

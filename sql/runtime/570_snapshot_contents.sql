@@ -37,7 +37,7 @@ BEGIN
         coalesce(snapshot.batch_by, 'NULL::text'), pgslo_catalog.row_text(snapshot.columns), content_of.table_name);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.content_of(pgslo_catalog.snapshot, text) IS 'The batches in a table of rows, with sums over what is in them.';
+COMMENT ON FUNCTION pgslo_catalog.content_of(pgslo_catalog.snapshot, text) IS 'Return the batches in a table of rows, with sums over their rows.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -24,7 +24,7 @@ BEGIN
     IF begin_snapshot.name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$' OR begin_snapshot.name = 'refuse_change' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_name',
-            MESSAGE = format('"%s" is no name for a snapshot', begin_snapshot.name),
+            MESSAGE = format('invalid snapshot name "%s"', begin_snapshot.name),
             HINT = 'A letter, then letters, digits, "_", "-" and ".", 63 at most.';
     END IF;
     SELECT v.source, v.definition INTO source, defined
@@ -55,7 +55,7 @@ BEGIN
     EXCEPTION WHEN unique_violation OR duplicate_table THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
-            MESSAGE = format('there is a snapshot "%s" already', begin_snapshot.name),
+            MESSAGE = format('snapshot "%s" already exists', begin_snapshot.name),
             HINT = 'Give this one another name, for example with the date in it.';
     END;
     -- A task's view may lack the column that says the batch.
@@ -70,11 +70,11 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %I.%I do not say which batch they belong to', begun.source_schema, begun.source_name),
-            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out what comes later by its batch.' ELSE 'What was unhealthy cannot be left out.' END,
+            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.' ELSE 'Unhealthy rows cannot be left out.' END,
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
-        -- A task's view tells of batches as far back as the task looks.
+        -- A task's view has batches of the task's window.
         SELECT t.within INTO within FROM pgslo_catalog.task t
         WHERE t.definition_id = target.definition_id AND t.batches = 'all'
           AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
@@ -118,7 +118,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = begun.definition;
     IF begun.content_hash IS NOT NULL OR begun.taken_by <> reader OR target.definition_id IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('snapshot "%s" is not yours to seal', begun.name);
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('must be owner of snapshot "%s"', begun.name);
     END IF;
     EXECUTE format('REVOKE INSERT ON TABLE pgslo_snapshot.%I FROM %I', begun.name, reader);
     IF begun.is_checked AND begun.condition IS NOT NULL THEN
@@ -152,7 +152,7 @@ BEGIN
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
-        'A snapshot that pgslo took; pgslo.snapshot tells of it to roles that may read its view.');
+        'A snapshot that pgslo took; pgslo.snapshot shows it to roles that may read its view.');
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
@@ -176,7 +176,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.seal_snapshot(text) IS 'Part of create_snapshot(): works out what is told of the rows, and keeps them as they are.';
+COMMENT ON FUNCTION pgslo.seal_snapshot(text) IS 'Part of create_snapshot(): compute the record of the rows, and protect them from changes.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[])
 LANGUAGE sql STABLE

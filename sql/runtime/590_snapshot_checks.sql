@@ -92,14 +92,14 @@ BEGIN
      ORDER BY coalesce(b.place, n.place));
     IF known.is_copy THEN
         RETURN QUERY
-        SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes is gone or switched off'::text
+        SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes was dropped or disabled'::text
         WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
     ELSE
         PERFORM pgslo_catalog.leave_room(room);
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.end_check(text) IS 'Part of verify_snapshot(): what differs from what was taken.';
+COMMENT ON FUNCTION pgslo.end_check(text) IS 'Part of verify_snapshot(): return differences from the taken rows.';
 
 CREATE OR REPLACE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE (about text, was text, is_now text)
 LANGUAGE plpgsql SECURITY INVOKER
@@ -117,7 +117,7 @@ BEGIN
     RETURN QUERY SELECT c.about, c.was, c.is_now FROM pgslo.end_check(verify_snapshot.name) AS c;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.verify_snapshot(text) IS 'What differs between a snapshot''s rows and what was written down of them; no row when nothing does.';
+COMMENT ON FUNCTION pgslo.verify_snapshot(text) IS 'Return differences between a snapshot''s rows and their record; no row without any.';
 
 CREATE OR REPLACE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -130,7 +130,7 @@ BEGIN
         EXISTS (SELECT FROM pg_roles r WHERE r.rolname = known.taken_by) AND pg_has_role(pgslo_catalog.caller(), known.taken_by, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('snapshot "%s" is not yours to drop', known.name),
+            MESSAGE = format('must be owner of snapshot "%s"', known.name),
             DETAIL = format('It was taken by %s.', known.taken_by),
             HINT = format('Ask %s, or %s.', known.taken_by, current_user);
     END IF;

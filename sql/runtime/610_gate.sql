@@ -196,7 +196,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(text, text, jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
+COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(text, text, jsonb) IS 'Return whether the snapshot that a gate requires exists, is fresh and unchanged.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.need_task(task text, reader name) RETURNS void
 LANGUAGE plpgsql STABLE

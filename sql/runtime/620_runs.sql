@@ -77,7 +77,7 @@ BEGIN
     RETURN (SELECT w.since FROM pgslo_catalog.task_watch w WHERE w.task = follow_task.task);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.follow_task(text) IS 'Begins to follow a task''s healthy batches; those that are there already are skipped. Says since when.';
+COMMENT ON FUNCTION pgslo.follow_task(text) IS 'Begin to follow a task''s healthy batches; existing ones are skipped. Return since when.';
 
 CREATE OR REPLACE FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -128,7 +128,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.begin_run(text, text, bigint) IS
-    'The next healthy batch that a task was not run for, written down as running; NULL when there is none, one runs, '
+    'Return the next healthy batch without a run of the task, recorded as running; NULL without one, or if one runs, '
     'or something the task reads is unhealthy now.';
 
 CREATE OR REPLACE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
@@ -161,4 +161,4 @@ CREATE OR REPLACE VIEW pgslo.task_run WITH (security_barrier) AS
 SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host, r.process_id, r.started_by
 FROM pgslo_catalog.task_run r
 WHERE r.started_by = current_user OR r.task IN (SELECT t.name FROM pgslo_catalog.task t JOIN pgslo_catalog.known_definition d USING (definition_id));
-COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';
+COMMENT ON VIEW pgslo.task_run IS 'Runs of tasks for healthy batches, and their results.';

@@ -17,7 +17,7 @@ WITH known AS MATERIALIZED (
         ORDER BY c.place DESC LIMIT 1
     ) b
 ), budgets AS MATERIALIZED (
-    SELECT b.definition, coalesce(b.rule, '') AS rule, b.left_fraction, b.burn_rate, b.burn_rate_lately FROM pgslo.budget b
+    SELECT b.definition, coalesce(b.rule, '') AS rule, b.remaining_fraction, b.burn_rate, b.recent_burn_rate FROM pgslo.budget b
 ), states AS MATERIALIZED (
     SELECT s.definition, s.broken_rules, s.quarantined_rows, s.last_recorded_at, s.waiting_batches, s.paused_at, s.missed_batches
     FROM pgslo.status s
@@ -53,10 +53,10 @@ FROM (
     CROSS JOIN LATERAL unnest(CASE r.columns WHEN '{}' THEN '{*}' ELSE r.columns END) AS c (name)
     GROUP BY n.definition, c.name
     UNION ALL
-    SELECT 'pgslo_budget_remaining_ratio', jsonb_build_object('table', b.definition, 'rule', b.rule), b.left_fraction FROM budgets b
+    SELECT 'pgslo_budget_remaining_ratio', jsonb_build_object('table', b.definition, 'rule', b.rule), b.remaining_fraction FROM budgets b
     UNION ALL
     SELECT 'pgslo_burn_rate', jsonb_build_object('table', b.definition, 'rule', b.rule, 'window', w.name), w.value
-    FROM budgets b CROSS JOIN LATERAL (VALUES ('whole', b.burn_rate), ('recent', b.burn_rate_lately)) AS w (name, value)
+    FROM budgets b CROSS JOIN LATERAL (VALUES ('whole', b.burn_rate), ('recent', b.recent_burn_rate)) AS w (name, value)
     UNION ALL
     SELECT s.name, jsonb_build_object('table', t.definition), s.value
     FROM states t CROSS JOIN LATERAL (VALUES

@@ -1,4 +1,4 @@
--- Who may do what with the runtime's objects: everybody, and whom `pgslo grants` gives a function of people. Everything else is the owner's alone.
+-- The rights on the runtime's objects: those of every role, and those of a function in `pgslo grants`. Everything else is the owner's alone.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.listed_rights()

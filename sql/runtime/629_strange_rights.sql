@@ -1,4 +1,4 @@
--- Rights on the runtime's objects that nobody meant to give: by default privileges, or by a restore that left the rights out.
+-- Rights on the runtime's objects that were not given on purpose: by default privileges, or by a restore that left the rights out.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.strange_rights()

@@ -63,9 +63,9 @@ def include_object(
     reflected: bool,  # noqa: FBT001 - Alembic passes it by place
     compare_to: SchemaItem | None,
 ) -> bool:
-    """Whether Alembic may compare an object: false for what is in the database alone and is pgslo's.
+    """Whether Alembic may compare an object: false for pgslo's objects, which only the database has.
 
-    NOT NULL of a column cannot be told from here: `setup` and `process_revision_directives` leave it alone.
+    NOT NULL of a column cannot be determined here: `setup` and `process_revision_directives` leave it alone.
     """
     if not reflected or compare_to is not None:
         return True
@@ -150,7 +150,7 @@ class _Findings:
             return set()
         owner, is_trusted = keeper
         if not is_trusted:
-            # Whoever may create schemas may have made this one: a view runs functions as the role that reads it.
+            # A role that may create schemas may have made this one: a view runs functions as the role that reads it.
             _log.warning(
                 "pgslo.rule belongs to role %s and is not read: which columns rules hold to NOT NULL is not known. Run Alembic as that role",
                 owner,

@@ -18,7 +18,7 @@ WHOLE = "*"
 _Z = 1.959964
 #: Columns that one batch missed, from which on its day is taken for an odd one; and such days at most.
 _COLUMNS_OF_A_DAY, _DAYS = 3, 6
-#: Alerts of a column that make it a loud one: so many, and so large a share of all.
+#: Alerts of a column that make it a loud one: their number, and their share of all.
 _OFTEN, _OFTEN_SHARE = 2, 0.15
 #: Share of the faults that may go for half as many false alarms.
 _GIVEN_UP = 0.05
@@ -28,7 +28,7 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 #: Where bands of scores begin. From SUSPECT_BELOW on people are notified.
 _BANDS = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 SUSPECT_BELOW = 2.0
-#: Precision is also told for a table that is seldom broken.
+#: Precision is also computed for a table with few faults.
 RARE = 0.02
 _NOT_JUDGED = frozenset({"unknown", "left out"})
 
@@ -41,7 +41,7 @@ class Judged:
         batch: Its name.
         rows: Its rows.
         column: The column, or ``*`` for the table as a whole.
-        fault: What was put in; ``None``: the batch was as it is in the table.
+        fault: The inserted fault; ``None``: the batch is unchanged.
         changed: Share of the values that the fault changed.
         verdict: met, missed, unknown, or left out: a fault of which nothing can be seen.
         score: How many times its bound the farthest number was; ``None`` when unknown or left out.
@@ -58,7 +58,7 @@ class Judged:
     said: str
 
     def is_told(self, times: float = 1.0) -> bool:
-        """Whether an alert was raised, or would have been at so many times the sensitivity.
+        """Whether an alert was raised, or would have been at a multiple of the sensitivity.
 
         At other than 1 it is close, not exact: what missed leaves the baseline, so one verdict moves later bounds.
         """
@@ -69,7 +69,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many."""
+    """A number out of a total."""
 
     hits: int
     of: int
@@ -151,7 +151,7 @@ class Report:
         first: First and last batch that was judged.
         batches: How many were judged.
         unknown: Faults that could not be judged, because too little was known of their column.
-        unseen: Faults that were left out by name, because they changed nothing that can be seen.
+        unseen: Faults that were left out by name, because they changed nothing visible.
         found: Over all faults.
         false_per_100: Alerts in 100 batches without a fault.
         noisy: Batches without a fault that raised an alert.
@@ -184,7 +184,7 @@ class Report:
 
 
 def precision(recall: float | None, false_a_batch: float, rate: float) -> float | None:
-    """Expected share of true alerts when so many batches have one fault each, and false alarms come as measured.
+    """Expected share of true alerts if this share of batches has one fault each, with the measured rate of false alarms.
 
     A fault raises one true alert with the probability of the recall; false alarms come in every batch.
     """
@@ -197,7 +197,7 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
 
     Args:
         judged: Rows of the replay, in its order.
-        rate: Share of batches with a fault that precision is told for.
+        rate: Share of batches with a fault that precision is computed for.
     """
     clean = [one for one in judged if one.fault is None and one.verdict not in _NOT_JUDGED]
     broken = [one for one in judged if one.fault is not None and one.verdict not in _NOT_JUDGED]
@@ -256,7 +256,7 @@ class Advice:
 
     Attributes:
         setting: The line.
-        because: What it would avoid, and what it would cost.
+        because: The avoided alarms, and the cost.
     """
 
     setting: str
@@ -299,8 +299,8 @@ def advice(result: Report, *, sensitivity: float) -> tuple[Advice, ...]:
         hits, of = sum(group.found.hits for group in groups), sum(group.found.of for group in groups)
         because = (
             f"{avoided} of {len(told)} alerts are of {'this column' if len(loud) == 1 else 'these columns'}: "
-            f"{_left(result, avoided)}. It costs what was found there, {hits} of {of} faults; "
-            "a rule of your own, such as completeness or range, can stand in"
+            f"{_left(result, avoided)}. It costs the faults found there, {hits} of {of}; "
+            "a rule of your own, such as completeness or range, can replace it"
         )
         found.append((avoided, Advice(f"unwatched: [{', '.join(map(_name, loud))}]", because)))
     point = next(
@@ -374,7 +374,7 @@ def _curve(clean: Sequence[Judged], broken: Sequence[Judged], batches: int, rate
 
 
 def times_for(judged: Sequence[Judged], *, recall: float) -> float | None:
-    """The least factor of the sensitivity at which so large a share of the faults is told of.
+    """The least factor of the sensitivity at which this share of the faults is reported.
 
     Returns:
         The factor, or ``None`` when no sensitivity finds as many: some faults moved nothing that is looked at.

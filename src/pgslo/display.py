@@ -1,4 +1,4 @@
-"""Text of other people made safe to show: names, batch keys, values, notes and errors are written by roles that nobody trusts."""
+"""Text of other people made safe to show: names, batch keys, values, notes and errors are written by roles that are not trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKUP = (
     (re.compile(r"&(?=#?\w+;)"), "& "),  # an entity, which some decode before they look for the rest
     (re.compile(r"@(?=everyone|here|(?:channel|all)\b)|(?<!\w)@(?=\w)", re.IGNORECASE), "@ "),  # a mention
     (re.compile(r"\](?=[(\[:])"), "] "),  # a link that shows other words than its address
-    (re.compile(r"(?<=\w):(?=//)"), ": "),  # an address, which is made a link wherever it stands
+    (re.compile(r"(?<=\w):(?=//)"), ": "),  # an address, which becomes a link at any place
     (re.compile(r"(?<!\w)(www\.|(?:mailto|tel|sms|callto|skype|xmpp|magnet):)(?=\S)", re.IGNORECASE), r"\1 "),
     (re.compile(r"(\*+|~+)(?=[^\s*~])"), r"\1 "),  # bold, struck out
     (re.compile(r"\|(?=\|)"), "| "),  # hidden until clicked
@@ -58,7 +58,7 @@ def json_text(text: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """Return printable text that no chat or mail program takes for markup: nobody is mentioned, and no address is a link."""
+    """Return printable text that no chat or mail program takes for markup: no person is mentioned, and no address is a link."""
     text = printable(text)
     for pattern, instead in _MARKUP:
         text = pattern.sub(instead, text)

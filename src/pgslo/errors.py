@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Errors that are gathered at a time: nobody mends more before he tries again.
+#: Errors that are gathered at a time: more are rarely fixed before the next try.
 MAX_ERRORS = 100
 
 
@@ -28,7 +28,7 @@ class Location:
 
 
 class PgsloError(Exception):
-    """pgslo could not do what was asked.
+    """A command or a call failed.
 
     Args:
         message: What happened, lower case, without a full stop, as PostgreSQL's style guide asks.
@@ -66,7 +66,7 @@ class DefinitionError(PgsloError):
 
 
 class DefinitionErrors(PgsloError):
-    """Several definition errors, all reported at once so that an author mends a file in one go.
+    """Several definition errors, all reported at once so that an author can fix a file at once.
 
     Attributes:
         errors: The errors in file order; never empty.
@@ -81,7 +81,7 @@ class DefinitionErrors(PgsloError):
 
 
 class Problems:
-    """The errors of a definition, gathered so that an author mends it in one go."""
+    """The errors of a definition, gathered so that an author can fix it at once."""
 
     def __init__(self) -> None:
         self.errors: list[DefinitionError] = []
@@ -107,7 +107,7 @@ class Problems:
         return _Collecting(self)
 
     def check(self) -> None:
-        """Raise what was gathered, in file order.
+        """Raise the gathered errors, in file order.
 
         Raises:
             DefinitionErrors: There is at least one.

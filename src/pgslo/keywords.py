@@ -1,4 +1,4 @@
-"""PostgreSQL's key words that cannot stand for a name without quotes (``pg_get_keywords()`` on 18, catcode <> 'U')."""
+"""PostgreSQL's key words that cannot be a name without quotes (``pg_get_keywords()`` on 18, catcode <> 'U')."""
 
 RESERVED = frozenset(
     """

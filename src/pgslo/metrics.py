@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """A metric: its name, the labels of its series, and what it says. All are gauges."""
+    """A metric: its name, the labels of its series, and its meaning. All are gauges."""
 
     name: str
     labels: tuple[str, ...]
@@ -47,7 +47,7 @@ OF_THE_VIEW = (
     Family(
         "pgslo_drift_score",
         ("table", "column"),
-        "How far the newest closed batch is from what was learned; 1 is at the bound. Column * is the table as a whole.",
+        "Distance of the newest closed batch from its baseline; 1 is at the bound. Column * is the table as a whole.",
     ),
     Family(
         "pgslo_budget_remaining_ratio",
@@ -122,7 +122,7 @@ def serving(address: tuple[str, int], read: Read) -> Iterator[int]:
         read: Called for each scrape, by one thread at a time or several; must not raise.
 
     Raises:
-        PgsloError: prometheus-client is not installed, or nobody can listen there.
+        PgsloError: prometheus-client is not installed, or the address cannot be used.
     """
     _check_installed()
     from prometheus_client import start_http_server
@@ -173,7 +173,7 @@ class _Collector:
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """The families of a look at the database, each with its series."""
+        """The families of one read of the database, each with its series."""
         from prometheus_client.core import GaugeMetricFamily
 
         by_name: dict[str, list[Sample]] = {}

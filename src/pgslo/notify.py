@@ -1,4 +1,4 @@
-"""Who is told of which incidents, when and in which words. Decides; sending is one function, through apprise."""
+"""The recipients, times and words of incident notifications. Decides; sending is one function, through apprise."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Route:
         owners: Of the rule or its definition.
         tasks: That read a column the rule is about.
         contacts: Of such tasks.
-        repeat: How often an open page that nobody acknowledged is told again; ``None``: never.
-        format: What is sent: ``text`` by apprise, or ``json`` or ``openlineage`` by HTTP (``webhooks.py``).
+        repeat: How often an open page is sent again until it is acknowledged; ``None``: never.
+        format: The format: ``text`` by apprise, or ``json`` or ``openlineage`` by HTTP (``webhooks.py``).
         link: A template of the address of an incident; ``None``: messages have none.
     """
 
@@ -51,7 +51,7 @@ class Route:
     link: str | None = None
 
     def wants(self, incident: Incident) -> bool:
-        """Whether an incident is told here."""
+        """Whether an incident is sent on this route."""
         return (
             (not self.tables or any(fnmatch.fnmatchcase(incident.definition, one) for one in self.tables))
             and (not self.owners or incident.owner in self.owners)
@@ -66,7 +66,7 @@ class Incident:
 
     Attributes:
         opening: Number of the event that opened it, or reopened it last.
-        over_mark: Number of the event with which it was over last; 0 when there is none.
+        over_mark: Number of the event with which it was over last, or 0.
         ending: Number of the event that resolved it last; 0 when none did.
         over_at: When later batches met its rule; ``None`` while it is open.
         stored: How many of its missed batches are stored, in words.
@@ -123,7 +123,7 @@ class Delivery:
 
     @property
     def mark(self) -> int:
-        """The number of the event that it tells of."""
+        """The number of its event."""
         return int(self.delivery_key.split("/")[3])
 
 
@@ -152,13 +152,13 @@ def decide(
     since: Mapping[str, dt.datetime],
     now: dt.datetime,
 ) -> tuple[Message, ...]:
-    """What has to be said now.
+    """The messages that are due now.
 
     Args:
         incidents: By page.
         routes: Where messages go.
-        deliveries: What was written down before about these pages.
-        since: When each route was first known; what was over before is no news to it.
+        deliveries: The earlier records of these pages.
+        since: When each route was first known; incidents that were over before are not sent to it.
         now: The database's clock.
     """
     before = tuple(deliveries)
@@ -201,7 +201,7 @@ def _decide_one(
 
     if not all(was_told_of(incident) for incident in heard):
         mark = max(incident.opening for incident in heard)
-        number = 1 + sum(one.mark == mark for one in opened)  # one that was muted so far joins what was told
+        number = 1 + sum(one.mark == mark for one in opened)  # one that was muted so far joins the sent ones
         return _message("opened", route, heard, mark, number=number)
     if route.repeat is None or all(incident.acknowledged_at for incident in heard):
         return None
@@ -240,7 +240,7 @@ def _message(
     lines = []
     for incident in incidents[:_MOST_INCIDENTS]:
         rule, promise = _cut(incident.rule), _cut(incident.promise)
-        lines.append(f"Incident {incident.incident_id}: rule {rule} wants {promise}.")
+        lines.append(f"Incident {incident.incident_id}: rule {rule} expects {promise}.")
         if incident.resolved_at is not None:
             by = f" by {_cut(incident.resolved_by)}" if incident.resolved_by else ""
             words = (incident.resolution or "").replace("_", " ")
@@ -278,13 +278,13 @@ def _message(
 
 
 def _stored(incidents: Sequence[Incident]) -> str:
-    """What is still stored of incidents that are over, in words."""
+    """The stored batches of incidents that are over, in words."""
     found = [incident.stored for incident in incidents if incident.resolved_at is None and incident.stored]
     return found[0] if len(set(found)) == 1 else "missed batches are still stored"
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:
-    """The text of somebody else on one line, cut to a length."""
+    """A text of another role on one line, cut to a length."""
     line = one_line(text[: 2 * longest])  # a key of megabytes is not read to its end
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
@@ -300,10 +300,10 @@ def send(
 
     Args:
         to: An apprise URL, or ``env:NAME``.
-        event: What it tells of.
+        event: Its event.
         subject: Its first line.
         body: The rest.
-        key: Shown at the end, so that a receiver can tell a repetition.
+        key: Shown at the end, so that a receiver can recognise a repetition.
         is_again: Whether an earlier attempt may have arrived.
         link: The address of the incident, encoded; the only one in the message.
 

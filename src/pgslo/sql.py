@@ -147,7 +147,7 @@ def listed(parts: Iterable[Sql], indent: int) -> Sql:
     """The parts with commas between them, on as many lines as they need.
 
     Args:
-        parts: What is listed.
+        parts: The listed items.
         indent: Blanks at the beginning of each further line.
     """
     return Sql(f",\n{' ' * indent}".join(line.text for line in lines(parts, indent)))
@@ -157,7 +157,7 @@ def lines(parts: Iterable[Sql], indent: int = 0) -> tuple[Sql, ...]:
     """The parts with commas between them, as the lines that they need.
 
     Args:
-        parts: What is listed.
+        parts: The listed items.
         indent: Blanks at the beginning of each line.
     """
     found: list[str] = []
@@ -239,5 +239,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
-        auto_reload=False,  # what is installed does not change while it runs
+        auto_reload=False,  # installed files do not change while it runs
     )

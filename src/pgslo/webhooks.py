@@ -39,7 +39,7 @@ class Sent:
 
     Attributes:
         key: The same for each attempt.
-        event: What it tells of.
+        event: Its event.
         subject: Its first line, for people.
         text: The rest, for people.
         page: The number of the page.
@@ -80,7 +80,7 @@ def _encoded(text: str) -> str:
 
 
 def template_faults(template: str) -> Iterator[str]:
-    """Yield what is wrong with a template of links."""
+    """Yield the errors of a template of links."""
     if not re.match(r"https?://[^\s/{}]+(/|\Z)", template):
         yield "a link begins with https:// or http:// and a host without a place in it"
     if re.search(r"[\s<>\"'`\\]", template):
@@ -165,7 +165,7 @@ def lineage(sent: Sent, database: Database, template: str | None) -> dict[str, A
         "eventTime": _moment(sent.at),
         "producer": _PRODUCER,
         "schemaURL": _EVENT_SCHEMA,
-        # The same for each attempt: a receiver tells a repetition by it.
+        # The same for each attempt: a receiver recognises a repetition by it.
         "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"pgslo:{database}:{sent.key}")), "facets": {}},
         "job": {"namespace": "pgslo", "name": table, "facets": documentation},
         "inputs": [
@@ -180,7 +180,7 @@ def lineage(sent: Sent, database: Database, template: str | None) -> dict[str, A
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """What is sent goes where the configuration says, and nowhere else."""
+    """Messages are sent to the configured address, and nowhere else."""
 
     def redirect_request(self, *_args: Any) -> None:
         """Follow none."""
@@ -192,7 +192,7 @@ def post(address: str, content: Mapping[str, Any], *, key: str) -> None:
     Args:
         address: Where to; a name and a password in it become a header.
         content: The document.
-        key: Of the message, as a header, by which a receiver can leave out what it has.
+        key: Of the message, as a header, by which a receiver can ignore a repetition.
 
     Raises:
         NotifyError: It was not accepted, or could not be tried.

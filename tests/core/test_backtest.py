@@ -109,7 +109,7 @@ def test_advice_names_the_columns_that_make_the_false_alarms():
     )
     assert loud[0] == "unwatched: [month]"
     assert loud[1].startswith("5 of 6 alerts are of this column: 30.0 -> 5.0 in 100 batches. It costs")
-    assert "20 of 20 faults" in loud[1]
+    assert "the faults found there, 20 of 20;" in loud[1]
     assert advised([(f"2026-01-{n:02}", "No", 9.0) for n in range(3, 6)])[0][0] == 'unwatched: ["No"]'
 
 

@@ -151,9 +151,9 @@ def test_completion_is_there_for_each_shell(shell: str) -> None:
         (["lint", "--format", "xml"], "xml"),
         (["uninstall"], "--all"),
         (["uninstall", "--all", "features.user_stats", "--yes"], "--all"),
-        (["apply"], "no terminal to ask on"),
-        (["uninstall", "--all"], "no terminal to ask on"),
-        (["quarantine", "drop", "1"], "no terminal to ask on"),
+        (["apply"], "which needs a terminal"),
+        (["uninstall", "--all"], "which needs a terminal"),
+        (["quarantine", "drop", "1"], "which needs a terminal"),
         (["quarantine", "release", "1", "--set", "age"], "COLUMN=VALUE"),
         (["quarantine", "release", "1", "--set", "=3"], "COLUMN=VALUE"),
         (["quarantine", "release", "1", "--set", "age=3", "--set", "age=4"], "twice"),
@@ -296,7 +296,7 @@ def test_there_have_to_be_definitions(run: Run, tmp_path: Path) -> None:
     assert missing.exit_code == root.ERROR
     assert missing.stderr.startswith("error: slos does not exist\nhint: make that folder")
     (tmp_path / "slos").mkdir()
-    assert run("lint").stderr.startswith("error: there are no definitions in slos\n")
+    assert run("lint").stderr.startswith("error: found no definitions in slos\n")
     assert run("lint", "gone.yml").stderr == "error: gone.yml does not exist\n"
 
 

@@ -161,7 +161,7 @@ WRONG = [
         HEADER + "-- parameter: p text\nlower({{ p }}) = '{{ value }}'",
         4,
         19,
-        '"value" stands inside quotes',
+        '"value" is inside quotes',
         "Leave the quotes out",
     ),
     (HEADER + "new.{{ value }} > 0", 3, 4, "qualified names", None),

@@ -38,7 +38,7 @@ def test_all_checks_as_they_are(run: Run) -> None:
     assert Path("slos/app.a.yml").read_text(encoding="utf-8") == (
         "# Written by pgslo import from dbt. Rules are in the order of the source and no write is changed (enforce: false).\n"
         "table: app.a\n"
-        "key: none  # no check says what is unique; take this line out if the table has a primary key\n"
+        "key: none  # no check names unique columns; take this line out if the table has a primary key\n"
         "enforce: false\n"
         "\n"
         "columns:\n"

@@ -130,4 +130,4 @@ def test_a_manifest_of_another_version_is_refused(version: str) -> None:
     text = json.dumps(MANIFEST).replace("v12", version)
     done = imported(text, name="manifest.json")
     assert done.entries == ()
-    assert "is no manifest of version 9 or later" in done.failures[0].message
+    assert "is not a manifest of version 9 or later" in done.failures[0].message

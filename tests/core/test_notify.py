@@ -68,7 +68,7 @@ def test_columns_that_broke_together_are_one_message_that_names_each():
     told = Told()
     (message,) = told.now(AGE, COUNTRY)
     assert message.subject == "features.stats: age, country: 2 rules missed, batch 2026-11-25"
-    assert "rule age_range wants age between 0 and 120." in message.body
+    assert "rule age_range expects age between 0 and 120." in message.body
     assert "Read by spend (#spend)." in message.body
     assert told.now(AGE, COUNTRY) == []
     (end,) = told.now(resolved(AGE), resolved(COUNTRY, 21))

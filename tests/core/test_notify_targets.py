@@ -141,7 +141,7 @@ def test_telegram_gets_entities(sent):
 def test_every_text_is_one_line():
     message = decided(INCIDENT)
     assert "\n" not in message.subject
-    ours = ("Incident 1: rule soft wants ", "<x ", "Written by ", "Read by ", "Owner: ", "")
+    ours = ("Incident 1: rule soft expects ", "<x ", "Written by ", "Read by ", "Owner: ", "")
     assert all(line.startswith(ours) for line in message.body.split("\n"))
     assert len(message.body.split("\n")) == 6
     assert not any(line.startswith("Bcc") for line in message.body.split("\n"))

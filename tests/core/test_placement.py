@@ -134,7 +134,7 @@ def test_rules_by_trigger_on_a_distributed_or_reference_table(rule: str) -> None
         "feat.t is distributed by id: what triggers record on its nodes does not reach the coordinator"
     ]
     assert refused(rule, catalog(t=COPIED)) == [
-        "each node has a copy of feat.t and would judge it by itself; only rules that are PostgreSQL constraints can be kept"
+        "each node has a copy of feat.t and would evaluate it alone; only rules that are PostgreSQL constraints can be enforced"
     ]
     accepted(rule, catalog(r=HASHED))
 

@@ -81,7 +81,7 @@ def test_an_edited_function_is_replaced_and_locks_nothing() -> None:
     ]
     steps = plan.make([compiled()], with_installed(*installed)).steps
     assert {(step.action, step.kind, step.lock) for step in steps} == {("replace", "function", "")}
-    assert {step.reason for step in steps} == {"somebody edited the function"}
+    assert {step.reason for step in steps} == {"the function was edited"}
 
 
 def test_a_trigger_that_was_switched_off_is_put_back() -> None:
@@ -119,7 +119,7 @@ def test_a_view_that_others_stand_on_is_not_dropped() -> None:
         else one
         for one in everything()
     ]
-    with pytest.raises(PlanError, match="stand on it"):
+    with pytest.raises(PlanError, match="depend on it"):
         plan.make([compiled()], with_installed(*installed))
 
 

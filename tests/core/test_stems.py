@@ -50,10 +50,10 @@ def test_every_page_has_the_same_form():
     for kind in CLASSES & _stems("docs/reference/rules", ".md"):
         page = (ROOT / "docs/reference/rules" / f"{kind}.md").read_text(encoding="utf-8")
         assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
-            "What it promises",
+            "Meaning",
             "Parameters",
-            "What a breach looks like",
-            "What it costs",
+            "Violations",
+            "Cost",
             "How to resolve it",
         ], kind
 

@@ -21,13 +21,13 @@ class Catalog:
         runtime: Version of the installed runtime, or ``None``.
         expression_types: Type of each batch expression, its category, and whether it is PostgreSQL's own, by table and text.
         renamed: Definitions whose table has another name by now, by that name.
-        replaced: Definitions whose name another table has by now: it was made anew, or swapped in.
-        user: The role that asks, and that applies what is planned.
+        replaced: Definitions whose name another table has by now: it was re-created, or swapped in.
+        user: The asking role, which applies the plan.
         keeper: The owner of pgslo, or the role that is about to install it.
         views: Guarded views that are installed, by name.
         reaches: What owners of defined tables may do with other relations, by the table and the other relation.
         batch_keys: What the batches of each definition are by, as it was applied last.
-        stated: What is installed of each definition, in its own words.
+        stated: The installed state of each definition, in its own words.
         gist_types: Types whose values an exclusion constraint can hold to be equal, or not, by the extension btree_gist.
         citus: The Citus cluster, where the database has that extension.
         encoding: Of the database, as PostgreSQL calls it.
@@ -69,7 +69,7 @@ class StrangeRight:
     """A right on an object of the runtime that no list gives, or one of everybody that is missing.
 
     Attributes:
-        role: Who has it, or ``PUBLIC``.
+        role: The role that has it, or ``PUBLIC``.
         kind: Of the object, such as ``function``.
         privilege: As PostgreSQL calls it.
         object: Its name.

@@ -40,7 +40,7 @@ class Placement:
     Attributes:
         kind: ``distributed``: on several nodes, or on one by its schema. ``reference``: a copy on each node.
             ``managed``: on the coordinator, under another name.
-        column: The distribution column; empty if there is none.
+        column: The distribution column, or empty.
         colocation: Number of the group of tables that are distributed together.
     """
 

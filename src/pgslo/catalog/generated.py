@@ -23,7 +23,7 @@ Kind = Literal[
 
 
 def identity(names: tuple[str, ...], relation: Name | None) -> str:
-    """One text for an object's name and the table it stands on."""
+    """One text for an object's name and its table."""
     name = ".".join(names)
     return f"{name} ON {'.'.join(relation)}" if relation else name
 
@@ -33,15 +33,15 @@ class Installed:
     """An object in the database that pgslo generated, known by its owner or the registry, and the fingerprint in its comment.
 
     Attributes:
-        kind: What it is.
+        kind: The kind of object.
         names: Its name, with its schema where it has one of its own.
         definition: Name of the definition it was made for.
         fingerprint: Of the text it was made from.
-        relation: The table it stands on, for what stands on one.
+        relation: Its table, if it has one.
         body: A function's body as the server keeps it, byte for byte; ``None`` for other kinds.
-        validated: False for a constraint or an assertion that old rows have not been held against yet, or an invalid index.
-        enabled: False for a trigger that somebody switched off, and for a registration with rules that broke.
-        dependants: Objects of other people that stand on it, in words, with their owners.
+        validated: False for a constraint or an assertion that old rows were not checked against yet, or an invalid index.
+        enabled: False for a disabled trigger, and for a registration with rules that broke.
+        dependants: Objects of other roles that depend on it, in words, with their owners.
         refers_to: The table that a foreign key refers to.
         cloned: Whether partitions have clones of it, as of a row trigger.
         owner: Of what has an owner of its own; empty for other kinds.
@@ -73,7 +73,7 @@ class Forgery:
     """An object whose comment says that pgslo generated it, though its owner is another role.
 
     Attributes:
-        kind: What it is, in words.
+        kind: The kind of object, in words.
         definition: The definition that its comment names.
     """
 

@@ -62,7 +62,7 @@ class Column:
         generated: ``''``, ``'s'`` (stored) or ``'v'`` (virtual).
         plain: Whether the base type is PostgreSQL's own, so that only PostgreSQL's casts convert its values.
         stranger: The role that owns the type, or a type that it is made of, and is neither a superuser nor the owner
-            of pgslo, nor the role that asks; ``None`` if there is none. The owner of the table may be one.
+            of pgslo, nor the asking role, or ``None``. The owner of the table may be one.
         type_number: The oid of its type, which another type under its name does not have.
         comment: The beginning of its comment; empty without one.
         fields: Those of a composite type, in their order.

@@ -1,4 +1,4 @@
-"""What is installed of a definition, in its own words."""
+"""The installed state of a definition, in its own words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: one module a verb group; printing lives here, and the one boundary where errors are shown."""
+"""The command line: one module a verb group; it has all printing, and the one boundary where errors are shown."""
 
 from pgslo.cli.root import main
 

@@ -46,7 +46,7 @@ class Configuration:
         definitions: Folder of the definition files.
         kinds: Folder of the organisation's own kinds.
         dsn: The database, unless the command line or the environment name another.
-        path: The file it comes from; ``None`` when there is none.
+        path: The file it comes from; ``None`` without one.
         holidays: Days that are not like others, for definitions that list none.
         history: How many batches keep their profiles and verdicts, or for how long, for definitions that say nothing of it.
         routes: Where messages about incidents go.
@@ -167,7 +167,7 @@ def _history(value: Any, text: str, path: Path) -> int | timedelta:
 
 
 def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
-    """What stands under ``[notify]``: ``repeat``, and a table for each route."""
+    """The content of ``[notify]``: ``repeat``, and a table for each route."""
     if not isinstance(notify, dict):
         raise ConfigurationError(
             '"notify" has to be a table', hint="[notify.oncall]", location=_place("notify", text, path)
@@ -247,7 +247,7 @@ def _span(value: Any, key: str, text: str, path: Path) -> timedelta:
 
 
 def _place(key: str, text: str, path: Path) -> Location:
-    """Where a key or a table of that name begins; tomllib does not tell."""
+    """Where a key or a table of that name begins, which tomllib does not report."""
     name = re.compile(rf"""[ \t]*(?:\[+[ \t]*)?(?P<key>["']?{re.escape(key)}["']?)[ \t]*[=.\]]""")
     for number, line in enumerate(text.splitlines(), 1):
         if match := name.match(line):

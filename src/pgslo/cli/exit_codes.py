@@ -9,7 +9,7 @@ class ExitCode(IntEnum):
     """What a command ends with.
 
     Attributes:
-        OK: It did what was asked, and there is nothing to see to.
+        OK: The command succeeded, and nothing needs attention.
         ERROR: It could not do it.
         USAGE: The command line is wrong.
         CHANGES: There is something to apply.

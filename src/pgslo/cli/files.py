@@ -10,7 +10,7 @@ from pathlib import Path
 def put(path: Path, text: str) -> None:
     """Write a file so that who reads it meanwhile gets the old one or the new one; folders are made.
 
-    A symbolic link at its place, which a repository may bring, is replaced and not followed. The file has a name that nobody
+    A symbolic link at its place, which a repository may bring, is replaced and not followed. The file has a name that no other role
     can know until it is whole.
 
     Raises:

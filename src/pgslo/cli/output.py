@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -45,7 +45,7 @@ def message(text: str, **style: Any) -> None:
 
 
 def _styled(text: str, **style: Any) -> str:
-    """The text with colours, which click leaves out where there is no terminal (no-color.org)."""
+    """The text with colours, which click leaves out without a terminal (no-color.org)."""
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
@@ -80,7 +80,7 @@ def warning(text: str, *, detail: str | None = None, hint: str | None = None) ->
 
 
 def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
-    """Show a server's warning; what is less than a warning is not shown."""
+    """Show a server's warning; messages of lower levels are not shown."""
     if diagnostic.severity_nonlocalized == "WARNING":
         warning(
             diagnostic.message_primary or "", detail=diagnostic.message_detail, hint=diagnostic.message_hint
@@ -92,6 +92,26 @@ class Json:
     """A value that is JSON already, to be printed in its own digits: Python's floats would cut a long number."""
 
     text: str
+
+
+#: Deprecated names of members in JSON, and those that replace them: docs/reference/deprecated.md.
+_NEW_NAMES = {
+    "promise": "summary",
+    "said": "detail",
+    "thing": "object",
+    "left_over": "remaining",
+    "left_fraction": "remaining_fraction",
+    "burn_rate_lately": "recent_burn_rate",
+}
+
+
+def _with_new_names(value: object) -> object:
+    """Return the rows of a document with both names of their members."""
+    if isinstance(value, list | tuple):
+        return [_with_new_names(one) for one in value]
+    if isinstance(value, Mapping) and "definition" in value:
+        return {**value, **{new: value[old] for old, new in _NEW_NAMES.items() if old in value}}
+    return value
 
 
 def document(**content: Any) -> None:
@@ -107,7 +127,12 @@ def document(**content: Any) -> None:
             return mark
         raise TypeError(f"{type(value).__name__} has no form in JSON")
 
-    text = json.dumps({"version": JSON_VERSION} | content, indent=2, ensure_ascii=False, default=plain)
+    text = json.dumps(
+        {"version": JSON_VERSION} | {key: _with_new_names(value) for key, value in content.items()},
+        indent=2,
+        ensure_ascii=False,
+        default=plain,
+    )
     for mark, value in ready.items():
         text = text.replace(mark, value)
     click.echo(json_text(text))
@@ -124,19 +149,19 @@ def is_terminal() -> bool:
 
 
 def can_ask() -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a person can answer."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def check_answerable(verb: str, *, yes: bool) -> None:
-    """Refuse, before any work is done, what will have to ask with nobody there to answer.
+    """Refuse, before any work is done, a command that has to ask where nothing can answer.
 
     Raises:
-        click.UsageError: There is no terminal to ask on, and ``--yes`` was not given.
+        click.UsageError: A question needs a terminal, and ``--yes`` was not given.
     """
     if not yes and not can_ask():
         raise click.UsageError(
-            f"{verb} asks before it changes anything, and there is no terminal to ask on. Give --yes to go ahead."
+            f"{verb} asks before it changes anything, which needs a terminal. Give --yes to go ahead."
         )
 
 
@@ -212,7 +237,7 @@ def _draw(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: froze
 
 
 class Progress:
-    """Tells of steps as they begin: one line that changes on a terminal, a line each elsewhere."""
+    """Reports steps as they begin: one line that changes on a terminal, a line each elsewhere."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -234,7 +259,7 @@ class Progress:
             self._live.stop()
 
     def step(self, name: str) -> None:
-        """A step begins, goes on, or is tried again; lines that stay tell it once."""
+        """A step begins, continues, or is tried again; permanent lines report it once."""
         if name == self._shown or (self._live is None and name in self._seen):
             return
         self._shown = name
@@ -261,7 +286,7 @@ def about(seconds: float) -> str:
 
 
 class Counter:
-    """Tells how far a long piece of work is: a line that changes on a terminal, a line for each tenth elsewhere."""
+    """Reports the progress of long work: a line that changes on a terminal, a line for each tenth elsewhere."""
 
     def __init__(self, noun: str) -> None:
         self._noun = noun
@@ -284,7 +309,7 @@ class Counter:
             self._live.stop()
 
     def at(self, number: int, total: int) -> None:
-        """So many of so many are done."""
+        """Report the finished number of the total."""
         text = f"{self._noun} {number:,} of {total:,}"
         if 0 < number < total:
             left = (time.monotonic() - self._began) / number * (total - number)
@@ -296,7 +321,7 @@ class Counter:
             message(text)
 
     def doing(self, what: str) -> None:
-        """What is under way, where nobody knows how much there is of it."""
+        """The current work, whose amount is not known."""
         if self._live is not None:
             from rich.text import Text
 

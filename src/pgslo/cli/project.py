@@ -1,4 +1,4 @@
-"""A project's files: which definitions and kinds there are, and what they say."""
+"""A project's files: definitions and kinds, and their content."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load(configuration: Configuration, paths: Sequence[Path]) -> Project:
     Raises:
         DefinitionErrors: Everything that is wrong with any of them.
         ConfigurationError: A kind of the project's own is wrong.
-        PgsloError: There are none, or a file cannot be read.
+        PgsloError: The project has none, or a file cannot be read.
     """
     files = find_files(configuration, paths)
     texts = {str(output.shown_path(path)): _text(path) for path in files}
@@ -57,7 +57,7 @@ def find_files(configuration: Configuration, paths: Sequence[Path]) -> tuple[Pat
     """The definition files, in the order of their names.
 
     Raises:
-        PgsloError: There are none.
+        PgsloError: The project has none.
     """
     found: dict[Path, Path] = {}
     for place in paths or (configuration.definitions,):
@@ -66,7 +66,7 @@ def find_files(configuration: Configuration, paths: Sequence[Path]) -> tuple[Pat
     if not found:
         places = ", ".join(str(output.shown_path(path)) for path in paths or (configuration.definitions,))
         raise PgsloError(
-            f"there are no definitions in {places}",
+            f"found no definitions in {places}",
             hint="a definition is a file that ends in .yml, one per table",
         )
     return tuple(found.values())

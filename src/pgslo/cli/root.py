@@ -25,7 +25,7 @@ from pgslo.errors import DatabaseError, PgsloError
 
 __all__ = ["BREACH", "CHANGES", "ERROR", "INTERRUPTED", "OK", "USAGE", "Root", "main"]
 
-#: Verb: where it is, and what it does in a line. The line is kept here so that help need not load the verb.
+#: Verb: its module, and its help in a line. The line is kept here so that help need not load the verb.
 _VERBS = {
     "init": ("pgslo.cli.authoring.init:init", "Begin a project: folder, configuration, a first definition."),
     "lint": ("pgslo.cli.authoring.lint:lint", "Check definition files; needs no database."),
@@ -35,7 +35,7 @@ _VERBS = {
     "migrate": ("pgslo.cli.applying.migrate:migrate", "Bring the runtime in the database up to this pgslo."),
     "suggest": (
         "pgslo.cli.authoring.suggest:suggest",
-        "Write a definition to begin with, from a table that is there.",
+        "Write a first definition from an existing table.",
     ),
     "import": (
         "pgslo.cli.authoring.importing:import_",
@@ -45,7 +45,7 @@ _VERBS = {
         "pgslo.cli.authoring.exporting:export",
         "Write definitions as data contracts, tests of dbt or OpenSLO.",
     ),
-    "learn": ("pgslo.cli.authoring.learn:learn", "Learn from rows that are there already."),
+    "learn": ("pgslo.cli.authoring.learn:learn", "Learn from existing rows."),
     "backtest": ("pgslo.cli.authoring.backtest:backtest", "Find out how good the alerts are on a table."),
     "extension": (
         "pgslo.cli.applying.extension:extension",
@@ -54,25 +54,25 @@ _VERBS = {
     "status": ("pgslo.cli.operating.status:status", "Show how the defined tables are."),
     "incidents": (
         "pgslo.cli.operating.incidents:incidents",
-        "Look at incidents, and say what becomes of them.",
+        "List and manage incidents.",
     ),
-    "explain": ("pgslo.cli.operating.incidents:explain", "Tell what is known of an incident."),
+    "explain": ("pgslo.cli.operating.incidents:explain", "Show the record of an incident."),
     "drift": ("pgslo.cli.applying.drift:drift", "Find what moved since the last apply."),
     "pause": ("pgslo.cli.operating.pause:pause", "Switch rules off for now, without locking a table."),
-    "resume": ("pgslo.cli.operating.pause:resume", "Switch on again what was paused."),
+    "resume": ("pgslo.cli.operating.pause:resume", "Enable paused rules again."),
     "quarantine": (
         "pgslo.cli.operating.quarantine:quarantine",
         "Look at rows that were kept out, and decide about them.",
     ),
     "snapshot": (
         "pgslo.cli.training.snapshot:snapshot",
-        "Keep what was read for training, and tell it from what is there now.",
+        "Save training data, and compare it with the current table.",
     ),
     "gate": ("pgslo.cli.training.gate:gate", "Say whether a task may be trained now."),
     "tick": ("pgslo.cli.operating.tick:tick", "Close and judge batches that are due."),
     "prune": (
         "pgslo.cli.operating.prune:prune",
-        "Make old state small, and remove what is older than the history.",
+        "Compress old state, and remove state older than the history.",
     ),
     "grants": (
         "pgslo.cli.applying.grants:grants",
@@ -80,7 +80,7 @@ _VERBS = {
     ),
     "watch": (
         "pgslo.cli.operating.watch:watch",
-        "Tell people of incidents, as the routes of pgslo.toml say.",
+        "Send incident notifications to the routes in pgslo.toml.",
     ),
     "metrics": (
         "pgslo.cli.operating.metrics:metrics",
@@ -125,7 +125,7 @@ class Root(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb, or tell which one may have been meant."""
+        """Find the verb, or suggest a similar one."""
         if args and args[0] not in _VERBS:
             if "://" in args[0] or "password" in args[0]:
                 raise click.UsageError("Give the database with --dsn.", ctx)
@@ -180,7 +180,7 @@ def _show(exc: Exception, session: Session) -> int:
     if isinstance(exc, OSError) and exc.errno in (errno.EPIPE, errno.ENOSPC):
         _give_stdout_up()
         if exc.errno == errno.EPIPE:
-            return ERROR  # whoever read the output has gone, for example head: no error worth a word
+            return ERROR  # the reader of the output has ended, for example head: not an error
     if session.verbose:
         for line in "".join(traceback.format_exception(exc)).rstrip().split("\n"):
             output.message(line)
@@ -204,7 +204,7 @@ def _interrupted() -> int:
 
 
 def _give_stdout_up() -> None:
-    """Let what is still to be written go nowhere, or Python would complain on its way out."""
+    """Discard the rest of the output, or Python would complain on its way out."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -219,7 +219,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 @click.group(
     cls=Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 well, 1 error, 2 wrong usage, 3 there are changes to apply, 4 a promise is broken.",
+    epilog="Exit codes: 0 success, 1 error, 2 wrong usage, 3 there are changes to apply, 4 a rule is violated.",
 )
 @root_options
 @click.option(

@@ -58,7 +58,7 @@ class Session:
             reason: Why a command that seems only to read writes as well.
 
         Raises:
-            DatabaseError: There is no connection, or the command writes and the server or the session is read-only.
+            DatabaseError: The connection failed, or the command writes and the server or the session is read-only.
         """
         from pgslo import database  # the driver takes a while to load
 
@@ -98,7 +98,7 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def session_options(function: _Function) -> _Function:
-    """The options that may stand after a verb as well as before it; after it they win."""
+    """The options that may be given after a verb as well as before it; after it they win."""
     return _options(function, is_root=False)
 
 
@@ -129,7 +129,7 @@ def _options(function: _Function, *, is_root: bool) -> _Function:
             expose_value=False,
             callback=_set("runtime_owner"),
             metavar="ROLE",
-            help="Trust this role as the owner of pgslo, though it is no superuser; else PGSLO_RUNTIME_OWNER.",
+            help="Trust this role, which need not be a superuser, as the owner of pgslo; else PGSLO_RUNTIME_OWNER.",
         ),
         click.option(
             "--dsn",

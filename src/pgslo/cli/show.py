@@ -20,7 +20,7 @@ from pgslo.plan.differences import Difference
 _PATH = "pg_catalog, pg_temp"
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 _RUNTIME = "install the runtime, schemas pgslo, pgslo_catalog and pgslo_gen"
-_RIGHTS = "give the objects of the runtime the rights that they had: others have some that nobody granted"
+_RIGHTS = "give the objects of the runtime the rights that they had: others have some that were not granted"
 #: Of more definitions than these, a plan says how much changes in each; of the others, in all of them together.
 _MANY = 10
 _KINDS = {"not_null": "NOT NULL of", "foreign_key": "foreign key", "unique_index": "unique index"}
@@ -64,7 +64,7 @@ def as_text(plan: Plan, *, details: bool = False) -> None:
 
 
 def _differences(plan: Plan, *, whole: bool) -> None:
-    """Print what definitions say differently from what is installed: of many definitions the numbers alone."""
+    """Print differences between definitions and the installed state: of many definitions the numbers alone."""
     changes = definition_changes(plan)
     if whole or len(changes) <= _MANY:
         for definition, is_new, found in changes:
@@ -264,7 +264,7 @@ def as_sql(plan: Plan, runtime_texts: Sequence[str]) -> str:
     ]
     if alone:
         parts.append(
-            "-- What follows stands alone, statement by statement; it fails where rows that are there break a rule.\n"
+            "-- Each of the next statements runs alone; it fails where existing rows break a rule.\n"
         )
     return "\n".join((*parts, *alone, *map(in_transaction, script_remembering(plan))))
 
@@ -302,7 +302,7 @@ def script_together(plan: Plan, runtime_texts: Sequence[str]) -> str:
 
 
 def scripts_alone(plan: Plan) -> tuple[str, ...]:
-    """What of a plan stands alone, each with a transaction of its own or outside any."""
+    """The steps of a plan that run alone, each with a transaction of its own or outside any."""
     scripts: list[str] = []
     for step, statement in order_statements(plan):
         if statement.alone:

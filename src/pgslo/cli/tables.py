@@ -64,16 +64,16 @@ def matching(rows: Sequence[Row], tables: Sequence[str]) -> list[Row]:
 
 
 def resolve(table: str, known: Sequence[str]) -> str:
-    """The definition that a name stands for: ``features.user_stats``, or ``user_stats`` where only one is called that.
+    """The definition that a name refers to: ``features.user_stats``, or ``user_stats`` where only one is called that.
 
     Raises:
-        PgsloError: There is none, or several.
+        PgsloError: No definition has that name, or several have it.
     """
     if table in known:
         return table
     same = [name for name in known if name.partition(".")[2] == table]
     if len(same) > 1:
-        raise PgsloError(f"{table} stands for several tables", hint=f"one of: {', '.join(same)}")
+        raise PgsloError(f"{table} is ambiguous", hint=f"one of: {', '.join(same)}")
     if not same:
         raise PgsloError(
             f"{table} has no definition in this database",

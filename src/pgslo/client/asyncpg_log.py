@@ -48,7 +48,7 @@ class Listener:
         await self._connection.execute("SET pgslo.heard = 'on'")
 
     async def hear_no_more(self) -> None:
-        """Take that back; a failed transaction does so by itself."""
+        """Take that back; a failed transaction does so anyway."""
         if not self._connection.is_closed():
             await self._connection.execute("RESET pgslo.heard")
 
@@ -66,7 +66,7 @@ class Listener:
             rule=notice.constraint_name or None,
         )
         statement, reader = self._awaited()
-        # Each process of a parallel plan warns of what it reads.
+        # Each process of a parallel plan warns of its own rows.
         if statement is None or statement is not self._statement():
             self._seen.clear()
             self._statement = (lambda: None) if statement is None else weakref.ref(statement)

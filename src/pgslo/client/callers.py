@@ -31,7 +31,7 @@ def issue(warning: SLOWarning, caller: FrameType | None) -> None:
 
 
 def caller_outside(skipped: tuple[str, ...]) -> FrameType | None:
-    """The innermost frame outside some modules; the outermost one when there is none."""
+    """The innermost frame outside some modules; else the outermost one."""
     prefixes = tuple(f"{module}." for module in skipped)
     frame = inspect.currentframe()
     while frame and frame.f_back and f"{frame.f_globals.get('__name__', '')}.".startswith(prefixes):

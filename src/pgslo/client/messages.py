@@ -25,7 +25,7 @@ class SLOWarning(UserWarning):
     Attributes:
         sqlstate: ``01SL1`` or ``01SL2``.
         message: One line: the column, its table and the rule.
-        detail: What was measured, in which batch, since when.
+        detail: The measured value, its batch, and the start.
         hint: The incident, its owner, and the query that explains it.
         schema: Schema of the table, as the catalogue spells it.
         table: The table behind the guarded view.

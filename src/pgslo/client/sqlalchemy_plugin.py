@@ -20,7 +20,7 @@ class Plugin(CreateEnginePlugin):
         self._on_warning: Any = kwargs.pop(_OPTION, None) or url.query.get(_OPTION) or "warn"
 
     def update_url(self, url: URL) -> URL:
-        """Take the plugin's own option out of what is passed to the driver."""
+        """Take the plugin's own option out of the driver's options."""
         return url.difference_update_query([_OPTION])
 
     def engine_created(self, engine: Engine) -> None:

@@ -38,10 +38,10 @@ _OLDEST = 140000
 class Tap:
     """Hooks of pgslo in one psycopg connection, shared by all watches of it.
 
-    psycopg calls notice handlers in the middle of a statement and logs what they raise instead of raising it.
+    psycopg calls notice handlers in the middle of a statement and logs their exceptions instead of raising them.
     So the handler only collects, and ``wait``, through which every exchange with the server goes, reacts
     when it is over: early enough that an exception keeps the rows from the caller. It runs under the
-    connection's lock, so what is left for callables waits until that is released.
+    connection's lock, so the callables wait until that is released.
 
     The session learns that warnings are shown before the first exchange outside a transaction, and again after it was
     reset: a setting made inside a transaction would be lost by its rollback.
@@ -145,7 +145,7 @@ class Tap:
         if getattr(exchange, "__name__", "") != "_start_copy_gen":
             after = connection.pgconn.transaction_status
             committed = before == TransactionStatus.INTRANS and after == TransactionStatus.IDLE
-            self._react(may_raise=not committed)  # whoever sees COMMIT fail does his work once more
+            self._react(may_raise=not committed)  # a caller that sees COMMIT fail repeats its work
 
     def _react(self, *, may_raise: bool = True) -> None:
         fresh, self._fresh = self._fresh, []

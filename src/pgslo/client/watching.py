@@ -62,7 +62,7 @@ def watch(target: object, *, on_warning: Reaction = "warn", skip_modules: Iterab
 
 
 def watch_all(*, on_warning: Reaction = "warn", skip_modules: Iterable[str] = ()) -> Watch:
-    """Watch every psycopg connection of the process, whoever made it, now and later.
+    """Watch every psycopg connection of the process, of any origin, now and later.
 
     Args:
         on_warning: As for :func:`watch`.

@@ -16,7 +16,7 @@ from pgslo.sql import Sql
 #: Table locks, weakest first, as PostgreSQL names them; the empty one locks nothing on a table.
 Lock = Literal["", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
 
-#: What is said of a view that goes.
+#: The note about a dropped view.
 GRANTS_LOST = "rights that were granted on it by hand are lost with it"
 
 _BODY = re.compile(re.escape(sql.BODY_QUOTE) + r"(.*)" + re.escape(sql.BODY_QUOTE), re.DOTALL)
@@ -65,12 +65,12 @@ class Statement:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An object that a definition wants in the database.
+    """An object that a definition needs in the database.
 
     Attributes:
-        kind: What it is.
+        kind: The kind of object.
         names: Its name, with its schema where it has one of its own.
-        relation: The table it stands on, for what stands on one.
+        relation: Its table, if it has one.
         definition: Name of the definition it is made for.
         create: What makes it, in order; for functions and triggers also what replaces an older one.
         reason: Why this mechanism, in a sentence.
@@ -79,7 +79,7 @@ class Artifact:
         replaceable: Whether ``create`` works while an older one is there.
         known_as: The fingerprint, for what carries its own inside.
         refers_to: The table that a foreign key refers to.
-        apart: Whether, where there is none yet, it may be made after the others are in force.
+        apart: Whether it may be created after the others are in force.
         cloned: Whether PostgreSQL gives partitions clones of it.
         owner: For a function that reads or writes the definition's table by name: the role that has to own it.
         fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
@@ -193,10 +193,10 @@ def drop(
     """What takes an object away.
 
     Args:
-        kind: What it is.
+        kind: The kind of object.
         names: Its name, with its schema where it has one of its own.
-        relation: The table it stands on.
-        validated: For ``not_null``: whether the column is NOT NULL by now, or a check still stands in.
+        relation: Its table.
+        validated: For ``not_null``: whether the column is NOT NULL by now, or a check still replaces it.
         refers_to: For ``foreign_key``: the other table, whose triggers go with it.
         cloned: For ``trigger``: whether partitions have clones of it, which go with it.
     """
@@ -238,7 +238,7 @@ def drop(
                     sql.render("drop", _Drop(Sql("INDEX"), name)), "ACCESS EXCLUSIVE", on, hazards=waits
                 ),
             )
-    assert relation is not None, f"{kind} stands on a table"
+    assert relation is not None, f"{kind} has a table"
     if kind == "trigger":
         stands = Sql(f"{name} ON {qualified(relation)}")
         dropped = Statement(
@@ -273,7 +273,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class NotNull:
-    """A column that is to be NOT NULL, and the check that stands in until every row was held against it."""
+    """A column that is to be NOT NULL, and the check that replaces it until every row was checked."""
 
     table: Sql
     constraint: Sql
@@ -294,7 +294,7 @@ class NotNull:
 
 
 def not_null_constraint(column: str) -> str:
-    """Name of the check that stands in for NOT NULL."""
+    """Name of the check that replaces NOT NULL."""
     return naming.fit("pgslo", column, "not_null")
 
 

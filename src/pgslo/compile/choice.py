@@ -25,7 +25,7 @@ class Choice:
     """How a rule is enforced, and why in that way.
 
     Attributes:
-        rests_on: What PostgreSQL has to have for a native rule, whoever made it, as the runtime is told; ``None`` where
+        rests_on: The object of PostgreSQL behind a native rule, of any origin, as it is registered; ``None`` where
             an object of pgslo's own is all.
     """
 

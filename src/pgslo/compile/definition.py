@@ -39,9 +39,9 @@ class Compiled:
         artifacts: In the order in which they are to be made, among those of a kind.
         choices: How each rule is enforced, and why.
         probes: What PostgreSQL has to accept.
-        notes: What the author should know, though it is no error.
-        validations: What the rows that are there have to keep before it is applied.
-        told: What the runtime is told of the definition, by field.
+        notes: Advice for the author that is not an error.
+        validations: Checks of existing rows before it is applied.
+        told: The registration of the definition, by field.
         reads_others: Whether it is about relations of which another role decides what reading them runs.
     """
 
@@ -125,7 +125,7 @@ def _compiled(table: TableContext, made: Part, chosen: Part) -> Compiled:
     reads_others = reading.reads_others(definition, table.relation, catalog)
     unchecked: tuple[str, ...] = ()
     if reads_others and chosen.validations:
-        # A plan would run the code of others with the rights of whoever plans.
+        # A plan would run the code of others with the rights of the planning role.
         unchecked = ("assertions are checked against existing rows by apply, not by the plan",)
     place = {rule.name: n for n, rule in enumerate((*definition.rules, *definition.assertions))}
     return Compiled(

@@ -1,4 +1,4 @@
-"""What the author of a definition should know of it, though it is no error."""
+"""Advice for the author of a definition that is not an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _can_fail(rule: rules.Rule) -> bool:
 
 
 def _replicated(table: TableContext, choices: tuple[Choice, ...]) -> list[str]:
-    """What becomes of rules that refuse rows where an error would stop replication."""
+    """The reaction of rules that refuse rows where an error would stop replication."""
 
     def named(*mechanisms: str) -> str:
         return ", ".join(
@@ -117,9 +117,9 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
         notes.append(
             "batches have another key than before: "
             + (
-                "the next pgslo.tick() reads the whole table and evaluates all rows again; readers are warned until then of what was missed"
+                "the next pgslo.tick() reads the whole table and evaluates all rows again; readers are warned until then of missed rows"
                 if recounts
-                else "no row says its batch, so what was missed stays missed until it is accepted"
+                else "rows do not name their batch, so missed rows stay missed until they are accepted"
             )
         )
     if relation.children:

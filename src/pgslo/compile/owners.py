@@ -40,7 +40,7 @@ def _artifacts(table: TableContext, *, writes: bool) -> tuple[Artifact, ...]:
     made = []
     for what, reason in whats.items():
         name = table.function_name(f"{what}_as_owner")
-        # Named in a comment: the owner is granted EXECUTE on what is called.
+        # Named in a comment: the owner is granted EXECUTE on called functions.
         called = f"{table.batching.name}, {table.batching.place}, {table.batching.raw_row}"
         context = _ForOwner(
             table.source(),

@@ -1,4 +1,4 @@
-"""What a pass of the compiler returns: objects, choices, queries to try, notes, and what the runtime is told."""
+"""The result of a pass of the compiler: objects, choices, queries to try, notes, and registrations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Probe:
 
     Attributes:
         text: The query, with no side effects.
-        location: Where what it judges stands, for the error.
+        location: The location of the rule, for the error.
     """
 
     text: Sql
@@ -33,7 +33,7 @@ class Validation:
     """A query for groups that break an assertion now, to be run before it is applied.
 
     Attributes:
-        text: Returns groups and what is wrong with them, at most six.
+        text: Returns groups and their violations, at most six.
         rule: The assertion.
         definition: The name of its definition.
         refuses: Whether it cannot be applied while there are any.
@@ -51,7 +51,7 @@ class Tally:
 
     Attributes:
         name: By which the rule asks for it.
-        value: What is added up, over row ``r``; a number, or NULL for what does not count.
+        value: The summed expression, over row ``r``; a number, or NULL for a row that does not count.
         reads: The expressions of the definition in ``value``.
     """
 
@@ -65,15 +65,15 @@ class Part:
     """A part of what a definition comes to; parts are added up.
 
     Attributes:
-        artifacts: Objects that it wants in the database.
+        artifacts: Objects that it needs in the database.
         choices: How rules are enforced, and why.
         probes: What PostgreSQL has to accept.
-        notes: What the author should know, though it is no error.
-        validations: What the rows that are there have to keep.
+        notes: Advice for the author that is not an error.
+        validations: Checks of existing rows.
         tallies: Sums over the rows of a batch.
         refuses: Whether a statement may be refused because of what its batches come to.
-        registered: What the runtime is told of the definition, by field.
-        rules: What it is told of each rule.
+        registered: The registration of the definition, by field.
+        rules: The registration of each rule.
     """
 
     artifacts: tuple[Artifact, ...] = ()

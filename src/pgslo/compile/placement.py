@@ -40,7 +40,7 @@ def refused_engine(engine: Engine) -> DatabaseError | None:
     if not engine.has_plpgsql:
         return DatabaseError(
             "the database has no language plpgsql, in which pgslo's functions are written",
-            hint=f"CREATE EXTENSION plpgsql; where there is none, as in Aurora DSQL, pgslo does not run: {_SUPPORTED}",
+            hint=f"CREATE EXTENSION plpgsql; without it, as in Aurora DSQL, pgslo does not run: {_SUPPORTED}",
         )
     return None
 
@@ -163,7 +163,7 @@ def _rule_error(choice: Choice, definition: Definition, placed: Placement) -> Ca
         return None
     if placed.kind == "reference":
         return CatalogError(
-            f"each node has a copy of {table} and would judge it by itself; only rules that are PostgreSQL constraints can be kept",
+            f"each node has a copy of {table} and would evaluate it alone; only rules that are PostgreSQL constraints can be enforced",
             location=rule.location,
         )
     if isinstance(rule, rules.Assertion):

@@ -22,7 +22,7 @@ class _View:
 
 @dataclass(frozen=True)
 class Probed:
-    """A table, and what is tried on its rows."""
+    """A table, and the queries to try on its rows."""
 
     table: Sql
     condition: Sql
@@ -34,7 +34,7 @@ def value_probe(relation: Name, expression: Expression) -> Sql:
 
 
 def view_probe(view: Sql, query: Query) -> Sql:
-    """A view over a query of an author's own, which tells what the query depends on."""
+    """A view over a query of an author's own, which shows the dependencies of the query."""
     return sql.render("probe_view", _View(view, query.sql()))
 
 

@@ -1,4 +1,4 @@
-"""What the runtime is told of a definition: one document, whose fingerprint says whether it has to be told anew."""
+"""The registration of a definition: one document, whose fingerprint shows whether it has to be written again."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ _FIELDS = (
 
 
 def registration(table: TableContext, so_far: Part) -> Part:
-    """Make what tells the runtime names, owners, promises and ways to measure."""
+    """Make the registration of names, owners, summaries and measures."""
     told = _told(table, so_far)
     return Part(artifacts=(_artifact(table.definition, told),), registered=told)
 
 
 def _told(table: TableContext, so_far: Part) -> dict[str, Any]:
-    """What the runtime is told of the definition, by field."""
-    # The runtime makes rules for what it learns: one for each column that is watched, and one for the table.
+    """The registration of the definition, by field."""
+    # The runtime makes rules for learned bounds: one for each column that is watched, and one for the table.
     stated = tuple(one for one in so_far.rules if one["kind"] != "learned")
     said = {**_stated(table), **so_far.registered, "rules": _in_order(table.definition, stated)}
     if len(stated) < len(so_far.rules):
@@ -102,7 +102,7 @@ def _artifact(definition: Definition, told: dict[str, Any]) -> Artifact:
         names=(definition.name,),
         definition=definition.name,
         create=(Statement(text),),
-        reason="tells the runtime names, owners and promises for its messages",
+        reason="registers names, owners and summaries for messages",
         replaceable=True,
         known_as=plain.fingerprint,
     )
@@ -146,7 +146,7 @@ def _in_order(definition: Definition, told: tuple[dict[str, Any], ...]) -> list[
 
 
 def _task(task: rules.Task) -> dict[str, Any]:
-    """A task as the runtime is told."""
+    """The registration of a task."""
     return {
         "name": task.name,
         "contact": task.contact,
@@ -161,7 +161,7 @@ def _task(task: rules.Task) -> dict[str, Any]:
 
 
 def _gate(gate: rules.Gate) -> dict[str, object]:
-    """A task's gate as the runtime is told."""
+    """The registration of a task's gate."""
     told: dict[str, object] = {"batches": gate.batches}
     if gate.suspects != "stop":
         told["suspects"] = gate.suspects

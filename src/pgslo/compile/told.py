@@ -1,4 +1,4 @@
-"""A rule as the runtime is told of it."""
+"""The registration of a rule."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _UNMEASURED: Mapping[str, Any] = MappingProxyType({})
 
 
 def rule(choice: Choice, *, scope: str = "row", measured: Mapping[str, Any] = _UNMEASURED) -> dict[str, Any]:
-    """Return what the runtime is told of a rule.
+    """Return the registration of a rule.
 
     Args:
         choice: How it is enforced.
-        scope: What it is about: ``row``, ``batch`` or ``table``.
+        scope: Its scope: ``row``, ``batch`` or ``table``.
         measured: How its value is measured, and the bounds that it has to keep.
     """
     stated = choice.rule

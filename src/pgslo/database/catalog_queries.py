@@ -25,7 +25,7 @@ def fetch(conn: Connection, name: str, parameters: dict[str, Any] | None = None)
     """Run a query of ``sql/catalog`` and return its rows by column name.
 
     Args:
-        conn: A connection of the role that asks; it gets what it may see.
+        conn: A connection of the asking role; the answer has the rows that it may see.
         name: File name without ``.sql``.
         parameters: Values for its named placeholders.
     """

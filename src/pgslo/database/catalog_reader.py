@@ -1,4 +1,4 @@
-"""What is in a database, as the compiler and the planner need to know it. Changes nothing."""
+"""The state of a database, as the compiler and the planner need it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def read_catalog(
 
     Args:
         conn: A connection of a role that may read the tables.
-        definitions: What is compiled.
-        only_tables: Leave out what is installed, which needs rights on pgslo's own state.
+        definitions: The definitions to compile.
+        only_tables: Leave out the installed state, which needs rights on pgslo's own tables.
 
     Raises:
         DatabaseError: As :func:`check_node`.
@@ -125,7 +125,7 @@ def read_catalog(
 
 
 def _stated(conn: Connection) -> dict[str, Stated]:
-    """What is installed of each definition, in its own words."""
+    """The installed state of each definition, in its own words."""
     return {
         row["definition"]: Stated(row["fields"], row["rules"], row["tasks"]) for row in fetch(conn, "stated")
     }
@@ -181,7 +181,7 @@ def _reaches(conn: Connection, definitions: Sequence[Definition]) -> dict[tuple[
 
 
 def read_relation(conn: Connection, name: Name) -> Relation | None:
-    """Read what a table looks like, or ``None`` when there is none."""
+    """Read what a table looks like, or ``None`` without one."""
     rows = fetch(conn, "relations", {"names": json.dumps([name])})
     return _hypertables(conn, check_node(conn), {name: _relation(rows[0])})[name] if rows else None
 
@@ -349,7 +349,7 @@ def forgeries(conn: Connection) -> tuple[Forgery, ...]:
 
 
 def paused(conn: Connection) -> list[dict[str, Any]]:
-    """What is switched off for now: definition, rule (``None``: every rule), when and by whom."""
+    """Pauses in force: definition, rule (``None``: every rule), when and by which role."""
     if _OPERATIONS not in runtime.read(conn).migrations:
         return []
     return fetch(conn, "paused")
@@ -379,6 +379,6 @@ def snapshots_left(conn: Connection) -> dict[str, int]:
 
 
 def runtime_dependants(conn: Connection) -> tuple[str, ...]:
-    """Objects of other people that stand on the runtime, in words."""
+    """Objects of other roles that depend on the runtime, in words."""
     with by_own_names(conn):
         return tuple(row[0] for row in conn.execute(query("runtime_dependants")))

@@ -43,11 +43,11 @@ _MAKE_WRITABLE = (
 
 @contextlib.contextmanager
 def connect(dsn: str | None, *, runtime_owner: str | None = None) -> Iterator[Connection]:
-    """Open a connection, or say in our words why there is none.
+    """Open a connection, or report in our words why it failed.
 
     Args:
         dsn: A connection string; ``None`` or empty: libpq's own variables and files decide.
-        runtime_owner: A role that is trusted though it is no superuser, if pgslo belongs to it.
+        runtime_owner: A role without the superuser attribute that is trusted as the owner of pgslo.
 
     Raises:
         DatabaseError: No server answered, it refused, or it is too old; or as :func:`strange_owner`.
@@ -73,14 +73,14 @@ def connect(dsn: str | None, *, runtime_owner: str | None = None) -> Iterator[Co
         if version < runtime.OLDEST_SERVER:
             raise DatabaseError(
                 f"PostgreSQL {version // 10000} is too old",
-                detail="Generated code needs what came with PostgreSQL 14.",
+                detail="Generated code needs features of PostgreSQL 14.",
                 hint="pgslo supports PostgreSQL 14 to 18",
             )
         with errors():
             # The driver reads no other, and a role may prefer one.
             conn.execute("SET datestyle = 'ISO'")
             conn.adapters.register_loader("timestamptz", _MomentLoader)
-            # Before anything of pgslo's is read: whoever may create schemas may have made these.
+            # Before anything of pgslo's is read: a role that may create schemas may have made these.
             strange_owner(conn, runtime_owner)
             with _telling_versions_apart(conn):
                 yield conn
@@ -119,7 +119,7 @@ def strange_owner(conn: Connection, trusted: str | None) -> str | None:
 
     Args:
         conn: A connection on which nothing of pgslo's was read yet.
-        trusted: A role that may own pgslo though it is no superuser.
+        trusted: A role that may own pgslo without being a superuser.
 
     Raises:
         DatabaseError: The current role is a superuser, whose rights such a role would have.
@@ -129,7 +129,7 @@ def strange_owner(conn: Connection, trusted: str | None) -> str | None:
         if row["is_superuser"]:
             role = sql.identifier(row["role"]).text
             raise DatabaseError(
-                f"pgslo in this database belongs to role {role}, who is no superuser",
+                f"pgslo in this database belongs to role {role}, which is not a superuser",
                 detail=f"The command would run functions of that role with the rights of superuser {row['user']}.",
                 hint=f"connect as {role}; or, if you trust that role: --runtime-owner {role}, or PGSLO_RUNTIME_OWNER={role}",
             )

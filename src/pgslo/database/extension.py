@@ -1,4 +1,4 @@
-"""The runtime as an extension of PostgreSQL: the same scripts, in the files that CREATE EXTENSION wants."""
+"""The runtime as an extension of PostgreSQL: the same scripts, in the files that CREATE EXTENSION requires."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def update_script() -> str:
 
 def _statements(scripts: Sequence[runtime.Script]) -> tuple[str, ...]:
     *texts, reset = runtime.statements(scripts)
-    assert reset == "RESET search_path;", "CREATE EXTENSION keeps the caller's path by itself"
+    assert reset == "RESET search_path;", "CREATE EXTENSION keeps the caller's path anyway"
     return tuple(texts)
 
 

@@ -24,9 +24,9 @@ from pgslo.sql import Sql
 
 #: Longest wait for table locks before apply gives way to those behind it, in milliseconds.
 LOCK_TIMEOUT = 100
-#: The same where what follows takes its time in each of many partitions: all in all nobody waits for longer.
+#: The same for long work in each of many partitions: no session waits for longer in total.
 _LOCK_TIMEOUT_OF_MANY = 25
-#: What is left of it at least for each further lock: one that is free is got at once.
+#: The least rest of it for each further lock: a free lock is granted at once.
 _LEAST_LOCK_TIMEOUT = 5
 #: How long apply tries again to get its locks, in seconds.
 LOCK_PATIENCE = 300.0
@@ -45,7 +45,7 @@ class Unfinished:
 
     Attributes:
         step: The step it belongs to.
-        error: Why; what was committed before it stands, and the next plan finishes it.
+        error: The reason; steps committed before it stay, and the next plan finishes the rest.
     """
 
     step: Step
@@ -66,22 +66,22 @@ def apply(
     on_wait: Callable[[], None] = lambda: None,
     on_busy: Callable[[str], None] = lambda _tables: None,
 ) -> tuple[Unfinished, ...]:
-    """Carry a plan out: in one transaction what can be, then one by one what must stand alone.
+    """Carry a plan out: first the steps of one transaction, then those that must run alone, one by one.
 
     Args:
         conn: An autocommit connection to the server itself, not to a pooler in transaction mode.
         plan: What to do.
-        replan: Makes the same plan anew; called under the lock, so that nothing moves between the two.
-        on_statement: Told of each statement before it runs, at each attempt.
-        on_wait: Told once when another installer is at work.
-        on_busy: Told the tables that somebody holds, once before they are tried again.
+        replan: Makes the same plan again; called under the lock, so that nothing moves between the two.
+        on_statement: Called with each statement before it runs, at each attempt.
+        on_wait: Called once when another installer is at work.
+        on_busy: Called with the tables that other sessions hold, once before they are tried again.
 
     Returns:
         What could not be finished because existing rows break a rule; new rows are held to it all the same.
 
     Raises:
         PlanOutdated: The database moved since the plan was made; nothing was changed.
-        DatabaseError: A statement failed; nothing was changed, but for triggers of partitions that had gone ahead.
+        DatabaseError: A statement failed; nothing was changed, except triggers of partitions, which are committed first.
     """
     with installing(conn, on_wait=on_wait):
         fresh = replan()
@@ -124,7 +124,7 @@ def apply(
 
 
 def _already_busy(step: Step, unfinished: Sequence[Unfinished]) -> DatabaseError | None:
-    """What came of a partition that was never free: its other triggers are not waited for as long again."""
+    """The result for a partition that was never free: its other triggers are not waited for as long again."""
     tables = {one.on for one in step.statements if one.on}
     return next((one.error for one in unfinished if tables & {each.on for each in one.step.statements}), None)
 
@@ -143,7 +143,7 @@ class _Remembered:
 
 
 def remembering(definitions: Iterable[str]) -> Sql:
-    """The statement that keeps how these definitions were left, for drift to be told from."""
+    """The statement that records the state of these definitions, which drift is compared with."""
     names = sql.join(", ", (sql.literal(name) for name in sorted(definitions)))
     context = _Remembered(
         version=sql.literal(runtime.library_version()),
@@ -156,7 +156,7 @@ def rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[
     """Run everything of a plan that goes into one transaction, and roll it back.
 
     Returns:
-        Steps with statements that were not run, because they stand alone.
+        Steps with statements that were not run, because they run outside of the transaction.
 
     Raises:
         PlanOutdated: As :func:`apply`.
@@ -211,7 +211,7 @@ def _apply_together(
             on_statement(step, statement)
             commands = [command.text for command in statement.commands]
             if locked_at is not None:
-                # Whoever waits for the locks that are held waits for those to come as well.
+                # A session that waits for the held locks waits for later ones as well.
                 left = LOCK_TIMEOUT - round((time.monotonic() - locked_at) * 1000)
                 commands = [f"SET LOCAL lock_timeout = {max(left, _LEAST_LOCK_TIMEOUT)}", *commands]
             elif statement.lock or step.kind == "view":
@@ -271,7 +271,7 @@ def _patiently(
                 raise _never_free(conn, tables) from exc
             if pause == first:
                 on_busy(_and(tables))
-            # Never in step with what comes at regular times; those who queued behind have their turn.
+            # Never in step with regular jobs; sessions that queued behind have their turn.
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause = min(pause * 1.5, 2.0)
         else:
@@ -298,10 +298,10 @@ def _never_free(conn: Connection, tables: list[str]) -> DatabaseError:
 
 
 def drop_runtime(conn: Connection) -> None:
-    """Take the runtime out, after the last definition; nothing where there is none.
+    """Drop the runtime, after the last definition; does nothing without one.
 
     Raises:
-        PgsloError: Somebody else's objects stand on it.
+        PgsloError: Objects of other roles depend on it.
     """
     with installing(conn), errors(), conn.transaction():
         if not runtime.read(conn).is_there:
@@ -309,7 +309,7 @@ def drop_runtime(conn: Connection) -> None:
         dependants = runtime_dependants(conn)
         if dependants:
             raise PgsloError(
-                "the runtime cannot be dropped because others stand on it",
+                "cannot drop the runtime because other objects depend on it",
                 detail=f"It is used by {'; '.join(dependants)}.",
                 hint="drop those first",
             )

@@ -1,4 +1,4 @@
-"""One installer at a time: the lock that a session holds while it changes what is installed."""
+"""One installer at a time: the lock that a session holds while it changes installed objects."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FIRST_PATIENCE = 30.0
 
 @contextlib.contextmanager
 def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """One installer at a time; the lock is taken before any transaction, so that what it sees is what was left.
+    """One installer at a time; the lock is taken before any transaction, so that it sees the last committed state.
 
     Args:
         conn: An autocommit connection.
-        on_wait: Told once when another installer is at work.
+        on_wait: Called once when another installer is at work.
 
     Raises:
-        DatabaseError: A pooler stands between.
+        DatabaseError: The connection goes through a pooler.
     """
     check_direct(conn)
-    # Asking again and again instead of waiting in the server: who waits there holds a snapshot, for which the
+    # Repeated attempts instead of a wait in the server: a waiting session holds a snapshot, for which the
     # other's CREATE INDEX CONCURRENTLY waits in turn; one of the two would be cancelled as a deadlock.
     tries = 0
     since = time.monotonic()
@@ -43,7 +43,7 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
             raise DatabaseError(
                 f"another installer was at work for {patience:g} seconds",
                 detail=f"The lock of installers is held by {holder}.",
-                hint="try again when that session has ended; if it is no installer, end it: SELECT pg_terminate_backend(<process>)",
+                hint="try again when that session has ended; if it is not an installer, end it: SELECT pg_terminate_backend(<process>)",
                 sqlstate="55P03",
             )
         tries += 1
@@ -59,12 +59,12 @@ def installing(conn: Connection, *, on_wait: Callable[[], None] = lambda: None) 
 
 
 def check_direct(conn: Connection) -> None:
-    """Refuse a connection through a pooler, whose server sessions hold locks for whoever comes next.
+    """Refuse a connection through a pooler, whose server sessions hold locks for the next client.
 
-    A pooler tells its clients a process number of its own making when they connect.
+    A pooler sends its clients a made-up process number when they connect.
 
     Raises:
-        DatabaseError: A pooler stands between.
+        DatabaseError: The connection goes through a pooler.
     """
     with errors():
         behind = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()

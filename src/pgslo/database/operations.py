@@ -25,7 +25,7 @@ def find_drift(conn: database.Connection) -> tuple[Finding, ...]:
 
 
 def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[standing.Standing, ...]]:
-    """What moved since the last apply of each definition, and how each rule stands."""
+    """Changes since the last apply of each definition, and the state of each rule."""
     found: list[Finding] = []
     standings: list[standing.Standing] = []
     now = catalog_reader.installed(conn)
@@ -51,7 +51,7 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
 
 
 def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
-    """Where the newest batch in the table stands, by index alone.
+    """The order of the newest batch of the table, by index alone.
 
     ``None`` as well where asking would run code of the table's owner with the rights of the current role.
     """
@@ -77,7 +77,7 @@ def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
                     ).text.encode()
                 ).fetchone()
     except psycopg.Error:
-        return None  # a column it needs is gone: told as such
+        return None  # a needed column was dropped: reported as such
     return place[0] if place else None
 
 
@@ -117,7 +117,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
 
     Raises:
         PgsloError: There is no such rule, or no trigger keeps it.
-        RuntimeMismatch: What this library generates is not for the runtime that is there.
+        RuntimeMismatch: The output of this library does not fit the installed runtime.
     """
     runtime.check(
         conn,
@@ -162,7 +162,7 @@ def pause_rule(conn: database.Connection, definition: Definition, rule: str) -> 
 def trying(conn: database.Connection, definition: Definition) -> Iterator[None]:
     """Have a definition registered, with its functions and without triggers or constraints, and roll it back at the end.
 
-    Locks nothing on the table. The runtime comes along where there is none.
+    Locks nothing on the table. Installs the runtime if needed.
 
     Raises:
         DefinitionErrors: The definition does not fit the database.

@@ -1,4 +1,4 @@
-"""From definitions to a plan for this database: compiled, tried and compared with what is installed. Changes nothing."""
+"""From definitions to a plan for this database: compiled, tried and compared with the installed state. Changes nothing."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _unsafe(definition: Definition, error: sql.UnsafeSql) -> DefinitionError:
 
 
 def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled, ...]:
-    """Hold what is there against new assertions; nobody waits for it, and it may take long.
+    """Check existing rows against new assertions; no session waits for it, and it may take long.
 
     Returns:
         The same definitions, with a note for each assertion that is broken and does not reject.
@@ -120,13 +120,13 @@ def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled
             shown = [f"{group}: {said}" if group else str(said) for group, said in broken[:_SHOWN_GROUPS]]
             more = ", and there are more" if len(broken) > _SHOWN_GROUPS else ""
             if not one.refuses:
-                notes.append(f"{one.rule.name}: what is there breaks it: {'; '.join(shown)}{more}")
+                notes.append(f"{one.rule.name}: existing rows violate it: {'; '.join(shown)}{more}")
                 continue
             errors.append(
                 CatalogError(
                     f'rows of {one.definition} break assertion "{one.rule.name}" now',
                     detail=f"{'; '.join(shown)}{more}.",
-                    hint="mend them, or write validated: false to hold only new writes to it",
+                    hint="correct them, or write validated: false to check only new writes",
                     location=one.rule.location,
                 )
             )
@@ -137,7 +137,7 @@ def _validated(conn: Connection, compiled: Sequence[Compiled]) -> tuple[Compiled
 
 
 def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Plan:
-    """Plan the way from what is installed to these definitions.
+    """Plan the steps from the installed state to these definitions.
 
     Raises:
         DefinitionErrors: A definition does not fit the database.
@@ -198,7 +198,7 @@ def _left_out(conn: Connection, definitions: Sequence[Definition], catalog: Cata
 
 
 def _owner_note(conn: Connection) -> tuple[str, ...]:
-    """Who owns pgslo, where the plan runs that role's functions with the rights of another one."""
+    """The owner of pgslo, where the plan runs that role's functions with the rights of another one."""
     return tuple(
         f"pgslo belongs to role {row['owner']}: applying runs functions of that role with the rights of {row['role']}"
         for row in fetch(conn, "keeper")

@@ -59,7 +59,7 @@ def accepts(conn: Connection, probes: Sequence[Probe]) -> bool:
 def strangers(conn: Connection, definition: Definition) -> list[DefinitionError]:
     """What refuses queries of a definition that would run code which another role can change.
 
-    PostgreSQL itself tells what it made of each query, by what a view over it depends on; the view is undone.
+    PostgreSQL itself resolves each query: a view over it has the dependencies; the view is rolled back.
     Where the role may make no view, the lists of :mod:`pgslo.expression.vocabulary` have to do.
     """
     found: list[DefinitionError] = []
@@ -103,11 +103,11 @@ def described(conn: Connection, text: Sql) -> tuple[tuple[str, ...], tuple[int, 
 
 @contextlib.contextmanager
 def asking(conn: Connection, *, patience: int = PROBE_TIMEOUT, writes: bool = False) -> Iterator[None]:
-    """Ask about tables: read-only unless ``writes``, for so many milliseconds a statement, and rolled back."""
+    """Query tables: read-only unless ``writes``, with a limit in milliseconds a statement, and rolled back."""
     with conn.transaction(force_rollback=True):
         if not writes:
             conn.execute("SET TRANSACTION READ ONLY")
-        # As generated functions will run it: nobody's operators but PostgreSQL's own.
+        # As generated functions will run it: with PostgreSQL's own operators only.
         conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         conn.execute(f"SET LOCAL statement_timeout = {patience}".encode())
         yield

@@ -78,7 +78,7 @@ class Installed:
     """What of the runtime a database has.
 
     Attributes:
-        version: Library version that installed it, or ``None`` when there is none.
+        version: Library version that installed it, or ``None`` without one.
         migrations: Hash of each migration that ran, by name.
         functions_sha256: Of the stateless scripts that ran last.
         extension: Version of the extension that it belongs to, or ``None`` where it was installed as plain SQL.
@@ -99,7 +99,7 @@ class Installed:
 
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
-    """What is installed, without changing anything."""
+    """The installed runtime, without changing anything."""
     schemas = {row["name"]: row["owner"] for row in fetch(conn, "runtime_schemas")}
     encoding = conn.info.parameter_status("server_encoding") or "UTF8"
     found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
@@ -200,7 +200,7 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
             raise RuntimeMismatch(
                 f"migration {name} ran here in another form",
                 detail=f"The database has {sha256[:12]}, the library has {known[name].sha256[:12]}.",
-                hint="install the library version that this database was made with, or uninstall and apply anew",
+                hint="install the library version that this database was made with, or uninstall and apply again",
             )
     missing = tuple(script for name, script in known.items() if name not in installed.migrations)
     if missing or installed.functions_sha256 != functions_sha256():
@@ -215,7 +215,7 @@ def wanted(installed: Installed) -> tuple[Script, ...]:
 
 
 def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
-    """As :func:`wanted`, and what mends the rights on a runtime that is this library's.
+    """As :func:`wanted`, and the statements that fix rights on a runtime of this library.
 
     Raises:
         RuntimeMismatch: As :func:`wanted`.
@@ -239,7 +239,7 @@ def strange_rights(conn: psycopg.Connection[TupleRow]) -> tuple[StrangeRight, ..
 def check(
     conn: psycopg.Connection[TupleRow], *, hint: str = "bring it up to this one: pgslo migrate"
 ) -> None:
-    """Refuse to work with a runtime that is not this library's, where what was generated would call what is not there.
+    """Refuse to work with a runtime of another library, where generated code would call missing functions.
 
     Args:
         conn: Any connection.
@@ -261,7 +261,7 @@ def check(
 
 
 def older(version: str | None, *, detail: str = "", hint: str) -> RuntimeMismatch:
-    """What is said of a runtime that an older library installed."""
+    """The message about a runtime that an older library installed."""
     known = f" ({version})" if version else ""
     return RuntimeMismatch(
         f"the runtime in the database is of an older pgslo{known}",
@@ -271,7 +271,7 @@ def older(version: str | None, *, detail: str = "", hint: str) -> RuntimeMismatc
 
 
 def newer(version: str, *, detail: str = "") -> RuntimeMismatch:
-    """What is said of a runtime that a newer library installed."""
+    """The message about a runtime that a newer library installed."""
     return RuntimeMismatch(
         f"the runtime in the database is of a newer pgslo ({version})",
         detail=f"This library is {library_version()}.{detail}",

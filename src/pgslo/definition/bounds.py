@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pgslo.definition.rules import BatchRule, Rule
 from pgslo.errors import DefinitionError
 
-_ROW_BY_ROW = "A rule that stops or changes rows judges each row by itself."
+_ROW_BY_ROW = "A rule that stops or changes rows evaluates each row alone."
 
 
 def check(rule: Rule) -> Iterator[DefinitionError]:
-    """What is wrong with the bounds of a rule."""
+    """The errors in the bounds of a rule."""
     yield from _check_objective(rule)
     shares = [
         option
@@ -56,7 +56,7 @@ def _check_share(rule: Rule, shares: Sequence[str]) -> Iterator[DefinitionError]
     elif rule.reject_below > (rule.at_least if rule.at_least is not None else 1):
         yield DefinitionError(
             f"reject_below {rule.reject_below:g} is above at_least {rule.at_least:g}",
-            hint="What is refused is worse than what is warned of.",
+            hint="A refused value has to be worse than one that is warned of.",
             location=place,
         )
     if rule.on_breach not in ("warn", "flag"):
@@ -86,13 +86,13 @@ def _check_order(rule: BatchRule) -> Iterator[DefinitionError]:
     if low is not None and rule.reject_below is not None and rule.reject_below > low:
         yield DefinitionError(
             f"reject_below {rule.reject_below:g} is above the bound {low:g} that is warned of",
-            hint="What is refused is worse than what is warned of.",
+            hint="A refused value has to be worse than one that is warned of.",
             location=rule.place("reject_below"),
         )
     if high is not None and rule.reject_above is not None and rule.reject_above < high:
         yield DefinitionError(
             f"reject_above {rule.reject_above:g} is below the bound {high:g} that is warned of",
-            hint="What is refused is worse than what is warned of.",
+            hint="A refused value has to be worse than one that is warned of.",
             location=rule.place("reject_above"),
         )
     if (

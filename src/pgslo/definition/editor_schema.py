@@ -36,20 +36,20 @@ VERSION = 1
 
 _PREDICTION_PARTS = {
     "predictions": "Which columns hold score, class, model version and time.",
-    "post_process": "Steps that make what is served of what the model gave.",
+    "post_process": "Steps that make the served score from the model's score.",
     "labels": "Where the truth comes from, and when it is complete.",
 }
 _NO_KINDS: Mapping[str, CustomKind] = {}
 _DESCRIPTIONS = {
     "table": "The table, with its schema: features.user_stats.",
-    "description": "What it is, in a sentence.",
-    "owner": "Who is told and who answers.",
+    "description": "The content, in a sentence.",
+    "owner": "The team that is notified and answers.",
     "key": "Columns that name a row in messages; without them, the primary key.",
     "writes": "How rows arrive; without it, pgslo chooses and the plan says why.",
     "fires": "always: rows of a subscription and of the replica role are evaluated as well, and not rejected.",
     "guarded": "Schema of the guarded views; without it, guarded.",
     "readers": "Roles that may read the guarded views.",
-    "on_read": "What readers of a column get while a promise about it is broken.",
+    "on_read": "What readers of a column get while a rule about it is missed.",
     "name": "A stable id; without it, <column>_<kind>.",
     "tags": "Words to find it by.",
     "enabled": "false leaves it out of the database.",
@@ -65,7 +65,7 @@ _DESCRIPTIONS = {
     "reject_above": "A statement that leaves a batch with more is refused.",
     "target": "Share of batches, or of the time, that is to meet it.",
     "window": "Over which the target is to be reached.",
-    "budgeting": "Whether batches are counted or the time they stand for.",
+    "budgeting": "Whether batches are counted or the time they cover.",
     "opens_after": "Batches in a row that have to miss it before an incident opens.",
     "resolves_after": "Batches in a row that have to meet it before the incident resolves.",
     "settle": "How long after its last write a batch is taken as complete; without it, ten minutes.",
@@ -74,15 +74,15 @@ _DESCRIPTIONS = {
     "unwatched": "Columns for which no bounds are learned.",
     "holidays": "Days that are not like others, as 2026-11-26 or, each year, 12-25; learned bounds are wide on them.",
     "history": "How far back profiles and verdicts are kept: 400 batches, or a span such as 365 days; 10,000 batches by default.",
-    "sensitivity": "2 tells of half as small deviations from what was learned, 0.5 of twice as large ones.",
-    "group_by": "Columns whose values make a group that keeps the promise by itself.",
+    "sensitivity": "2 reports deviations from the baseline that are half as large, 0.5 only those twice as large.",
+    "group_by": "Columns whose values make a group; each group has to satisfy the rule.",
     "deferred": "true: held when the transaction commits; false: after each statement as well.",
-    "validated": "false: only what is written from now on is held to it.",
-    "check_on": "Tables whose every write is checked, where the query does not tell.",
+    "validated": "false: only later writes are checked.",
+    "check_on": "Tables whose every write is checked, where this cannot be read from the query.",
     "by": "A column or expression; rows with the same value are a batch.",
     "every": "A batch for each such span of time.",
     "show_names": "true: batches are named by their values, also by text; everybody who may read the table sees the names.",
-    "contact": "Whom to tell.",
+    "contact": "The recipient of notifications.",
     "reads": "Columns it reads.",
     "sql": "Its query, in which the columns are found.",
     "view": "A view of its own with these columns alone.",
@@ -139,7 +139,7 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
                 "items": _named_rule(row_forms(kinds)),
             },
             "assertions": {
-                "description": "Promises about several rows or several tables, each under its name.",
+                "description": "Rules about several rows or several tables, each under its name.",
                 "type": "array",
                 "items": _named_assertion(),
             },
@@ -190,17 +190,17 @@ def _options(form: Form) -> dict[str, Any]:
 
 
 def _referred(without: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, Any]:
-    """Options by reference; what they are is written once."""
+    """Options by reference; each is described once."""
     options: dict[str, Any] = {key: {"$ref": f"#/$defs/{key}"} for key in OPTIONS if key not in without}
     return {**options, "on_breach": {"description": _DESCRIPTIONS["on_breach"], "enum": list(actions)}}
 
 
 def _mapping(form: Form, options: dict[str, Any]) -> dict[str, Any]:
-    """A kind's parameters, and the options that stand among them."""
+    """A kind's parameters, and the options among them."""
     schema = _object({**{key: shape.schema() for key, shape in form.parameters.items()}, **options})
     if form.required:
         schema["required"] = list(form.required)
-    # Options that count as one of them may stand elsewhere: under "rules" beside the kind.
+    # Options that count as one of them may be elsewhere: under "rules" beside the kind.
     if form.one_of and all(key in schema["properties"] for key in form.one_of):
         schema["anyOf"] = [{"required": [key]} for key in form.one_of]
     return schema

@@ -28,7 +28,7 @@ def split(text: str) -> tuple[str, ...]:
         text: For example ``dim.country`` or ``"My Schema"."T"``; without quotes, upper case is folded to lower.
 
     Raises:
-        BadNameError: It is no name.
+        BadNameError: It is not a name.
     """
     parts: list[str] = []
     at = 0

@@ -2,7 +2,7 @@
 
 Two kinds of server are made of the same parts:
 
-- a *throwaway* server (:func:`serve`, or :func:`start` without a directory) lives no longer than this
+- a *throwaway* server (:func:`serve`, or :func:`start` without a directory) ends with this
   process, however this process ends, and leaves nothing behind;
 - a *kept* server (:func:`start` with a directory) goes on in the background until :func:`stop`, and its data
   stay.

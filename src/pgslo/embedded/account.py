@@ -1,4 +1,4 @@
-"""Who runs the server, and how a command is run as that account.
+"""The account of the server, and how a command is run as that account.
 
 PostgreSQL refuses to run as root: root's server runs as an account without privileges that the system has
 already.
@@ -80,7 +80,7 @@ def temporary_folder(account: Account | None) -> Path:
 
 
 def run_as(account: Account | None, log: IO[bytes]) -> dict[str, Any]:
-    """Return how every command here is run: as whom, with which environment, saying what it says to the log."""
+    """Return how every command here is run: its account, its environment, with its output in the log."""
     manner: dict[str, Any] = {
         "cwd": "/",  # the caller's may be closed to the account, or be removed
         "env": _environment(),

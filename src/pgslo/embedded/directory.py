@@ -1,4 +1,4 @@
-"""What lies in a server's directory beside its data: its password, its log, its lock, what it says of itself."""
+"""The files of a server's directory beside its data: its password, its log, its lock, its description."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PidFile(NamedTuple):
 
     @classmethod
     def read(cls, data: Path) -> PidFile | None:
-        """Return ``None`` when there is none, or it is half written."""
+        """Return ``None`` without one, or if it is half written."""
         try:
             lines = (data / "postmaster.pid").read_text().splitlines()
             return cls(pid=int(lines[0]), port=int(lines[3]), ready=lines[7].strip() == "ready")
@@ -45,7 +45,7 @@ def open_log(directory: Path) -> IO[bytes]:
 
 
 def log_size(log: IO[bytes]) -> int:
-    """Return how many bytes the log has: where what comes next will start."""
+    """Return how many bytes the log has: where the next line will start."""
     return os.fstat(log.fileno()).st_size
 
 

@@ -34,13 +34,13 @@ class Child(Protocol):
         """Say whether it has not ended yet."""
 
     def end(self) -> None:
-        """End it, if it has not ended by itself."""
+        """End it, if it is still running."""
 
 
 class Bound:
     """A command that cannot outlive this process.
 
-    A shell stands between us and it, and holds the reading end of a pipe. Only this process holds the other
+    A shell is between us and it, and holds the reading end of a pipe. Only this process holds the other
     end. When it is closed, on purpose or because this process died of whatever cause, the shell ends the
     command and removes its directory: ending well and ending badly take the same way.
 
@@ -48,7 +48,7 @@ class Bound:
     child.
     """
 
-    # $1 ends the command, $2 is the directory, which stays for us to read if the command ends by itself.
+    # $1 ends the command, $2 is the directory, which stays for us to read if the command ends on its own.
     _SCRIPT = """
     signal=$1 directory=$2; shift 2
     exec 3<&0 </dev/null
@@ -87,17 +87,19 @@ class Bound:
         return self._shell.poll() is None
 
     def wait(self) -> int:
-        """Wait for the command to end by itself and return its exit status."""
+        """Wait for the end of the command and return its exit status."""
         return self._shell.wait(START_SECONDS)
 
     def end(self) -> None:
-        """End the command and wait until its directory is gone; if that takes too long, kill it."""
+        """End the command and wait until its directory is removed; if that takes too long, kill it."""
         self.close()
         try:
             self._shell.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._shell.pid, signal.SIGKILL)  # its backends see the postmaster gone, and go
+                os.killpg(
+                    self._shell.pid, signal.SIGKILL
+                )  # its backends notice the end of the postmaster, and end
             self._shell.wait()
 
     def close(self) -> None:
@@ -120,7 +122,7 @@ class Detached:
     """A command that goes on when this process ends."""
 
     def __init__(self, command: list[str], account: Account | None, log: IO[bytes], *, data: Path) -> None:
-        # The shell ends at once, so the server is nobody's child here and never a zombie of ours.
+        # The shell ends at once, so the server is no child of ours and never a zombie.
         script = '"$@" </dev/null >&2 & echo $!'
         manner = run_as(account, log) | {"stdout": subprocess.PIPE}
         shell = subprocess.run(["/bin/sh", "-c", script, "pgslo", *command], check=True, **manner)
@@ -149,7 +151,7 @@ def launch(
     data: Path,
     log: IO[bytes],
 ) -> tuple[_C, PidFile]:
-    """Start a server, trying the next port whenever somebody else was faster to take one."""
+    """Start a server, trying the next port whenever another process took one first."""
     for port in ports:
         log_start = log_size(log)
         child = spawn(command(port))

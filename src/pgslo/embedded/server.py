@@ -27,7 +27,7 @@ from pgslo.errors import EmbeddedError
 _CLEARED_SECONDS = 5.0
 #: Before PostgreSQL 15 a process may wait for statistics, twice ten seconds, before it sees that its server was killed.
 _LET_GO_SECONDS = 30.0
-#: What PostgreSQL says then; its messages are English, since initdb is told so.
+#: PostgreSQL's message then; it is English by an option of initdb.
 _STILL_THERE = "pre-existing shared memory block"
 _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -91,7 +91,7 @@ def start(directory: Path | None = None, *, settings: Mapping[str, str] = _NO_SE
     """Start a server and return once it takes connections.
 
     Args:
-        directory: Where a kept server lives; it is made when missing, and a server that already runs there is
+        directory: The directory of a kept server; it is made when missing, and a server that already runs there is
             returned as it is. ``None`` starts a throwaway server.
         settings: Server settings as in ``postgresql.conf``. They are given on the command line, so
             ``ALTER SYSTEM`` cannot change them, and a kept server has them until it stops.
@@ -153,10 +153,10 @@ def running(directory: Path) -> Server | None:
 
 
 def kept_directory() -> Path:
-    """Return where this user's kept server lives unless told otherwise.
+    """Return the default directory of this user's kept server.
 
     That is the XDG data home. Root's is mostly closed to the account that must run root's server, which then
-    lives under ``/var/lib``.
+    is under ``/var/lib``.
     """
     account = server_account()
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")

@@ -41,7 +41,7 @@ class _Test:
 
 
 def export(whole: Whole) -> tuple[str, list[Entry]]:
-    """Return the file of properties, and what became of each rule."""
+    """Return the file of properties, and the outcome of each rule."""
     made = whole.definition
     if JINJA.search(made.name):
         return "", [entry(whole, one, "not_expressible", "no_word") for one in whole.statements]

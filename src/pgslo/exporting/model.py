@@ -1,4 +1,4 @@
-"""What every export is made of: the statements of a definition, and what became of each."""
+"""The model of every export: the statements of a definition, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Statement:
     Attributes:
         rule: The rule.
         place: Where it is written.
-        written: What is written there, as plain data.
+        written: The written value, as plain data.
     """
 
     rule: Rule
@@ -70,7 +70,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of a rule.
+    """The outcome of a rule.
 
     Attributes:
         rule: Its name.
@@ -78,7 +78,7 @@ class Entry:
         table: Its table, as SQL writes it.
         column: Its column, if it is about one.
         location: Where it is written.
-        status: What became of it.
+        status: The outcome.
         reason: Why it is not as it was.
         message: That in words.
         path: The file that has it.
@@ -97,7 +97,7 @@ class Entry:
 
 @dataclass
 class Exported:
-    """What became of definitions.
+    """The outcome of definitions.
 
     Attributes:
         format: The format.
@@ -113,7 +113,7 @@ class Exported:
 
 
 class NotExpressibleError(Exception):
-    """The format cannot say a rule; raised by whoever finds out."""
+    """The format cannot express a rule; raised where that is found."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -123,14 +123,14 @@ class NotExpressibleError(Exception):
 def known(reason: str) -> str:
     """Return a reason of the list; another one is a mistake of this program."""
     if reason not in REASONS:
-        raise AssertionError(f"{reason} is no reason")
+        raise AssertionError(f"{reason} is not a reason")
     return reason
 
 
 def entry(
     whole: Whole, statement: Statement, status: Status, reason: str | None = None, path: str | None = None
 ) -> Entry:
-    """Return what became of a rule."""
+    """Return the outcome of a rule."""
     made = statement.rule
     said = None if reason is None else REASONS[known(reason)]
     return Entry(
@@ -139,10 +139,10 @@ def entry(
 
 
 def load(text: str, *, path: str, kinds: dict[str, CustomKind] | None = None) -> Whole:
-    """Return a definition with what is written of each rule.
+    """Return a definition with the written text of each rule.
 
     Raises:
-        DefinitionErrors: The text is no definition.
+        DefinitionErrors: The text is not a definition.
     """
     made = definition.load(text, path=path, kinds=kinds or {})
     root = reader.read(text, path=path)

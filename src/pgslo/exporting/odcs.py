@@ -1,6 +1,6 @@
 """A definition as a contract of the Open Data Contract Standard, version 3.
 
-What the standard can say is said in its words, for other tools. Every rule is there once more in pgslo's own words, so that
+Parts that the standard can express use its words, for other tools. Every rule is there once more in pgslo's own words, so that
 the import of the contract is the definition that was exported.
 """
 
@@ -40,8 +40,8 @@ class Said:
 
     Attributes:
         column: The property that says it; ``None``: the object.
-        key: The key, as the reader of contracts names what it finds.
-        value: What stands under it.
+        key: The key, as the reader of contracts names it.
+        value: The value under it.
     """
 
     column: str | None
@@ -50,7 +50,7 @@ class Said:
 
     @property
     def signature(self) -> tuple[str | None, str, str]:
-        """What it says, comparable with what was read from a file."""
+        """Its content, comparable with that of a file."""
         return signature(self.column, self.key, self.value)
 
 
@@ -81,7 +81,7 @@ def _even(value: Any) -> Any:
 
 
 def export(whole: Whole) -> tuple[str, list[Entry]]:
-    """Return the contract, and what became of each rule."""
+    """Return the contract, and the outcome of each rule."""
     entries: list[Entry] = []
     said: list[Said] = list(_key(whole))
     for statement in whole.statements:
@@ -163,7 +163,7 @@ def _text(whole: Whole, said: list[Said]) -> str:
     return document.text(
         contract,
         f"Written by pgslo export. Quality of the engine {ENGINE} has each rule in pgslo's own words;",
-        "what the standard can say is said in its words as well.",
+        "parts that the standard can express use its words as well.",
     )
 
 
@@ -213,7 +213,7 @@ def _of(rule: rules.Rule, key: str, value: Any) -> Said:
 
 
 def _counted(rule: rules.Rule, metric: str, arguments: dict[str, Any] | None = None) -> _Made:
-    """A metric of rows that fail: none of them, so many, or a share."""
+    """A metric of failing rows: none, a number, or a share."""
     entry_: dict[str, Any] = {"type": "library", "metric": metric}
     if arguments:
         entry_["arguments"] = arguments

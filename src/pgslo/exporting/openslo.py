@@ -18,7 +18,7 @@ _METHODS = {"occurrences": "Occurrences", "time_slices": "Timeslices"}
 
 
 def export(whole: Whole) -> tuple[str, list[Entry]]:
-    """Return an SLO for each rule with an objective, and what became of each rule."""
+    """Return an SLO for each rule with an objective, and the outcome of each rule."""
     made = whole.definition
     entries: list[Entry] = []
     documents: list[str] = []

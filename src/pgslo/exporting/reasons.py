@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-#: By name: what it says of a rule. docs/reference/export.md has the same list, and a test compares them.
+#: By name: its meaning for a rule. docs/reference/export.md has the same list, and a test compares them.
 REASONS = {
     # changed
     "table_not_batch": "a share or a number is of the whole table there, and of a batch here",
-    "null_differs": "tools differ in what they make of NULL",
+    "null_differs": "tools differ in the treatment of NULL",
     "infinity_passes": "NaN or infinity may pass there, and never here",
     "in_part": "a part of the rule has no counterpart",
     "dialect": "the tool reads the pattern or the format in its own way",

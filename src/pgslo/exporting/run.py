@@ -1,4 +1,4 @@
-"""Definitions to files of another format, and what became of each rule."""
+"""Definitions to files of another format, and the outcome of each rule."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def export(files: Mapping[str, str], form: str, folder: str, *, kinds: Mapping[s
         if written:
             done.files[target] = written
         has = {"exported": target, "changed": target}
-        # A contract and the properties of dbt keep in pgslo's own words what they cannot say in theirs.
+        # A contract and the properties of dbt keep parts that they cannot express in pgslo's own words.
         kept = target if form != "openslo" else None
         done.entries += [replace(one, path=has.get(one.status, kept)) for one in entries]
     problems.check()

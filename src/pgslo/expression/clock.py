@@ -1,4 +1,4 @@
-"""Whether a text's value moves with the clock, so that no write tells when it changes."""
+"""Whether a text's value changes with the clock, so that no write shows its change."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Cursor:
             raise RefusalError(
                 token.start,
                 "window functions and aggregates are not allowed in an expression",
-                hint="A condition judges one row by itself.",
+                hint="A condition evaluates one row alone.",
             )
         if name == "collate":
             raise RefusalError(token.start, "COLLATE is not allowed in an expression")
@@ -115,7 +115,7 @@ class Cursor:
             )
         close = similar(name, vocabulary.FUNCTIONS)
         if name in vocabulary.AGGREGATES:
-            hint = "It is about many rows; a condition judges one row by itself."
+            hint = "It is about many rows; a condition evaluates one row alone."
         elif name in vocabulary.CHANGING:
             hint = "Its result changes from call to call; now() is allowed."
         elif name in vocabulary.SET_RETURNING:

@@ -25,7 +25,7 @@ class Expression:
     Attributes:
         text: The author's own text; pgslo never emits what a parser regenerates.
         columns: Names of the columns it reads, as PostgreSQL folds them, in order of first use.
-        location: Where it stands.
+        location: Its location.
     """
 
     text: str
@@ -53,10 +53,10 @@ def parse(text: str, *, location: Location, locate: Callable[[int], Location] | 
     Args:
         text: What the author wrote.
         location: Where it starts.
-        locate: Where its n-th character stands, if the file does not show it in one piece.
+        locate: The location of its n-th character, if the file does not show it in one piece.
 
     Raises:
-        DefinitionError: It is not an expression over one row, or uses what is not in the lists of
+        DefinitionError: It is not an expression over one row, or uses a name that is not in the lists of
             :mod:`pgslo.expression.vocabulary`.
     """
     text = text.rstrip(" \t\r\n")
@@ -78,7 +78,7 @@ def _on_one_line(text: str, offset: int, location: Location) -> Location:
 
 @dataclass(frozen=True)
 class _Edit:
-    """What ``qualified`` puts in place of ``start:end``; ``None`` stands for the row's name and a dot."""
+    """What ``qualified`` puts in place of ``start:end``; ``None`` means the row's name and a dot."""
 
     start: int
     end: int

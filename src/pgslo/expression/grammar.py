@@ -1,6 +1,6 @@
 """PostgreSQL's grammar of expressions, as far as a row condition may use it.
 
-A recogniser with PostgreSQL's own precedences. It builds no tree: it tells which tokens are columns, and refuses
+A recogniser with PostgreSQL's own precedences. It builds no tree: it finds the tokens that are columns, and refuses
 every function, type and key word that is not in :mod:`pgslo.expression.vocabulary`.
 """
 
@@ -39,7 +39,7 @@ def columns(tokens: tuple[Token, ...]) -> list[Token]:
     """The tokens of an expression that name columns, in order.
 
     Raises:
-        RefusalError: It is no expression of PostgreSQL's, or uses what a row condition may not.
+        RefusalError: It is not an expression of PostgreSQL's, or uses a part that a row condition may not.
     """
     grammar = _Grammar(tokens)
     grammar.expression()
@@ -64,7 +64,7 @@ class _Grammar(Cursor):
             blocked = found if self._operation(found) else 0
 
     def _level(self) -> int:
-        """How tightly the operator that stands here binds; 0 if there is none."""
+        """How tightly the operator at this place binds; 0 without one."""
         token = self.peek()
         if token.kind == "operator":
             return _LEVELS.get(token.text, _OTHER)
@@ -73,7 +73,7 @@ class _Grammar(Cursor):
         return _WORD_LEVELS.get(token.name, 0) if token.kind == "word" else 0
 
     def _operation(self, level: int) -> bool:
-        """Read an operator and what is right of it; returns whether another of its level may not follow."""
+        """Read an operator and its right operand; returns whether another of its level may not follow."""
         token = self.next()
         if level in (_OR, _AND):
             self.expression(level + 1)
@@ -323,7 +323,7 @@ class _Grammar(Cursor):
     # Types
 
     def _typed_string(self) -> bool:
-        """Step over ``date '2026-11-22'`` if that stands here."""
+        """Step over ``date '2026-11-22'`` if that is next."""
         end = self._type_end(self.at)
         if end is None or end >= len(self.tokens) or self.tokens[end].kind != "string":
             return False

@@ -37,7 +37,7 @@ _TIME_WORDS = frozenset(
     }
 )
 _PRINTED_WORDS = frozenset({"float", "float4", "float8", "real", "double", "bytea", "decode", "convert_to"})
-#: Functions of dates and times, too, that give the same in every session, or give it of what they are given.
+#: Functions of dates and times, too, that give the same in every session, or for the same arguments.
 _PLAIN = frozenset(
     {
         *vocabulary.FUNCTION_GROUPS["choice"],

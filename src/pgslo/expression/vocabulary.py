@@ -109,10 +109,10 @@ OPERATORS = _words(
     = <> != < <= > >= + - * / % ^ || ~ ~* !~ !~* -> ->> #> #>> @> <@ && ? ?| ?& & | # << >>
     """
 )
-#: Operators that may stand before an operand.
+#: Operators that may be before an operand.
 PREFIX_OPERATORS = frozenset({"+", "-", "~"})
 
-#: Functions that take no argument; every other one wants at least one.
+#: Functions that take no argument; every other one needs at least one.
 WITHOUT_ARGUMENTS = frozenset({"now", "pi"})
 
 FIELDS = _words(

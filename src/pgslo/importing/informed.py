@@ -1,4 +1,4 @@
-"""What a database says of the tables of an import: types, the key, and what it enforces already."""
+"""Facts of a database about the tables of an import: types, the key, and enforced rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pgslo.catalog import Relation
 from pgslo.definition import names
 from pgslo.importing.model import Outcome, Rule, SourceTable, TableName, held
 
-#: Looks a table up; ``None``: there is none.
+#: Looks a table up; ``None``: it does not exist.
 Find = Callable[[TableName], Relation | None]
 
 
@@ -21,7 +21,7 @@ def inform(table: SourceTable, relation: Relation) -> None:
 
 
 def settled(outcome: Outcome, own: TableName, find: Find) -> Outcome:
-    """Return what becomes of a check of a table: held if the table enforces it, and no index is needed that is there."""
+    """Return the outcome of a check of a table: held if the table enforces it, and an existing index is not needed again."""
     relation = find(own)
     if relation is None or not outcome.rules or outcome.status not in ("mapped", "changed"):
         return outcome

@@ -10,11 +10,11 @@ from pgslo.importing.model import Found, Outcome
 
 @dataclass
 class Entry:
-    """A check with what became of it.
+    """A check with its outcome.
 
     Attributes:
         found: The check.
-        outcome: What became of it.
+        outcome: Its outcome.
         format: The format of its source.
         table: The table of its definition, as SQL writes it.
         rule: The rule's name in the definition.
@@ -46,7 +46,7 @@ class Ledger:
             self._found[id(each)] = each
 
     def settle(self, found: Found, outcome: Outcome, *, of: str) -> Entry:
-        """Note what became of a check."""
+        """Record the outcome of a check."""
         if id(found) not in self._found or id(found) in self._entries:
             raise AssertionError(f"{found.location}: {found.kind} was settled twice, or never counted")
         entry = self._entries[id(found)] = Entry(found, outcome, of)

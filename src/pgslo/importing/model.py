@@ -1,4 +1,4 @@
-"""What a check is in every format: where it was found, what became of it, and the rules that state it here."""
+"""The model of a check in every format: its location, its outcome, and its rules here."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SourceTable:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A check as it stands in a source.
+    """A check as it is in a source.
 
     Attributes:
         kind: What the source calls it.
@@ -85,7 +85,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Remark:
-    """Why a check is not as it was: one of the reasons, and what it means for this check."""
+    """Why a check was changed: one of the reasons, and its meaning for this check."""
 
     reason: str
     message: str = ""
@@ -93,7 +93,7 @@ class Remark:
     def __post_init__(self) -> None:
         """Refuse a reason that is not in the list."""
         if self.reason not in REASONS:
-            raise AssertionError(f"{self.reason} is no reason")
+            raise AssertionError(f"{self.reason} is not a reason")
 
     @property
     def text(self) -> str:
@@ -127,14 +127,14 @@ class Rule:
 
     @property
     def statement(self) -> str:
-        """What it says; two rules of a definition may not say the same."""
+        """Its content; two rules of a definition may not have the same."""
         if self.verbatim is not None:
             return repr((self.kind, self.column, self.verbatim))
         return repr((self.kind, self.column, sorted(self.parameters.items()), self.options.get("where")))
 
 
 class UnmappableError(Exception):
-    """A check has no counterpart; raised by whoever finds out, kept as its outcome."""
+    """A check has no counterpart; raised where that is found, kept as its outcome."""
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(reason)
@@ -143,7 +143,7 @@ class UnmappableError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a check."""
+    """The outcome of a check."""
 
     status: Status
     rules: tuple[Rule, ...] = ()

@@ -19,7 +19,7 @@ SCHEMA = "public"
 
 @dataclass(frozen=True)
 class TableMap:
-    """One ``--map``: which table a name of a source stands for."""
+    """One ``--map``: the table of a name in a source."""
 
     pattern: str
     target: str
@@ -34,7 +34,7 @@ class TableMap:
         pattern, equals, target = text.partition("=")
         if not equals or not pattern.strip() or not target.strip():
             raise PgsloError(
-                f'"{text}" is no map', hint="write source=schema.table, for example ref:orders=shop.orders"
+                f'"{text}" is not a map', hint="write source=schema.table, for example ref:orders=shop.orders"
             )
         return cls.of(pattern.strip(), target.strip())
 
@@ -43,18 +43,18 @@ class TableMap:
         """Return the map of a pattern to a table.
 
         Raises:
-            PgsloError: The table has no schema, or is no name.
+            PgsloError: The table has no schema, or is not a name.
         """
         try:
             parts = names.split(f"{target.removesuffix('*')}x" if target.endswith(".*") else target)
         except names.BadNameError as error:
-            raise PgsloError(f'"{target}" is no table: {error}') from None
+            raise PgsloError(f'"{target}" is not a table: {error}') from None
         if len(parts) != _PARTS:
-            raise PgsloError(f'"{target}" is no table with its schema', hint="write schema.table")
+            raise PgsloError(f'"{target}" is not a table with its schema', hint="write schema.table")
         return cls(pattern, target)
 
     def find(self, table: SourceTable) -> TableName | None:
-        """Return the table that a source's table stands for; ``*`` in the target is the table's own name."""
+        """Return the table of a source's table; ``*`` in the target is the table's own name."""
         pattern = self.pattern if ":" in self.pattern else f"*:{self.pattern}"
         if not fnmatch.fnmatchcase(table.key, pattern):
             return None
@@ -79,7 +79,7 @@ class Options:
         profiled: Whether bounds that a profiler took from one batch are mapped.
         kinds: The organisation's own kinds, by name.
         folder: Where definitions go, for their paths in the report.
-        find: Looks a table of the database up; ``None``: there is no database.
+        find: Looks a table of the database up; ``None``: no database is given.
     """
 
     source_format: str | None = None
@@ -111,7 +111,7 @@ class Options:
         schema = table.schema or self.schema or SCHEMA
         for name in (schema, table.name):
             if not names.is_name(name):
-                raise UnmappableError("no_table", "the source's name is no name of a table in PostgreSQL")
+                raise UnmappableError("no_table", "the source's name is not a name of a table in PostgreSQL")
         return TableName(schema, table.name)
 
     def is_assumed(self, table: SourceTable) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-#: By name: what it says of a check. docs/reference/import.md has the same list, and a test compares them.
+#: By name: its meaning for a check. docs/reference/import.md has the same list, and a test compares them.
 REASONS = {
     # changed
     "batch_not_table": "a share or a number is of a batch here, and of the table there",
     "boolean_values": "the words True and False are booleans here, and texts there",
-    "ends_differ": "tools differ in what they take for the ends of the range",
+    "ends_differ": "tools differ in the ends of the range",
     "estimated": "the number is estimated from a sample here",
     "fail_calc": "the source computes the number of failures in its own way",
     "format_differs": "the named format accepts other texts here than there",
@@ -25,7 +25,7 @@ REASONS = {
     # not mapped
     "contradiction": "two statements of the source exclude each other",
     "needs_jinja": "its text needs a macro or a variable that is not known here",
-    "nested_column": "a field inside of a column is no column here",
+    "nested_column": "a field inside of a column is not a column here",
     "no_such_element": "it names an object that the source does not have",
     "no_table": "the table is not known",
     "no_word": "the language of definitions has no word for it",

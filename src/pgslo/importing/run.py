@@ -35,7 +35,7 @@ class KeptByHand:
 
 @dataclass
 class Imported:
-    """What became of files.
+    """The outcome of files.
 
     Attributes:
         entries: Every check that was found, once.
@@ -43,7 +43,7 @@ class Imported:
         tables: Tables of the definitions, as SQL writes them, by path.
         failures: Files that could not be read.
         recognised: The format of each file, with the reason.
-        ignored: What is no check of data.
+        ignored: Entries that do not check data.
         absent: Tables that the database does not have, as SQL writes them.
         assumed: Tables in the schema ``public`` because neither the source nor the options name one, as SQL writes them.
         kept: What stays as a person wrote it; known once the definitions are compared with those that are there.
@@ -61,7 +61,7 @@ class Imported:
 
 
 def convert(files: Mapping[str, bytes], options: Options, *, given: frozenset[str] = frozenset()) -> Imported:
-    """Return the definitions for files of other tools, and what became of each check.
+    """Return the definitions for files of other tools, and the outcome of each check.
 
     Args:
         files: Content of each file by its path.

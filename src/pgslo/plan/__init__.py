@@ -1,4 +1,4 @@
-"""What is wanted against what is there: the steps of a plan, what moved since it was applied, what is in force. Pure."""
+"""Comparison of definitions with the database: the steps of a plan, drift since it was applied, rules in force. Pure."""
 
 from pgslo.plan.steps import Plan, Step, make, order_statements, removal
 

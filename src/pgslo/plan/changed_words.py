@@ -1,4 +1,4 @@
-"""Two texts as one: the words that both have, and between them what goes and what comes. Pure."""
+"""Two texts as one: the words that both have, and between them removed and added words. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 _TOKEN = re.compile(r", |\s+|[^\s,]+|,")
 #: A text of more characters is cut to the words beside what changes.
 _LONG = 100
-#: So many words are left on either side of it.
+#: The number of words that are left on either side of it.
 _CONTEXT = 6
 #: A text of fewer words is shown whole.
 _FEW = 3
@@ -29,7 +29,7 @@ def changed(was: str, becomes: str) -> str:
     if _is_member(gone) and not come:
         return f"{_cut(new, head, tail)} (- {_members(gone)})"
     if len(gone) != 1 or len(come) != 1 or sum(map(_is_word, old)) < _FEW:
-        # Another sentence: what is between its first and its last change would be read as one value.
+        # Another sentence: the text between its first and its last change would be read as one value.
         return f"{was} → {becomes}"
     before, after = _context(new, head, tail)
     return f"{before}{''.join(gone)} → {''.join(come)}{after}"
@@ -56,7 +56,7 @@ def _members(tokens: Sequence[str]) -> str:
 
 
 def _context(tokens: Sequence[str], head: int, tail: int) -> tuple[str, str]:
-    """Return what is before and after a change, cut if the text is long."""
+    """Return the text before and after a change, cut if it is long."""
     before, after = list(tokens[:head]), list(tokens[len(tokens) - tail :]) if tail else []
     most = 2 * _CONTEXT
     if len("".join(tokens)) > _LONG:
@@ -68,6 +68,6 @@ def _context(tokens: Sequence[str], head: int, tail: int) -> tuple[str, str]:
 
 
 def _cut(tokens: Sequence[str], head: int, tail: int) -> str:
-    """Return the text with what came, cut if it is long."""
+    """Return the text with the added words, cut if it is long."""
     before, after = _context(tokens, head, tail)
     return f"{before}{''.join(tokens[head : len(tokens) - tail])}{after}"

@@ -1,4 +1,4 @@
-"""What a definition says differently from what is installed, in the definition's own words. Pure."""
+"""Differences between a definition and the installed state, in the definition's own words. Pure."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Difference:
 
     Attributes:
         definition: The name of the definition.
-        action: ``+`` for what is new, ``-`` for what goes, ``~`` for what changes.
+        action: ``+`` for added, ``-`` for removed, ``~`` for changed rules.
         about: A rule, ``task NAME``, or a key of the definition.
-        was: What is installed; empty for what is new.
+        was: The installed text; empty for an added rule.
         becomes: What the file says; empty for what goes.
     """
 
@@ -50,7 +50,7 @@ class Difference:
 
 
 def differences(compiled: Iterable[Compiled], catalog: Catalog) -> tuple[Difference, ...]:
-    """Compare definitions with what is installed of them: of one that is not installed every rule and task is new."""
+    """Compare definitions with their installed state: of one that is not installed every rule and task is new."""
     return tuple(
         one for each in compiled for one in _of_definition(each, _stated(each, catalog) or Stated({}, {}, {}))
     )
@@ -103,7 +103,7 @@ def _members(
 
 
 def _changed(stated: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what differs: key, what it was, what it becomes."""
+    """Yield the differences: key, old text, new text."""
     for key, value in stated.items():
         was, becomes = _words(key, value), _words(key, told.get(key))
         if was != becomes:

@@ -24,13 +24,15 @@ def find(
     Args:
         facts: The table then and now.
         installed: What pgslo generated, as it is now.
-        pauses: What is switched off for now.
+        pauses: The pauses in force.
     """
     name = facts.definition
     if facts.is_replaced:
         return (_replaced(facts),)
     if facts.table_name is None:
-        to_do = f"if it is gone for good: pgslo uninstall {name}; if it is made anew: pgslo apply after that"
+        to_do = (
+            f"if it was dropped for good: pgslo uninstall {name}; if it is re-created: pgslo apply after that"
+        )
         return (Finding(name, "gone", name, f"the table of {name} was dropped", to_do),)
     if facts.applied_objects is None:
         said = "it was applied by a version that kept no notes, so nothing can be compared"
@@ -55,7 +57,7 @@ def find(
 
 
 def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
-    """Snapshots whose rows are gone, can be changed, or can be read by roles that may not read their view any more.
+    """Snapshots whose rows were deleted, can be changed, or can be read by roles that may not read their view any more.
 
     Args:
         rows: Of ``sql/catalog/snapshot_drift.sql``.
@@ -67,7 +69,7 @@ def find_snapshots(rows: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
             f"snapshot {row['name']}",
             row["said"],
             row["to_do"]
-            or f"pgslo snapshot verify {row['name']} tells whether its rows are still those that were taken; pgslo snapshot drop {row['name']} forgets it",
+            or f"pgslo snapshot verify {row['name']} shows whether its rows are unchanged; pgslo snapshot drop {row['name']} forgets it",
         )
         for row in rows
     )
@@ -100,7 +102,7 @@ def find_forgeries(forgeries: Iterable[Forgery]) -> tuple[Finding, ...]:
 
 
 def find_rights(rights: Iterable[StrangeRight]) -> tuple[Finding, ...]:
-    """Rights on objects of the runtime that nobody meant to give, and those of readers that are missing: one finding a role."""
+    """Rights on objects of the runtime that were not granted on purpose, and missing ones of readers: one finding a role."""
     by_role: dict[tuple[str, bool, bool], list[StrangeRight]] = {}
     for one in rights:
         by_role.setdefault((one.role, one.is_missing, one.can_mend), []).append(one)
@@ -152,7 +154,7 @@ def find_irregular(rules: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
 
 
 def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those after which writes are judged no longer, or readers have no guarded view, although nobody wanted it."""
+    """Those after which writes are judged no longer, or readers have no guarded view, without an uninstall."""
     return tuple(
         one
         for one in found
@@ -170,7 +172,7 @@ def _replaced(facts: Facts) -> Finding:
         "table replaced",
         facts.definition,
         f"another table has its name by now; {former}",
-        "pgslo apply guards this one; what it came with was judged by no rule over rows",
+        "pgslo apply guards this one; its first rows were not evaluated by rules over rows",
     )
 
 
@@ -197,7 +199,7 @@ def _owners(facts: Facts) -> Iterator[Finding]:
 
 
 def _rights(facts: Facts) -> Iterator[Finding]:
-    """Whether the owners of guarded views, and pgslo's, may do with the table what they do with it."""
+    """Whether the owners of guarded views, and pgslo's, have the needed rights on the table."""
     owned = f"or make the role a member of {facts.table_owner} again"
     for view, owner in facts.blind_views:
         yield Finding(
@@ -231,9 +233,9 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
         thing = f"{then['kind']} {identity(names, tuple(relation) if relation else None)}"
         one = now.get((then["kind"], names, tuple(relation) if relation else None))
         if relation and list(relation) in facts.lost_tables and ".".join(relation) != facts.applied_name:
-            continue  # told once, of the table; a partition that is dropped takes its triggers along, as it should
+            continue  # reported once, for the table; a partition that is dropped takes its triggers along, as it should
         if relation and list(relation) in facts.left_partitions:
-            continue  # the table's rules do not rest on it; triggers that it has still are told of as such
+            continue  # the table's rules do not rest on it; its remaining triggers are reported as such
         if one is None:
             if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
                 yield Finding(
@@ -244,7 +246,7 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
                     observation.to_restore(facts, names[0], again),
                 )
         elif one.fingerprint != then["fingerprint"]:
-            yield Finding(facts.definition, "foreign", thing, "somebody else's took its place", again)
+            yield Finding(facts.definition, "foreign", thing, "an object of another role has its name", again)
         elif one.owner != (then.get("owner") or one.owner):
             said = f"it belongs to role {one.owner} now, and runs with the rights of that role"
             yield Finding(facts.definition, "other owner", thing, said, again)
@@ -263,7 +265,7 @@ def _aside(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
             and one.kind == "view"
             and one.names[-1].startswith(naming.ASIDE)
         ):
-            said = "it was replaced, and nobody may read it"
+            said = "it was replaced, and no role may read it"
             if one.dependants:
                 said += f"; it is kept because others depend on it: {', '.join(one.dependants)}"
             to_do = "once these are dropped, or read the view that took its place, pgslo apply drops it"
@@ -271,7 +273,7 @@ def _aside(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
 
 
 def _native(facts: Facts, installed: Sequence[Installed]) -> Iterator[Finding]:
-    """Rules that PostgreSQL is to enforce by itself, and does not; an object of pgslo's that is missing is told as such."""
+    """Rules that PostgreSQL is to enforce alone, and does not; a missing object of pgslo's is reported as such."""
     there = {(one.kind, one.names) for one in installed}
     for rule, said, to_do, made in facts.faults:
         if made is None or (made["kind"], tuple(made["names"])) in there:
@@ -303,14 +305,12 @@ def _others(facts: Facts) -> Iterator[Finding]:
             yield Finding(facts.definition, "gone", thing, said, to_do)
     for table, column in facts.lost_columns:
         said = "it was dropped or renamed; assertions that depend on it are not checked, and writes live"
-        to_do = (
-            "pgslo plan says where it stands in the definition; write what it is called now, then pgslo apply"
-        )
+        to_do = "pgslo plan shows its location in the definition; write its new name, then pgslo apply"
         yield Finding(facts.definition, "column gone", f"column {column} of {table}", said, to_do)
 
 
 def _moved(facts: Facts) -> Iterator[Finding]:
-    """Relations that its rules read by name, and that are not what they were."""
+    """Relations that its rules read by name, and that were changed."""
     lost = [".".join(one) for one in _lost(facts)]
     for name, said in facts.moved_relations:
         if name not in lost:
@@ -333,7 +333,7 @@ def _digest(body: str) -> str:
 
 def _columns(facts: Facts) -> Iterator[Finding]:
     was, now = facts.applied_columns or (), facts.columns or ()
-    # A dump numbers tables and columns anew; whatever else is done to a table, a column keeps its number.
+    # A dump gives tables and columns new numbers; whatever else is done to a table, a column keeps its number.
     is_restored = {column.get("table") for column in was} != {column["table"] for column in now}
     kept = "name" if is_restored else "number"
     found = {column[kept]: column for column in now}
@@ -358,7 +358,7 @@ def _columns(facts: Facts) -> Iterator[Finding]:
             yield Finding(facts.definition, "column renamed", thing, said, to_do)
         if column["type"] != then["type"]:
             said = f"its type was {then['type']} and is {column['type']}"
-            to_do = "pgslo plan says whether its rules still fit, pgslo apply makes them anew"
+            to_do = "pgslo plan shows whether its rules still fit, pgslo apply creates them again"
             yield Finding(facts.definition, "column retyped", thing, said, to_do)
 
 
@@ -379,6 +379,6 @@ def _conversions(facts: Facts) -> Iterator[Finding]:
                 "type changed",
                 f"column {column['name']}",
                 f"its type has since the last apply: {', '.join(new)}",
-                "pgslo plan says whether its rules still fit; ask that role what it is for",
+                "pgslo plan shows whether its rules still fit; ask that role for its purpose",
                 is_hint=not any(one.startswith("type ") for one in new),
             )

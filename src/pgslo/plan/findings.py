@@ -20,7 +20,7 @@ class Finding:
 
     Attributes:
         what: The kind of finding, a fixed word for programs.
-        thing: What it is about: a trigger, a column, a partition.
+        thing: Its object: a trigger, a column, a partition.
         said: A sentence about it.
         to_do: What a DBA does about it.
         is_hint: Whether it may also have an innocent reason.
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """A row of ``sql/catalog/drift.sql``, and the newest batch in the table where an index tells it."""
+    """A row of ``sql/catalog/drift.sql``, and the newest batch in the table where an index finds it."""
 
     definition: str
     writes: str

@@ -1,4 +1,4 @@
-"""Whether rules evaluate what is written: pauses, disabled triggers, partitions, subscriptions, unrecorded rows. Pure."""
+"""Whether rules evaluate writes: pauses, disabled triggers, partitions, subscriptions, unrecorded rows. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
 
     Args:
         facts: The table then and now.
-        pauses: What is switched off for now.
+        pauses: The pauses in force.
     """
     name = facts.definition
     for pause in pauses:
@@ -33,7 +33,7 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
             name, "unarmed", f"trigger {trigger} ON {table}", said, "pgslo apply arms new partitions"
         )
     for table in facts.detached:
-        said = "it is no partition any more, and what is written to it is still judged and counted"
+        said = "it is not a partition any more, and rows written to it are still evaluated and counted"
         yield Finding(
             name, "detached", f"table {table}", said, "pgslo apply takes the triggers off", is_hint=True
         )
@@ -57,7 +57,7 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
             to_do = "declare writes: stream, with rules about single rows alone"
         yield Finding(name, "not observed", f"table {table}", said, to_do)
     for who in () if fires_always else facts.replica_roles:
-        said = f"session_replication_role is replica for {who}: what they write, no trigger sees"
+        said = f"session_replication_role is replica for {who}: triggers do not fire for their writes"
         yield Finding(name, "not observed", who, said, "ALTER … RESET session_replication_role")
     yield from _unseen(facts)
 
@@ -70,7 +70,7 @@ def unseen(facts: Facts) -> int | None:
     if facts.statistics_reset_at is not None:
         return None
     rows = now - then - facts.rows_recorded
-    # A session reports what it wrote up to ten seconds late.
+    # A session reports its writes up to ten seconds late.
     return rows if rows > facts.rows_just_before else 0
 
 
@@ -88,7 +88,7 @@ def _fires_always(facts: Facts) -> bool:
 
 
 def _unseen(facts: Facts) -> Iterator[Finding]:
-    """Compare what the table has with what was written down: the counters as a hint, the newest batch for sure."""
+    """Compare the table with the records: the counters as a hint, the newest batch for sure."""
     then, now = facts.rows_written_then, facts.rows_written_now
     if not facts.records_rows or then is None or now is None:
         return
@@ -99,13 +99,13 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
     since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
     counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
     innocent, to_do = (
-        "what was rolled back counts as written too",
+        "rows that were rolled back count as written too",
         "if much was not rolled back: look for a replica role, disabled triggers, a new partition",
     )
     is_unknown = facts.statistics_reset_at is not None or now < then
     if is_unknown:
         begun = facts.statistics_reset_at
-        counted = f"how many rows were written since {since} cannot be told"
+        counted = f"the number of rows written since {since} cannot be determined"
         innocent, to_do = (
             f"the server counts only since {begun:%Y-%m-%d %H:%M} UTC"
             if begun
@@ -116,7 +116,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         return
     if newer:
         said = f"{counted}, and the table's newest batch is not among the recorded ones"
-        to_do = "find who wrote it (replica role, disabled triggers, a new partition), mend that, and load the batch again"
+        to_do = "find its writer (replica role, disabled triggers, a new partition), fix the cause, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
     elif is_unknown or surplus > facts.rows_just_before:
         said = f"{counted}; {innocent}"
@@ -124,7 +124,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
 
 
 def to_restore(facts: Facts, trigger: str, to_do: str) -> str:
-    """What to do about a trigger; rows that an assertion did not see stay unseen when it is back."""
+    """The remedy for a trigger; rows that an assertion missed are not checked once it is enabled."""
     if trigger.startswith((f"pgslo_{naming.ASSERT_ORDER}_", f"pgslo_{naming.SETTLE_ORDER}_")):
-        return f"{to_do}; then pgslo.audit('{facts.definition}') finds what came in meanwhile"
+        return f"{to_do}; then pgslo.audit('{facts.definition}') finds rows written meanwhile"
     return to_do

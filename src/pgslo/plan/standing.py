@@ -1,4 +1,4 @@
-"""Whether each rule is in force, on what it rests, and what it has not seen. Pure."""
+"""Whether each rule is in force, its mechanism, and its unrecorded rows. Pure."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _PASSED = frozenset({"missing", "foreign", "switched off", "unarmed"})
 
 @dataclass(frozen=True)
 class Standing:
-    """How one rule stands.
+    """The state of one rule.
 
     Attributes:
         definition: The table's definition.
         rule: The rule's name.
-        on_breach: What becomes of rows or batches that violate it.
+        on_breach: The reaction to rows or batches that violate it.
         mechanism: How it is enforced.
-        in_force: Whether every write is held to it now; ``unknown`` where that cannot be told, or depends on who writes.
+        in_force: Whether every write is checked now; ``unknown`` where that cannot be determined, or depends on the writer.
         why: Sentences: why it is not in force, or why that is unknown.
         rests_on: The objects in the database without which it is not in force.
         passed_by: Writes that pass a rule which is in force, because PostgreSQL shows them to no trigger of its kind.
         rows_unseen: Rows written since the last apply that no trigger saw; 0 for rules of PostgreSQL's own, ``None``
-            where it cannot be told.
+            where it cannot be determined.
     """
 
     definition: str
@@ -62,7 +62,7 @@ class Standing:
 def of_table(
     facts: Facts, rules: Sequence[Mapping[str, Any]], findings: Iterable[Finding]
 ) -> tuple[Standing, ...]:
-    """How the rules of one definition stand.
+    """The state of the rules of one definition.
 
     Args:
         facts: The table then and now.

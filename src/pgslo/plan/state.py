@@ -14,7 +14,7 @@ def hashed(catalog: Catalog, steps: Iterable[str], runtime_scripts: tuple[str, .
     Args:
         catalog: The database.
         steps: Each step in words, with its statements.
-        runtime_scripts: What is wanted of the runtime.
+        runtime_scripts: The required scripts of the runtime.
     """
     seen = [
         str(catalog.server_version),
@@ -31,7 +31,7 @@ def hashed(catalog: Catalog, steps: Iterable[str], runtime_scripts: tuple[str, .
 
 
 def _stable(relation: object) -> dict[str, object]:
-    """A table's facts but for the planner's estimate of its rows, which moves by itself."""
+    """A table's facts but for the planner's estimate of its rows, which changes without a write."""
     return {name: value for name, value in vars(relation).items() if name != "rows"}
 
 

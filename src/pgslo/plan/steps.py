@@ -24,14 +24,14 @@ class Step:
     """One change of one object.
 
     Attributes:
-        action: What is done to it; ``finish`` completes what an earlier apply could not.
-        kind: What it is.
+        action: The change; ``finish`` completes what an earlier apply could not.
+        kind: The kind of object.
         identity: Its name.
         definition: The definition it belongs to.
         statements: In order.
         undo: Statements that take the change back, in order; empty where the older form is not known.
         reason: Why this object, or why it changes.
-        relation: The table that the object is on, for what is on one.
+        relation: The table of the object, if it has one.
     """
 
     action: Action
@@ -59,7 +59,7 @@ _LOCKS = ("", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from what is installed to what is wanted.
+    """The steps from the installed state to the definitions.
 
     Attributes:
         steps: In the order in which they run.
@@ -67,7 +67,7 @@ class Plan:
         runtime_scripts: Names of the runtime's scripts that have to run first.
         choices: How each rule is enforced and why, by definition.
         notes: What to know besides.
-        differences: What definitions say differently from what is installed, in their own words.
+        differences: Differences between definitions and the installed state, in their own words.
     """
 
     steps: tuple[Step, ...]
@@ -83,7 +83,7 @@ class Plan:
         return not self.steps and not self.runtime_scripts
 
 
-#: Objects come and go in this order: what others stand on first.
+#: Objects are created and dropped in this order: those that others depend on first.
 _ORDER = (
     "schema",
     "function",
@@ -98,7 +98,7 @@ _ORDER = (
     "view",
 )
 
-#: What goes on meaning the table that it was made for, whatever that is called: the others name theirs anew at each use.
+#: Objects that refer to their table by number, whatever its name: the others look their table up by name at each use.
 _BY_IDENTITY = ("registration", "assertion", "view")
 
 
@@ -111,7 +111,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         runtime_scripts: Runtime scripts that have to run first.
 
     Raises:
-        PlanError: An object would have to go that somebody else's objects stand on.
+        PlanError: An object to be dropped has dependent objects of other roles.
     """
     wanted = {(one.kind, one.identity): one for each in compiled for one in each.artifacts}
     found = {(one.kind, one.identity): one for one in catalog.installed}
@@ -148,7 +148,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
 
 
 def _revocations(compiled: Sequence[Compiled], catalog: Catalog) -> Iterator[Step]:
-    """Steps that take views, and copies of their rows, from roles that are readers no longer: by themselves, so that nothing that fails later keeps their right.
+    """Steps that take views, and copies of their rows, from roles that are readers no longer: alone, so that a later failure does not keep their right.
 
     A REVOKE waits for no lock that a reader can hold.
     """
@@ -214,7 +214,7 @@ def removal(catalog: Catalog, definitions: Iterable[str]) -> Plan:
     """Plan the way out for some definitions: everything generated goes, no row of a user's table does.
 
     Raises:
-        PlanError: Somebody else's objects stand on a guarded view.
+        PlanError: Objects of other roles depend on a guarded view.
     """
     leaving = set(definitions)
     gone = [one for one in catalog.installed if one.definition in leaving]
@@ -253,7 +253,7 @@ def _position(one: Artifact | Installed) -> int:
 
 
 def _leaving(one: Installed) -> tuple[bool, int]:
-    """Triggers go first: whoever reads a view holds its table as well, so a view is free once the table is locked, and not the other way round."""
+    """Triggers go first: a reader of a view locks its table as well, so a view is free once the table is locked, and not the other way round."""
     return (one.kind != "trigger", -_position(one))
 
 
@@ -297,17 +297,17 @@ def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) 
     if _is_owned_by_another(artifact, installed):
         return f"the table belongs to role {artifact.owner} now, the function to role {installed.owner}"
     if is_replaced:
-        return "another table has the name now; it stands for the former one"
+        return "another table has the name now; it refers to the former one"
     if installed.fingerprint != artifact.fingerprint and artifact.kind != "not_null":
         return "the definition changed"
     if artifact.body is not None and installed.body is not None and artifact.body != installed.body:
-        return "somebody edited the function"
+        return "the function was edited"
     if not installed.enabled and artifact.kind == "foreign_key":
         return "it is NOT ENFORCED"
     if not installed.enabled and artifact.kind == "registration":
         return "a rule could not be judged; it fits the table again"
     if not installed.enabled:
-        return "somebody switched the trigger off"
+        return "the trigger was disabled"
     if artifact.fires_always and not installed.fires_always:
         return "the trigger does not fire where session_replication_role is replica"
     return None
@@ -323,7 +323,7 @@ def _commented(artifact: Artifact) -> tuple[Statement, ...]:
 
 
 def _unfinished(artifact: Artifact) -> tuple[Statement, ...]:
-    """What is left to do: for a constraint to be validated its later statements, for an invalid index all anew."""
+    """The remaining steps: for a constraint to be validated its later statements, for an invalid index all again."""
     if artifact.kind == "unique_index":
         drop = tuple(Statement(one.text, one.lock, one.on, later=True) for one in artifact.drop)
         return (*drop, *_commented(artifact))
@@ -359,7 +359,7 @@ def _dropping(installed: Installed) -> Step:
             cloned=installed.cloned,
         ),
         undo=(),
-        reason="no definition wants it any more",
+        reason="no definition needs it any more",
         relation=installed.relation,
     )
 
@@ -381,9 +381,9 @@ def _step(action: Action, artifact: Artifact, statements: tuple[Statement, ...],
 def _refuse_dependants(installed: Installed) -> None:
     if installed.dependants:
         raise PlanError(
-            f"{installed.kind} {installed.identity} cannot be dropped because others stand on it",
+            f"{installed.kind} {installed.identity} cannot be dropped because other objects depend on it",
             detail=f"It is used by {', '.join(installed.dependants)}.",
-            hint="their owners, or a superuser, drop or repoint those first; what is in pg_temp goes with the session that made it",
+            hint="their owners, or a superuser, drop or repoint those first; objects in pg_temp go with the session that made them",
         )
 
 
@@ -392,7 +392,7 @@ def _said(step: Step) -> str:
 
 
 def order_statements(plan: Plan) -> tuple[tuple[Step, Statement], ...]:
-    """Every statement in the order in which it runs: those of one transaction stand between those of their own."""
+    """Every statement in the order in which it runs: those of one transaction are between those of their own."""
     both = [(step, statement) for step in plan.steps for statement in step.statements]
     ahead = [(step, statement) for step, statement in both if statement.ahead]
     early = [(step, statement) for step, statement in both if statement.early]

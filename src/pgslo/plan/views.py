@@ -48,9 +48,9 @@ def drop(installed: Installed) -> Statement:
 
 
 def hazards(installed: Installed) -> tuple[str, ...]:
-    """What becomes of what depends on a view that goes, in words."""
+    """The effect on objects that depend on a dropped view, in words."""
     if not installed.dependants:
         return ()
     return (
-        f"what depends on it can read it no longer: {', '.join(installed.dependants)}; until that is gone the view is kept under another name",
+        f"dependent objects can read it no longer: {', '.join(installed.dependants)}; until they are dropped the view is kept under another name",
     )

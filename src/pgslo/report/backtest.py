@@ -1,4 +1,4 @@
-"""The drawing of a backtest: what was found by column and fault, and what other sensitivities would give."""
+"""The drawing of a backtest: detected faults by column and kind, and the results of other sensitivities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def as_svg(report: Report, *, table: str, sensitivity: float, rate: float) -> st
         report: What the replay came to.
         table: Its name.
         sensitivity: With which it was replayed.
-        rate: Share of batches with a fault that precision is told for.
+        rate: Share of batches with a fault that precision is computed for.
     """
     faults = [group.name for group in report.faults]
     rows = len(report.columns)
@@ -101,7 +101,7 @@ def _drawn_curve(
     def y(share: float) -> float:
         return round(top + _CURVE_H * (1 - share), 1)
 
-    parts = [_text(left, top - 14, "sensitivity, and what it would give", "title")]
+    parts = [_text(left, top - 14, "sensitivity, and its result", "title")]
     parts += [
         f'<line class="grid" x1="{left}" x2="{left + _CURVE_W}" y1="{y(tenth / 10)}" y2="{y(tenth / 10)}"/>'
         f'<text class="small" x="{left - 8}" y="{y(tenth / 10) + 4}" text-anchor="end">{tenth * 10} %</text>'

@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 360, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 54, 12, 30
 #: Beyond it the difference of two numbers may be infinite.
 _MOST = 1e300
-#: A bound that is farther away than so many times the range of the values is cut off: it would flatten the line.
+#: A bound that is farther away than this multiple of the range of the values is cut off: it would flatten the line.
 _FAR = 3.0
 
 State = Literal["", "missed", "suspect", "healed"]
@@ -28,7 +28,7 @@ class Mark:
 
     Attributes:
         batch: Its name.
-        value: The number, or ``None`` where there is none.
+        value: The number, or ``None``.
         state: ``healed`` is a batch that missed once, and does not any more.
         low: The lower bound that held for it.
         high: The upper bound.
@@ -46,7 +46,7 @@ class Chart:
     """A number over batches, oldest first.
 
     Attributes:
-        title: What it shows, for those who cannot see it, too.
+        title: Its subject, also for readers who cannot see it.
         marks: The batches.
         unit: ``%`` for shares from 0 to 1, or nothing.
     """
@@ -57,7 +57,7 @@ class Chart:
     _clean: tuple[Mark, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Numbers that cannot be drawn are none."""
+        """Numbers that cannot be drawn become ``None``."""
         clean = (
             replace(m, value=_finite(m.value), low=_finite(m.low), high=_finite(m.high)) for m in self.marks
         )
@@ -65,7 +65,7 @@ class Chart:
 
     @property
     def values(self) -> list[float]:
-        """What is known, oldest first."""
+        """The known values, oldest first."""
         return [m.value for m in self._clean if m.value is not None]
 
     @property
@@ -170,7 +170,7 @@ def _range(marks: Iterable[Mark]) -> tuple[float, float]:
     reach = _FAR * ((high - low) or abs(high) or 1.0)
     bounds = [b for m in marks for b in (m.low, m.high) if b is not None and low - reach <= b <= high + reach]
     low, high = min([low, *bounds]), max([high, *bounds])
-    # Less than so much cannot be told from nothing in a float of this size.
+    # A smaller part is lost in the rounding of a float of this size.
     space = max((high - low) * 0.06, abs(low) * 1e-9, abs(high) * 1e-9, 1e-300)
     if low == high:
         space = max(abs(low) * 0.1, space)
@@ -231,7 +231,7 @@ def _band(marks: Sequence[Mark], x: Callable[[int], float], y: Callable[[float],
 
 
 def _sign(x: float, y: float, mark: Mark, said: str) -> str:
-    """A sign for each state, which has a shape of its own for those who do not tell the colours apart."""
+    """A sign for each state, which has a shape of its own for readers who cannot distinguish the colours."""
     text = f"<title>{escape(mark.batch)}: {said}{', ' + mark.state if mark.state else ''}</title>"
     if mark.state in ("missed", "suspect"):
         shape = f"{x},{y - 5:.1f} {x + 5:.1f},{y} {x},{y + 5:.1f} {x - 5:.1f},{y}"

@@ -1,4 +1,4 @@
-"""Columns over time: their charts, what became of each batch, and the line that says how they are now."""
+"""Columns over time: their charts, the result of each batch, and the line with their current state."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _rule_charts(rules: Sequence[Row], incidents: Sequence[Row], order: Mapping[
 
 
 def _states(history: Sequence[Row], incidents: Sequence[Row]) -> list[State]:
-    """What became of each batch: those that an incident opened with and that miss nothing now were healed."""
+    """The result of each batch: those that an incident opened with and that miss nothing now were healed."""
     missed = {b for row in incidents if row["tier"] != "suspect" for b in row["missed"] or ()}
     suspect = {b for row in incidents if row["tier"] == "suspect" for b in row["missed"] or ()}
     opened = {row["opened_batch"] for row in incidents}

@@ -66,7 +66,7 @@ def _page(facts: Facts, title: str, **more: Any) -> str:
 
 
 def _wrong(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is not resolved, the worst first: open, suspect, over; of these the newest."""
+    """Unresolved incidents, the worst first: open, suspect, over; of these the newest."""
     still = [one for table in tables for one in table["incidents"] if one["rank"] is not None]
     return sorted(still, key=lambda one: (one["rank"], -one["number"]))
 
@@ -140,7 +140,7 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
         "budgets": [
             _budget(row)
             for row in mine(facts.budgets)
-            # Of rules that nobody wrote, those that have cost something.
+            # Of learned rules, those that have cost something.
             if row["missed"] or not (row["rule"] or "").endswith("_learned")
         ],
         "readers": [_reader(row, still) for row in readers],
@@ -227,7 +227,7 @@ def _state(row: Row) -> str:
         return f"over, {row['stored'] or 'no missed batch is stored'}"
     if row["acknowledged_at"]:
         return f"acknowledged by {row['acknowledged_by']}"
-    return "suspect: nobody was notified" if row["tier"] == "suspect" else "nobody looks after it yet"
+    return "suspect: no notification was sent" if row["tier"] == "suspect" else "not acknowledged yet"
 
 
 def _shown(incidents: Sequence[Row], facts: Facts) -> list[Row]:

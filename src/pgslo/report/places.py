@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import string
 
-# Small letters alone: some file systems do not tell capitals from them.
+# Small letters alone: some file systems do not distinguish capitals.
 _PLAIN = frozenset((string.ascii_lowercase + string.digits + "_.-").encode())
 _LONGEST = 150
 
 
 def slug(name: str) -> str:
-    """A name as part of an address; what is not plain is written as ``~`` and two digits for each byte."""
+    """A name as part of an address; other characters are written as ``~`` and two digits for each byte."""
     text = "".join(chr(byte) if byte in _PLAIN else f"~{byte:02x}" for byte in name.encode())
     if len(text) <= _LONGEST:
         return text

@@ -16,7 +16,7 @@ _LOADED = re.compile(
     r"(^|_)(ds|dt|date|day|batch|load(ed)?|partition|snapshot|as_of|created|inserted|ingest(ed)?|event|recorded|received|observed|measured|ts|time|timestamp|at)(_|$)"
 )
 _LOAD_NUMBER = re.compile(r"(^|_)(batch|load|run|job|snapshot)(_?(id|no|nr|number|key))?$")
-#: Fewer days that are over tell nothing of a usual one.
+#: Fewer days do not determine a usual one.
 _DAYS = 3
 #: Hours of a day with loads, and rows of an hour, at least, where an hour is a batch.
 _HOURS, _ROWS = 8, 8
@@ -44,7 +44,7 @@ def choose_batch(facts: Facts) -> Batching | None:
 
 
 def _hourly(arrivals: Arrivals) -> str | None:
-    """Why hours are loads of their own; ``None`` where a day is one, or nothing tells.
+    """Why hours are loads of their own; ``None`` where a day is one, or nothing is known.
 
     A broken hour is hardly seen among 24. Hours need rows enough for bounds on their values.
     """

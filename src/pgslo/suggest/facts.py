@@ -1,4 +1,4 @@
-"""What was seen of a table, as frozen data."""
+"""The observations of a table, as frozen data."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ class Facts:
         sampled: Rows that were looked at; ``all_rows``: whether these are all.
         rows: Rows of the table, as PostgreSQL estimates them.
         columns: In the table's order.
-        batches: By the column that tells them, newest first; empty where they were not counted.
+        batches: By their column, newest first; empty where they were not counted.
         unique: Columns that are unique together in the whole table though no constraint says so.
         references: Found by name and by value.
         rising: Columns that never fall in the order of the batch's time, with how many steps were looked at.
         first_seen: Of columns with few values: the batch in which the newest of them was first seen, counted from the oldest
             batch, and how many batches were looked at.
-        arrivals: How rows came, by the time that tells their batch; ``None`` where no time does.
+        arrivals: The arrival of rows, by the time of their batch; ``None`` without such a time.
         now: Seconds since 1970 by the database's clock.
         readers: Roles that may read the table by a grant, and could not read everything anyway.
     """
@@ -139,5 +139,5 @@ class Facts:
     readers: tuple[str, ...] = ()
 
     def seen(self, name: str) -> ColumnSeen:
-        """What was seen of a column."""
+        """The observations of a column."""
         return next(one for one in self.columns if one.name == name)

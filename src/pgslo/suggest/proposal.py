@@ -16,7 +16,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Batching:
-    """The column that tells the batch, and the span it is cut into."""
+    """The column of the batch, and the span it is cut into."""
 
     column: str
     every: str | None
@@ -31,7 +31,7 @@ class Proposal:
         head: Lines of the file itself.
         columns: Rules by column, in the table's order.
         rules: Rules about several columns.
-        remarks: What was looked at and left out.
+        remarks: Checked and omitted proposals.
         is_watched: Whether bounds are learned for the other columns: only from batch to batch.
     """
 

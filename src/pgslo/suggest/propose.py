@@ -1,6 +1,6 @@
-"""From what was seen of a table to rules that a person would keep.
+"""From observations of a table to rules that a person would keep.
 
-Few and strong: a rule is proposed where there is a reason for it besides "so it was until now". What is only usual (null shares,
+Few and strong: a rule is proposed where there is a reason for it besides "so it was until now". Values that are only usual (null shares,
 means, volumes) is left to learned bounds, which need no threshold; and no bound is ever a value that happened to be the largest.
 """
 
@@ -22,7 +22,7 @@ from pgslo.suggest.proposal import Batching, Line, Proposal
 _DAY = 86_400
 #: Columns of which a rule that says the same is written once.
 _ALIKE = 5
-#: Fewer batches do not tell that volume is steady.
+#: Fewer batches do not show that volume is steady.
 _STEADY_BATCHES = 14
 
 
@@ -30,8 +30,8 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
     """Work out what a file for this table says.
 
     Args:
-        facts: What was seen.
-        batch: The column that tells the batch.
+        facts: The observations.
+        batch: The column of the batch.
     """
     head = list(_readers(facts))
     remarks: list[str] = []
@@ -48,12 +48,12 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
         head.append(
             Line(
                 f"key: [{guess}]",
-                "a guess: no primary key, and nothing was found that tells each row; messages name rows by it",
+                "a guess: no primary key, and no columns were found that identify a row; messages name rows by it",
             )
         )
     if batch is None:
         remarks.append(
-            "batch: no column tells which rows were loaded together. batch: {by: <date, time or load number>} lets shares, volume and learned bounds be judged per load."
+            "batch: no column shows which rows were loaded together. batch: {by: <date, time or load number>} lets shares, volume and learned bounds be judged per load."
         )
     else:
         every = f", every: {batch.every}" if batch.every else ""
@@ -91,7 +91,7 @@ def propose(facts: Facts, batch: Batching | None) -> Proposal:
     opaque = [seen for seen in facts.columns if not seen.column.generated and not is_sampled(seen.column)]
     inside = [seen.name for seen in opaque if is_looked_into(seen.column)]
     if inside and batch is not None:
-        remarks.append(f"Learned bounds watch what is inside of the values: {', '.join(inside)}.")
+        remarks.append(f"Learned bounds watch the parts of the values: {', '.join(inside)}.")
     if len(inside) < len(opaque) and batch is not None:
         remarks.append(
             "Learned bounds watch only whether there is a value: "
@@ -150,7 +150,7 @@ def _freshness(facts: Facts, batch: Batching) -> Line | None:
         text = f"freshness: {{max_age: {span}, of: {scalar(batch.column)}}}"
     else:
         text = f"freshness: {{max_age: {span}}}"
-        reason += f"; of: {scalar(batch.column)} would tell it by the data, and needs an index that begins with that"
+        reason += f"; of: {scalar(batch.column)} would determine it by the data, and needs an index that begins with that"
     age = facts.now - places[0]
     if age > seconds:
         return Line(
@@ -198,7 +198,7 @@ def _sizes(facts: Facts) -> str:
 
 def _volume(facts: Facts) -> Line | None:
     """A bound on rows where batches differ by little: a share of the usual number, so that growth needs no other one."""
-    # The newest may go on, and of the oldest a part may be gone.
+    # The newest may be unfinished, and a part of the oldest may have been deleted.
     sizes = [one.rows for one in facts.batches][1:-1]
     if len(sizes) < _STEADY_BATCHES:
         return None

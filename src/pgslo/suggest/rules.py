@@ -1,4 +1,4 @@
-"""Rules for one column, each with the evidence for it in what was seen."""
+"""Rules for one column, each with the evidence for it in the observations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FEW = 50
 _MANY = 300
 #: Different values of a set that may be closed, at most.
 CLOSED = 30
-#: Fewer batches do not tell how much a share differs from one to the next.
+#: Fewer batches do not show how much a share differs from one to the next.
 _LEAST_BATCHES = 10
 
 
@@ -30,10 +30,10 @@ def of_column(facts: Facts, seen: ColumnSeen, place: int, batch: Batching | None
     """The rules that a person would keep.
 
     Args:
-        facts: What was seen of the table.
-        seen: What was seen of the column.
+        facts: The observations of the table.
+        seen: The observations of the column.
         place: Its index among the table's columns.
-        batch: The column that tells the batch.
+        batch: The column of the batch.
     """
     lines: list[Line] = []
     names_batch = batch is not None and batch.column == seen.name
@@ -150,7 +150,7 @@ def _closed(facts: Facts, seen: ColumnSeen) -> Line | None:
         return None
     values = ", ".join(scalar(value) for value, _ in seen.top)
     known = f", all of them in the first {latest} of {batches} batches" if batches > 1 else ""
-    # What was never seen in n draws has a chance below 3/n with 95 % confidence.
+    # A value that never occurred in n draws has a chance below 3/n with 95 % confidence.
     return Line(
         f"accepted_values: {{values: [{values}], at_least: {_step(1 - 3 / seen.present)}}}",
         f"{seen.different} values in {seen.present:,} rows, the rarest {min(n for _, n in seen.top):,} times, none once{known}: "
@@ -158,7 +158,7 @@ def _closed(facts: Facts, seen: ColumnSeen) -> Line | None:
     )
 
 
-#: Names of numbers with bounds by nature, the bounds, and what they are.
+#: Names of numbers with bounds by nature, the bounds, and their meaning.
 _NATURAL: tuple[tuple[re.Pattern[str], float, float, str], ...] = (
     (re.compile(r"(^|_)lat(itude)?$"), -90, 90, "a latitude"),
     (re.compile(r"(^|_)(lon|lng|long)(gitude)?$"), -180, 180, "a longitude"),
@@ -208,13 +208,13 @@ def _number(facts: Facts, seen: ColumnSeen) -> list[Line]:
             )
         ]
     # A number that comes close to zero and is never below it does not go there by nature: a count, an amount, a duration.
-    # Where most are 0, only the others tell that they rise and do not fall.
+    # Where most are 0, only the others show that they rise and do not fall.
     if least >= 0 and seen.present - seen.zero >= _FEW and (seen.zero or least < median / 10):
         near = f", {seen.zero:,} of them 0" if median == 0 else " that come near 0"
         return [
             Line(
                 "range: {min: 0}",
-                f"never negative in {seen.present:,} values{near}; the largest is no bound",
+                f"never negative in {seen.present:,} values{near}; the largest is not a bound",
             )
         ]
     return []

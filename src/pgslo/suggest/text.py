@@ -11,7 +11,7 @@ from pgslo.suggest.facts import Facts
 from pgslo.suggest.proposal import Line, Proposal
 
 _WIDTH = 110
-#: A reason stands beside its rule where both fit into so many characters.
+#: A reason is beside its rule where both fit into this number of characters.
 _BESIDE = 130
 _ODD = re.compile(
     "[\x00-\x1f\x7f-\xa0\u2028-\u202e\u2066-\u2069\u200e\u200f\ufeff\ud800-\udfff\ufffe\uffff]+"
@@ -24,7 +24,7 @@ def as_text(facts: Facts, proposal: Proposal) -> str:
     name = identifier(relation.schema, relation.name).text
     lines = _comment(_about(facts, is_watched=proposal.is_watched), "")
     lines.append("table: " + (_single(name) if '"' in name else name))
-    lines.append("owner: somebody  # who is told; messages name them")
+    lines.append("owner: somebody  # the team that is notified; messages name it")
     for line in proposal.head:
         lines += _line(line, "", "")
     if proposal.columns:

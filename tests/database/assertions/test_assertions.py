@@ -33,7 +33,7 @@ def test_rows_that_break_it_are_shown_and_it_is_not_applied(conn):
     assert said.startswith('x.yml:5:5: error: rows of ml.weight break assertion "whole" now')
     assert "(portfolio) = (5): column weight adds up to 0.5 and not to 1, in rows (id) = (1)" in said
     assert "(portfolio) = (7)" in said
-    assert "hint: mend them, or write validated: false" in said
+    assert "hint: correct them, or write validated: false" in said
 
 
 def test_not_validated_holds_new_writes_alone(conn, apply):
@@ -275,7 +275,7 @@ def test_a_write_that_cannot_break_it_touches_nothing(conn, apply):
 def test_a_query_that_cannot_be_analysed_is_refused_or_checked_on_every_write(conn, apply, query, reason):
     conn.execute("CREATE VIEW ml.seen AS SELECT id FROM ml.weight WHERE weight > 10")
     said = errors(conn, text(f'q: {{sql: "{query}", on_breach: reject}}'))
-    assert f"what can break this assertion cannot be told: {reason}" in said
+    assert f"cannot determine the writes that can violate this assertion: {reason}" in said
     assert "check_on: [schema.table]" in said
     stated = text(f'q: {{sql: "{query}", check_on: [ml.weight], on_breach: reject}}')
     note, *hazards = plan(conn, stated).notes

@@ -38,7 +38,7 @@ def judged(session, *verdicts, ago="1 hour", failing=0):
 def budget(session, rule="age_complete"):
     wanted = f"= '{rule}'" if rule else "IS NULL"
     ((*found,),) = session.run(
-        f"SELECT state, judged::int, missed::int, round(left_over, 2)::float8, round(left_fraction, 2)::float8, round(burn_rate, 2)::float8, round(burn_rate_lately, 2)::float8 FROM pgslo.budget WHERE rule {wanted}"
+        f"SELECT state, judged::int, missed::int, round(remaining, 2)::float8, round(remaining_fraction, 2)::float8, round(burn_rate, 2)::float8, round(recent_burn_rate, 2)::float8 FROM pgslo.budget WHERE rule {wanted}"
     ).rows
     return tuple(found)
 

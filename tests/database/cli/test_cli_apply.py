@@ -359,7 +359,7 @@ def test_rows_that_break_a_rule_already_are_told_and_new_ones_are_held_to_it(
     assert "warning: not finished: create NOT NULL of country ON features.user_stats" in result.stderr
     assert "warning: not finished: create unique index" in result.stderr
     assert "is duplicated" in result.stderr
-    assert "2 rules cannot be kept by rows that are there already." in result.stderr
+    assert "2 rules are violated by existing rows." in result.stderr
     with pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("INSERT INTO features.user_stats VALUES (3, '2026-01-01', 3, NULL, 'b', 1)")
 
@@ -505,7 +505,7 @@ def test_on_a_terminal_it_asks_and_draws(run: Run) -> None:
         assert said
         assert "\x1b[" not in said
     _, said = on_terminal(["explain", "99"], "")
-    assert "\x1b[31m\x1b[1merror:\x1b[0m there is no incident 99" in said
+    assert "\x1b[31m\x1b[1merror:\x1b[0m incident 99 does not exist" in said
     code, said = on_terminal(["uninstall", "--all"], "y\n", NO_COLOR="1")
     assert code == 0, said
     assert "\x1b[1m" not in said

@@ -295,7 +295,7 @@ def test_too_short_a_history_is_told_so(applied: Run, connection: psycopg.Connec
 def test_unknown_faults_are_refused_with_those_there_are(applied: Run):
     result = applied("backtest", "features.stats", "--faults", "null-burst,gremlins")
     assert result.exit_code == 1
-    assert 'there is no fault "gremlins"' in result.stderr
+    assert 'unrecognized fault "gremlins"' in result.stderr
     assert "unit_change" in result.stderr
 
 
@@ -305,7 +305,7 @@ def test_values_of_other_entities_are_left_out_of_the_faults(run: Run, connectio
     assert run("apply", "--yes").exit_code == 0
     told = run("backtest", "features.stats", "--batches", "26", "--faults", "stale,null_burst")
     assert told.exit_code == 0, told.output
-    assert "faults stale, where entities do not recur: nobody could see them." in told.stdout
+    assert "faults stale, where entities do not recur: they cannot be detected." in told.stdout
     faults = [
         line.split()[0]
         for line in told.stdout.splitlines()

@@ -61,7 +61,7 @@ def test_explain(run: Run) -> None:
     assert document["facts"]["tasks that read it"] == "churn (#churn)"
     missing = run("explain", 2)
     assert missing.exit_code == root.ERROR
-    assert missing.stderr == "error: there is no incident 2\nhint: pgslo incidents --all lists them\n"
+    assert missing.stderr == "error: incident 2 does not exist\nhint: pgslo incidents --all lists them\n"
 
 
 def test_tick_resolves_what_is_over(run: Run, connection: psycopg.Connection[Any]) -> None:

@@ -65,7 +65,7 @@ def test_tables_are_listed_and_picked(run: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pgslo.cli.output.can_ask", lambda: True)
     assert run("init", input="1, other.seats\n").exit_code == 0
     assert {path.name for path in Path("slos").iterdir()} == {"bookings.yml", "seats.yml"}
-    assert "there is no table 3" in run("init", input="3\n").output
+    assert "table 3 is not in the list" in run("init", input="3\n").output
 
 
 def test_without_a_database_the_rest_is_written(run: Run) -> None:

@@ -233,7 +233,10 @@ def test_a_dry_run_changes_nothing(run: Run, connection: Connection) -> None:
     before = state(run)
     result = run("apply", "--dry-run")
     assert result.exit_code == 0, result.output
-    assert "not rehearsed, because a part of it stands alone: create NOT NULL of country" in result.stderr
+    assert (
+        "not rehearsed, because a part of it runs outside of the transaction: create NOT NULL of country"
+        in result.stderr
+    )
     assert result.stderr.endswith("rehearsed and rolled back; nothing was changed\n")
     assert state(run) == before
     assert connection.execute("SELECT count(*) FROM pgslo.status").fetchone() == (0,)

@@ -33,7 +33,7 @@ def test_an_open_incident_is_told_with_whom_it_hurts(run: Run) -> None:
     result = run("status")
     assert result.exit_code == root.BREACH
     assert "incident 1: features.stats misses rule country_accepted_values, column country\n" in result.stdout
-    assert "  promised:   country one of us, de\n" in result.stdout
+    assert "  summary:    country one of us, de\n" in result.stdout
     assert "  read by:    churn (#churn)\n" in result.stdout
     assert "  owner:      growth\n" in result.stdout
     assert "UTC, batch 2026-01-01\n" in result.stdout
@@ -207,9 +207,7 @@ def test_names_of_tables(run: Run, connection: psycopg.Connection[Any]) -> None:
     assert run("apply", "--yes").exit_code == 0
     several = run("status", "stats")
     assert several.exit_code == root.ERROR
-    assert several.stderr == (
-        "error: stats stands for several tables\nhint: one of: features.stats, more.stats\n"
-    )
+    assert several.stderr == ("error: stats is ambiguous\nhint: one of: features.stats, more.stats\n")
 
 
 def test_status_without_the_runtime(run: Run, empty_dsn: str) -> None:

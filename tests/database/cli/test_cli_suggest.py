@@ -322,7 +322,7 @@ def test_a_count_that_is_mostly_zero_is_not_negative(run: Run, connection: psyco
     text, written = suggested(run, "shop.flat")
     for name in ("returns", "refund"):
         assert {"range": {"min": "0"}} in written["columns"][name], name
-    assert "of them 0; the largest is no bound" in text
+    assert "of them 0; the largest is not a bound" in text
     assert "range" not in str(written["columns"].get("balance")), "it was negative"
     assert "range" not in str(written["columns"].get("rare")), "a handful of ones tells nothing"
 
@@ -398,7 +398,7 @@ def test_columns_of_which_only_presence_is_learned_are_named(run: Run, connectio
     )
     text, _ = suggested(run, "shop.events")
     words = " ".join(line.removeprefix("#").strip() for line in text.splitlines())
-    assert "Learned bounds watch what is inside of the values: payload, tags." in words, text
+    assert "Learned bounds watch the parts of the values: payload, tags." in words, text
     assert "Learned bounds watch only whether there is a value: words." in words, text
     text, _ = suggested(run, "shop.parts")
     assert "only whether there is a value" not in text

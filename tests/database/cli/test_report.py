@@ -174,7 +174,7 @@ def test_pages_of_what_is_gone_are_deleted_and_nothing_else(report, dsn):
     kept = {path: path.read_bytes() for path in (others, elsewhere, page)}
     write("features.stats")
     assert gone.exists()
-    assert "1 page of what is gone deleted" in write()
+    assert "1 page of removed tables and incidents deleted" in write()
     assert not gone.exists()
     assert link.is_symlink()
     assert kept.keys() == {path for path in kept if path.exists()}

@@ -218,7 +218,7 @@ def test_a_gate_is_read_strictly_and_known_to_editors() -> None:
         "{batch: 2}": 'key "batch" does not exist',
         "{batches: 0}": "expected a number of batches",
         "{training: {max_age: 1 day}}": 'names no "snapshot"',
-        "{training: '1x'}": "is no name of a snapshot",
+        "{training: '1x'}": "is not a valid name of a snapshot",
         "{training: {snapshot: a, age: 1 day}}": 'key "age" does not exist',
         "[a]": "expected keys and values",
     }.items():

@@ -367,7 +367,7 @@ def test_mail(guarded, monkeypatch):
 def test_nobody_to_tell_and_no_right_to(guarded, hook, role, dsn):
     nobody = CliRunner().invoke(main, ["watch"])
     assert nobody.exit_code == 1
-    assert nobody.stderr.startswith("error: there is nobody to tell\n")
+    assert nobody.stderr.startswith("error: no route receives notifications\n")
     configure(hook, all="")
     name = role("reader")
     guarded.execute(f"ALTER ROLE {name} LOGIN PASSWORD 'secret'")

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "examples" / "flights" / "demo.py"
 SCENES = (
-    "A table, and what is promised about it",
+    "A table, and its rules",
     "From file to database",
     "42 nights, one COPY each",
     "What the rules found in real data",

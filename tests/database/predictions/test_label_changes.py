@@ -214,9 +214,9 @@ def test_two_models_share_a_label_table(session):
         ("at: known_at", "at: id", 'column "id" of type integer is not a time'),
         ("batch: {by: day}", "settle: 1 hour", "no column says the batch of a row"),
         (", at: predicted_at", "", '"labels" needs "at"'),
-        ('positive: "yes"', "positive: maybe", '"positive" is none of "classes"'),
+        ('positive: "yes"', "positive: maybe", '"positive" is not one of "classes"'),
         ("segments: region", "segments: nothing", 'column "nothing" of features.prediction does not exist'),
-        ('positive: "yes", ', "", 'column "truth" of type text is no number'),
+        ('positive: "yes", ', "", 'column "truth" of type text is not a number'),
     ],
 )
 def test_refused(session, replace, by, error):

@@ -125,7 +125,7 @@ def test_history_is_not_rewritten_when_steps_change(table):
     made = table.guard(HEAD + STEPS.replace("round: 2", "round: 1"))
     (note,) = [one for one in made.notes if "post-processing changes" in one]
     assert before in note
-    assert "rows that are there keep their values" in note
+    assert "existing rows keep their values" in note
     table.run("UPDATE features.prediction SET grp = 'x' WHERE id = 1")
     assert served(table) == (0.12, False, 0.123, ["round", "threshold"])
     assert table.values("SELECT trail[1] FROM features.prediction WHERE id = 1") == [before]

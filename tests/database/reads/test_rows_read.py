@@ -129,7 +129,7 @@ def test_healthy_rows_are_refused_rather_than_guessed(session):
     error = session.refused("SELECT id FROM guarded.example_healthy")
     assert (error.sqlstate, error.message) == (
         "SL001",
-        "read refused: healthy rows of features.example cannot be told from others",
+        "read refused: cannot determine the healthy rows of features.example",
     )
     assert error.detail == "A batch that misses a rule is known by a hash, or is not known."
 

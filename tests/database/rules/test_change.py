@@ -5,7 +5,7 @@ KIND = "change"
 
 def test_from_the_previous_batch(golden):
     golden.load("2026-11-20", "age = 40")
-    assert golden.close()["age_change"] == ("unknown", None, "there is no earlier batch to compare with")
+    assert golden.close()["age_change"] == ("unknown", None, "no earlier batch exists to compare with")
     golden.load("2026-11-21", "age = 45")
     assert golden.close("2026-11-21")["age_change"] == (
         "met",

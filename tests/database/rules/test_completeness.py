@@ -36,7 +36,7 @@ def test_a_statement_that_goes_too_far_is_refused(golden):
     )
     assert error.sqlstate == "23514"
     assert error.message == 'batch 2026-11-22 of features.user_stats violates rule "age_completeness"'
-    assert error.detail == "40 % of 100 rows are not null; what is let through is at least 50 %."
+    assert error.detail == "40 % of 100 rows are not null; expected: at least 50 %."
     assert "growth-platform" in error.hint
     assert (error.schema, error.table, error.column, error.rule) == (
         "features",
@@ -92,7 +92,7 @@ def test_a_batch_that_cannot_be_told_is_unknown(session):
     session.run("INSERT INTO features.user_stats VALUES (1, NULL, 1), (2, 'infinity', 1)")
     verdicts = session.run("SELECT verdict, said FROM pgslo.close_batch('features.user_stats')").rows
     assert set(verdicts) == {
-        ("unknown", "the batch of these rows cannot be told: its expression has no value")
+        ("unknown", "the batch of these rows cannot be determined: its expression has no value")
     }
 
 
@@ -123,7 +123,7 @@ def test_refused(session):
         "CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, feature_date date, age integer)"
     )
     (error,) = session.errors("table: features.user_stats\ncolumns: {age: [completeness: 0.9]}")
-    assert 'nothing tells the batches that "completeness" is to judge' in error
+    assert 'cannot determine the batches that "completeness" is to evaluate' in error
     (error,) = session.errors(
         "table: features.user_stats\nwrites: stream\nbatch: {by: feature_date}\ncolumns: {age: [completeness: {min: 0.9, reject_below: 0.5}]}"
     )

@@ -48,7 +48,7 @@ def test_nothing_to_compare_with_is_unknown(golden):
     verdicts = golden.close()
     assert {verdict for verdict, *_ in verdicts.values()} == {"unknown"}
     assert verdicts["country_drift"][2] == (
-        "there is no profile of batches 2026-11-01 to 2026-11-07 to compare with"
+        "no profile of batches 2026-11-01 to 2026-11-07 exists to compare with"
     )
     golden.load("2026-11-21", "plan = 'free'")
     assert golden.close("2026-11-21")["age_drift"][:2] == ("unknown", None)

@@ -28,10 +28,10 @@ def test_age_is_told_as_of_now_without_tick(golden):
 
 
 def test_no_data_and_a_clock_that_jumped_are_unknown(golden):
-    assert warned(golden) == [("01SL2", "freshness of features.user_stats cannot be told")]
+    assert warned(golden) == [("01SL2", "cannot determine the freshness of features.user_stats")]
     # What is infinite is no time at all.
     golden.load("2026-11-22", "last_seen_at = 'infinity'", rows=1)
-    assert warned(golden) == [("01SL2", "freshness of features.user_stats cannot be told")]
+    assert warned(golden) == [("01SL2", "cannot determine the freshness of features.user_stats")]
     golden.run("UPDATE features.user_stats SET last_seen_at = now() + interval '2 hours'")
     (notice,) = golden.run("SELECT user_id FROM guarded.user_stats").notices
     assert (notice.sqlstate, "which is still to come" in notice.detail) == ("01SL2", True)
@@ -59,7 +59,7 @@ def test_the_last_write_counts_where_no_column_tells(session):
         "CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, PRIMARY KEY (user_id, feature_date))"
     )
     session.guard(LOADED)
-    assert warned(session) == [("01SL2", "freshness of features.user_stats cannot be told")]
+    assert warned(session) == [("01SL2", "cannot determine the freshness of features.user_stats")]
     session.load("2026-11-22", "age = n")
     assert warned(session) == []
     session.run("UPDATE pgslo_catalog.fragment SET written_at = now() - interval '27 hours'")
@@ -109,9 +109,9 @@ def test_refused(session):
     session.run("CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, day date, t text)")
     for text, error in {
         "freshness: {max_age: 1 hour, of: day}": 'no index begins with column "day"',
-        "freshness: {max_age: 1 hour, of: t}": 'column "t" of type text is not a time to tell an age by',
+        "freshness: {max_age: 1 hour, of: t}": 'column "t" of type text is not a time from which an age can be computed',
         "freshness: {max_age: 1 hour, of: dai}": 'column "dai" of features.user_stats does not exist',
-        "freshness: 1 hour": "nothing tells when this table was last written to",
+        "freshness: 1 hour": "cannot determine when this table was last written to",
         "freshness: {max_age: 1 hour, of: day, on_breach: reject}": '"freshness" cannot reject',
     }.items():
         (found,) = session.errors(f"table: features.user_stats\n{text}")
@@ -125,7 +125,7 @@ def test_a_table_without_data_misses_a_rule_that_says_so(session):
     session.guard(f"table: features.user_stats\nbatch: {{by: day}}\nwatch: false\n{rule}")
     (notice,) = session.run("SELECT user_id FROM guarded.user_stats").notices
     assert (notice.sqlstate, notice.message) == ("01SL1", 'features.user_stats misses rule "freshness"')
-    assert notice.detail == "There is no data; the objective is an age of at most 26 hours."
+    assert notice.detail == "The table has no data; the objective is an age of at most 26 hours."
     session.run("INSERT INTO features.user_stats VALUES (1, '2026-11-22', now())")
     assert warned(session) == []
     assert session.close()["freshness"][0] == "met"

@@ -8,7 +8,7 @@ def test_bounds(golden):
     verdicts = golden.close()
     assert verdicts["row_count"] == ("missed", 2, "2 rows; the objective is between 3 and 1,000")
     assert verdicts["enough_pro_users"] == ("met", 2, "2 rows; the objective is at least 1")
-    assert verdicts["as_many_as_before"] == ("unknown", None, "there is no earlier batch to compare with")
+    assert verdicts["as_many_as_before"] == ("unknown", None, "no earlier batch exists to compare with")
     golden.load("2026-11-23", "plan = 'free'", rows=3)
     verdicts = golden.close("2026-11-23")
     assert verdicts["row_count"][0] == "met"
@@ -33,7 +33,7 @@ def test_too_many_rows_are_refused(golden):
     golden.load("2026-11-22", "age = 1", rows=5000)
     error = golden.refused("INSERT INTO features.user_stats (user_id, feature_date) VALUES (0, '2026-11-22')")
     assert (error.sqlstate, error.rule) == ("23514", "row_count")
-    assert error.detail == "5,001 rows; what is let through is at most 5,000."
+    assert error.detail == "5,001 rows; expected: at most 5,000."
     golden.run("INSERT INTO features.user_stats (user_id, feature_date) VALUES (0, '2026-11-23')")
 
 

@@ -30,7 +30,7 @@ def test_against_another_table(golden):
     assert golden.close(definition="features.served")["age_skew"] == (
         "unknown",
         None,
-        'there is no profile of column "age" of features.user_stats to compare with',
+        'no profile of column "age" of features.user_stats exists to compare with',
     )
     golden.load("2026-11-22", "age = n")
     golden.close()

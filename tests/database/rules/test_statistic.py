@@ -35,14 +35,14 @@ def test_a_statement_beyond_the_bound_is_refused(golden):
     golden.load("2026-11-22", "age = 150")
     error = golden.refused("UPDATE features.user_stats SET age = 250")
     assert (error.sqlstate, error.rule, error.column) == ("23514", "age_statistic", "age")
-    assert error.detail == "The mean of 100 rows is 250; what is let through is at most 200."
+    assert error.detail == "The mean of 100 rows is 250; expected: at most 200."
 
 
 def test_no_values_are_unknown(golden):
     golden.load("2026-11-22", "plan = 'free'")
     verdicts = golden.close()
     assert {verdict for verdict, *_ in verdicts.values()} == {"unknown"}
-    assert "cannot be told" in verdicts["age_statistic"][2]
+    assert "cannot be determined" in verdicts["age_statistic"][2]
 
 
 def test_from_the_profile(golden):

@@ -306,7 +306,7 @@ def test_a_look_up_takes_four_columns_that_may_be_null(session):
     text = "{table: features.example, rules: [one: {unique: {columns: [a, b, c, d, e], nulls: same}}]}"
     (found,) = session.errors(text)
     assert found.partition(": error: ")[2].splitlines() == [
-        "5 of the columns may be NULL (a, b, c, d, e); a look-up takes at most 4 of them",
+        "5 of the columns may be NULL (a, b, c, d, e); a query for duplicates takes at most 4 of them",
         "detail: nulls: same looks rows up by each way in which columns can be NULL; each column doubles them.",
         "hint: make columns that have a value in every row NOT NULL; or use on_breach: reject, which builds a unique index",
     ]

@@ -96,7 +96,7 @@ def test_apply_runs_no_code_of_an_owner_as_the_role_that_applies(
     made = plan(world, stated, by)
     assert not as_other(world)
     assert any(
-        f"known: rows that are there are not checked, as that would run functions of role {world.names['mallory']}"
+        f"known: existing rows are not checked, as that would run functions of role {world.names['mallory']}"
         in note
         for note in made.notes
     )
@@ -202,9 +202,7 @@ def test_a_column_that_is_not_null(world: Any, by: str) -> None:
     """SET NOT NULL simplifies every CHECK of the table as the role that alters it."""
     prepare(world, "evil", "features", "evil.tab")
     text = "table: evil.tab\nkey: [id]\nwrites: bulk\nbatch: {by: day}\nwatch: false\ncolumns: {n: [not_null: {on_breach: reject}]}\n"
-    assert any(
-        "n_not_null: rows that are there are not checked" in note for note in plan(world, text, by).notes
-    )
+    assert any("n_not_null: existing rows are not checked" in note for note in plan(world, text, by).notes)
     world.apply(text, by=by)
     for other in APPLIERS:
         assert plan(world, text, other).empty

@@ -150,7 +150,7 @@ def test_the_plan_names_relations_of_other_roles(world):
     )
     for name, kind in {"vv": "view", "t": "table", "mv": "materialized view"}.items():
         notes = plan(world, of_query(f"SELECT x.one FROM evil.{name} AS x")).notes
-        said = f"features.w: q reads {kind} evil.{name} of role {world.names['mallory']}, who can change what it runs"
+        said = f"features.w: q reads {kind} evil.{name} of role {world.names['mallory']}, which can change the code that it runs"
         assert said in notes
     world.run("installer", "CREATE VIEW features.own AS SELECT 1 AS one")
     notes = plan(world, of_query("SELECT x.one FROM features.own AS x")).notes

@@ -67,7 +67,7 @@ def test_a_comment_makes_no_guarded_view(scene: World, kind: str, named: str) ->
         COMMENT ON {kind} tr.v IS 'pgslo 0123456789abcdef {named}';
         """,
     )
-    with pytest.raises(psycopg.Error, match=r"tr\.v is no guarded view") as caught:
+    with pytest.raises(psycopg.Error, match=r"tr\.v is not a guarded view") as caught:
         scene.run("trainer", "SELECT pgslo.create_snapshot('s1', 'tr', 'v')")
     assert caught.value.sqlstate == "SL002"
     assert scene.run("trainer", "TABLE tr.loot") == []
@@ -81,7 +81,7 @@ def test_a_view_that_apply_did_not_register_is_none(scene: World) -> None:
         COMMENT ON VIEW features.v IS 'pgslo 0123456789abcdef features.ex';
         """,
     )
-    with pytest.raises(psycopg.Error, match=r"features\.v is no guarded view"):
+    with pytest.raises(psycopg.Error, match=r"features\.v is not a guarded view"):
         scene.run("installer", "SELECT pgslo.create_snapshot('s1', 'features', 'v')")
 
 
@@ -194,7 +194,7 @@ def test_a_reference_is_not_read_from_a_view_that_took_the_place(scene: World) -
     )
     for part in ("installer", "superuser", "trainer"):
         for statement in ("SELECT * FROM pgslo.verify_snapshot('ref')", "SELECT pgslo.snapshot_query('ref')"):
-            with pytest.raises(psycopg.Error, match=r"guarded\.ex is no guarded view"):
+            with pytest.raises(psycopg.Error, match=r"guarded\.ex is not a guarded view"):
                 scene.run(part, statement)
     assert scene.run("trainer", "TABLE tr.loot") == []
 

@@ -121,7 +121,7 @@ def test_a_table_without_a_key_is_told_both_ways(session):
     session.run(TABLE)
     (error,) = session.errors("table: features.events\n")
     assert "features.events has no primary key, and the definition names no key" in error
-    assert "or key: none where no columns tell its rows apart" in error
+    assert "or key: none where no columns identify its rows" in error
 
 
 def test_a_column_may_be_called_none():

@@ -244,7 +244,7 @@ def test_an_upsert_over_a_row_is_released_as_an_update(upserted):
     refused = upserted.refused(releasing(upserted, """, '{"age": 50}'"""))
     assert (refused.sqlstate, refused.rule) == ("23505", "example_pkey")
     assert refused.hint.startswith(
-        "To update the row that is there, as ON CONFLICT DO UPDATE would: pgslo.release("
+        "To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release("
     )
     assert upserted.values(releasing(upserted, """, '{"age": 50}', '{age,name}'""")) != []
     assert rows(upserted, "id, day::text, name, age") == [(1, "2026-01-01", "new", 50)]

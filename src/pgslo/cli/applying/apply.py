@@ -49,7 +49,7 @@ def apply(
     """Bring the database to what the definitions say.
 
     Shows the plan in short and asks first; pgslo plan shows it in full. What locks tables runs in one transaction: all of it or nothing. Definitions whose
-    files are gone stay in force until pgslo uninstall. Ends with exit code 4 when rows that were there before break
+    files are gone stay in force until pgslo uninstall. Ends with exit code 4 when existing rows break
     a rule, so that a constraint could not be finished; new rows are held to it all the same.
     """
     if not dry_run:
@@ -78,7 +78,7 @@ def apply(
             raise PlanOutdated(
                 "the plan is not the one that was reviewed",
                 detail="Another version of pgslo wrote the file.",
-                hint=f"render it anew: {session.command('render', *paths)}",
+                hint=f"render it again: {session.command('render', *paths)}",
             )
         show.as_text(plan)
         mention_stray(without_file(conn, found))
@@ -92,7 +92,7 @@ def apply(
             unfinished = carry_out(conn, plan, make)
         except PlanOutdated:
             if expect is None and make().empty:
-                output.message("somebody else applied the same meanwhile; there is nothing left to do")
+                output.message("another session has already applied this plan")
                 return OK
             raise
         result = report(unfinished)
@@ -108,13 +108,15 @@ def read_body(conn: Connection, plan: Plan) -> str:
 def _rehearse(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> int:
     left_out = installation.rehearse(conn, plan, replan)
     for step in left_out:
-        output.message(f"not rehearsed, because a part of it stands alone: {show.name(step)}")
+        output.message(
+            f"not rehearsed, because a part of it runs outside of the transaction: {show.name(step)}"
+        )
     output.message("rehearsed and rolled back; nothing was changed", fg="green")
     return OK
 
 
 def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple[Unfinished, ...]:
-    """Apply a plan and tell of each step as it begins; steps that are alike are one."""
+    """Apply a plan and report each step as it begins; like steps are one."""
     found = groups.group(plan)
     names = {id(step): show.group_name(one) for one in found for step in one.steps}
     with output.Progress(len(found)) as progress:
@@ -128,7 +130,7 @@ def carry_out(conn: Connection, plan: Plan, replan: Callable[[], Plan]) -> tuple
 
 
 def _mention_history(conn: Connection, session: Session, plan: Plan) -> None:
-    """Say how rows that were there before new definitions come to be counted."""
+    """Say how rows older than new definitions can be counted."""
     new = [step.definition for step in plan.steps if (step.action, step.kind) == ("create", "registration")]
     for row in database.fetch(conn, "not_learned", {"definitions": new}) if new else []:
         name = row["definition"]
@@ -142,7 +144,7 @@ def _say_it_waits() -> None:
 
 def _say_it_is_busy(tables: str) -> None:
     output.message(
-        f"somebody holds {tables}; trying again for {installation.LOCK_PATIENCE:g} seconds at most"
+        f"another session holds {tables}; trying again for {installation.LOCK_PATIENCE:g} seconds at most"
     )
 
 
@@ -160,10 +162,10 @@ def report(unfinished: tuple[Unfinished, ...]) -> int:
         )
     if broken:
         output.message(
-            f"{output.counted(len(broken), 'rule')} cannot be kept by rows that are there already. Mend those, then run "
+            f"{output.counted(len(broken), 'rule')} {'is' if len(broken) == 1 else 'are'} violated by existing rows. Correct these, then run "
             "pgslo apply again. Until then new rows are held to it, except to a unique index: that takes effect as a whole."
         )
     if len(broken) < len(unfinished):
-        output.message("What is not finished will be tried again by the next pgslo apply.")
+        output.message("Unfinished steps will be tried again by the next pgslo apply.")
         return ERROR
     return BREACH

@@ -1,4 +1,4 @@
-"""``pgslo drift``: what somebody changed under the definitions since they were applied."""
+"""``pgslo drift``: changes of the database since definitions were applied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
     """Find what moved since the last apply.
 
     That is: objects that were dropped, edited or switched off, tables and columns that were renamed, retyped or dropped, partitions without triggers, rows that came in
-    unseen. It needs no definition files and changes nothing. Ends with exit code 3 when it finds something; what may have an innocent reason is told as a hint alone.
+    unseen. It needs no definition files and changes nothing. Ends with exit code 3 when it finds something; findings that may be harmless are reported as hints.
     """
     with session.connect() as conn:
         rights = rights_on(conn)

@@ -37,7 +37,7 @@ def extension(folder: Path, older: tuple[str, ...]) -> None:
     """
     for version in older:
         if not _VERSION.match(version):
-            raise click.UsageError(f"{version} is no version")
+            raise click.UsageError(f"invalid version: {version}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.files(older=older).items():

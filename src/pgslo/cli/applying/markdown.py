@@ -1,4 +1,4 @@
-"""A plan as a comment of a merge request: what changes, what it locks, how each rule is enforced."""
+"""A plan as a comment of a merge request: changes, locks, and how each rule is enforced."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool, 
     """Show what apply would change, and change nothing.
 
     What changes in definitions comes first, then the steps; those that do the same are one. PATHS are definition files and folders; without any, all definitions of the project are planned. Ends with exit
-    code 3 when there are changes, 0 when there are none.
+    code 3 when there are changes, 0 otherwise.
     """
     found = project.load(session.configuration, paths)
     with session.connect() as conn:
@@ -71,7 +71,7 @@ def without_file(conn: Connection, found: project.Project) -> tuple[str, ...]:
 
 
 def mention_stray(stray: tuple[str, ...]) -> None:
-    """Tell of definitions without a file: they stay in force."""
+    """Report definitions without a file: they stay in force."""
     for name in stray:
         output.message(
             f"{name} is installed, but no definition file is about it; to take it out: {again(f'uninstall {name}')}"

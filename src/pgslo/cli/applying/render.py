@@ -124,7 +124,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 
 
 def reviewed(conn: Connection, plan: Plan, sources: Sequence[str]) -> str:
-    """The script of a plan under a head that says where it comes from and what it locks."""
+    """The script of a plan under a head with its origin and its locks."""
     scripts = runtime.to_run(conn)
     body = show.as_sql(plan, runtime.statements(scripts) if scripts else ())
     return "".join(
@@ -156,7 +156,7 @@ def as_revision(
 ) -> str:
     """A plan as a revision of Alembic."""
     scripts = runtime.to_run(conn)
-    # The transaction is Alembic's: what comes after in it keeps its own settings.
+    # The transaction is Alembic's: later statements in it keep their own settings.
     keep, ends = (
         show.keep_path(is_local=True),
         f"SET LOCAL lock_timeout TO DEFAULT;\n{show.restore_path(is_local=True)}",
@@ -196,7 +196,7 @@ def read_reviewed(path: Path) -> tuple[str, str]:
     """State and script of a reviewed plan.
 
     Raises:
-        PlanError: The file is none, or was edited after it was rendered.
+        PlanError: The file is not a plan, or was edited after it was rendered.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -209,7 +209,7 @@ def read_reviewed(path: Path) -> tuple[str, str]:
     if _digest(body) != facts["sha256"]:
         raise PlanError(
             f"{output.shown_path(path)} was edited after it was rendered",
-            hint="run it with psql if that is meant, or render it anew",
+            hint="run it with psql if that is meant, or render it again",
         )
     return facts["state"], body
 

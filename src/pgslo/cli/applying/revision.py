@@ -25,7 +25,7 @@ depends_on = None
 # In Alembic's transaction: all of it or nothing.
 TOGETHER = {together}
 
-# One by one, each outside of it; they fail where rows that are there break a rule.
+# One by one, each outside of it; they fail where existing rows break a rule.
 ALONE = [{alone}]
 
 # Takes it back, as far as that goes without touching a row.
@@ -33,7 +33,7 @@ REVERT = {revert}
 
 
 def run(script: str) -> None:
-    """Run SQL as it stands: nothing in it is a parameter. The driver has to take several statements at once."""
+    """Run SQL unchanged: nothing in it is a parameter. The driver has to take several statements at once."""
     if context.is_offline_mode():
         op.get_context().impl.static_output(script)
     else:

@@ -29,7 +29,7 @@ def uninstall(
 
     TABLES are names such as features.user_stats. Triggers, constraints, guarded views and the history of these
     definitions go; with the last definition the runtime goes as well. It refuses while rows wait in quarantine or
-    other objects stand on what would go.
+    other objects depend on objects to be dropped.
     """
     if everything == bool(tables):
         raise click.UsageError("Name the tables whose definitions are to go, or give --all.")
@@ -77,12 +77,12 @@ def _known(conn: Connection) -> tuple[str, ...]:
 
 
 def _tell_of_snapshots(conn: Connection) -> None:
-    """Say what becomes of snapshots: they are their takers' data."""
+    """Say that snapshots stay: they are their takers' data."""
     left = catalog_reader.snapshots_left(conn)
     if left["copies"]:
         stay = "stays" if left["copies"] == 1 else "stay"
         output.say(
-            f"{output.counted(left['copies'], 'snapshot')} {stay}, in the schema pgslo_snapshot; what is known of each is in its comment."
+            f"{output.counted(left['copies'], 'snapshot')} {stay}, in the schema pgslo_snapshot; the record of each is in its comment."
         )
     if left["refs"]:
         go = "goes" if left["refs"] == 1 else "go"
@@ -108,7 +108,7 @@ def _check_quarantine(conn: Connection, leaving: tuple[str, ...]) -> None:
 
 
 def _check_runtime(conn: Connection) -> None:
-    """Refuse while somebody else's objects stand on the runtime.
+    """Refuse while objects of others depend on the runtime.
 
     Raises:
         PgsloError: There are some.
@@ -116,7 +116,7 @@ def _check_runtime(conn: Connection) -> None:
     dependants = catalog_reader.runtime_dependants(conn)
     if dependants:
         raise PgsloError(
-            "the runtime cannot be dropped because others stand on it",
+            "cannot drop the runtime because other objects depend on it",
             detail=f"It is used by {'; '.join(dependants)}.",
             hint="drop those first",
         )

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _PROGRESS = re.compile(r"batch (\d+) of (\d+)\Z")
 #: Fewer are known than learned bounds need to say anything.
 _LEAST = 22
-#: False alarms that are told in full.
+#: False alarms that are shown in full.
 _SHOWN = 5
 #: Why it is refused on a standby.
 _WRITES = "The replay stores its profiles in the database until it is rolled back."
-#: Below it a kind of fault is told to get past.
+#: Below it a kind of fault is reported as missed.
 _LOW = 0.5
 #: What a column of a batch takes to be replayed with and without faults, on a usual machine.
 _SECONDS = 0.06
@@ -53,7 +53,7 @@ _SECONDS = 0.06
     type=click.FloatRange(0, 1, min_open=True),
     default=0.2,
     show_default=True,
-    help="Share of batches with a fault that precision is told for.",
+    help="Share of batches with a fault that precision is computed for.",
 )
 @click.option(
     "--sensitivity", type=click.FloatRange(0, min_open=True), help="Replay with this, not the definition's."
@@ -69,7 +69,7 @@ _SECONDS = 0.06
 @click.option(
     "--feedback/--no-feedback",
     default=True,
-    help="Whether false alarms are told to be false, as somebody does who answers them (the default).",
+    help="Whether false alarms are resolved as false, as a person would (the default).",
 )
 @click.option(
     "--plot",
@@ -97,12 +97,12 @@ def backtest(
 ) -> int:
     """Find out how good the alerts are on a table.
 
-    TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned anew, one by one, in a transaction that is rolled
+    TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned again, one by one, in a transaction that is rolled
     back; in each, a known fault is put into every column, one at a time, and judged by the learned bounds as they are in the database. Neither the
     table nor what pgslo knows of it is touched. Rules that you wrote yourself are not replayed. It runs on the primary, not on a standby.
     """
     if plot is not None and plot.suffix not in (".svg", ".html"):
-        raise click.UsageError("--plot wants a name that ends in .svg or .html")
+        raise click.UsageError("--plot requires a name that ends in .svg or .html")
     asked = {
         "batches": batches,
         "seed": seed,
@@ -148,7 +148,7 @@ def _replay(conn: Connection, parameters: dict[str, Any]) -> list[Judged]:
             match = _PROGRESS.match(said.message_primary or "")
             if not match:
                 return
-            # The first is told of when it begins: only then is it known how many there are.
+            # The first is reported when it begins: only then is it known how many there are.
             number, total = int(match[1]) - 1, int(match[2])
             if number == 0:
                 batches = output.counted(total, "batch", "batches")
@@ -182,7 +182,7 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
         bold=True,
     )
     output.say(
-        f"  recall       {percent(result.found.value)} of the faults told of on their column ({percent(low)} to {percent(high)})"
+        f"  recall       {percent(result.found.value)} of the faults reported on their column ({percent(low)} to {percent(high)})"
     )
     output.say(
         f"  false alarms {result.false_per_100:.1f} in 100 batches without a fault, in {output.counted(result.noisy.hits, 'batch', 'batches')} of {result.noisy.of}"
@@ -229,7 +229,7 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
     )
     for fault, count in sorted(result.unseen.items()):
         output.say(
-            f"Left out: {output.counted(count, 'fault', 'faults')} {fault}, where entities do not recur: nobody could see them."
+            f"Left out: {output.counted(count, 'fault', 'faults')} {fault}, where entities do not recur: they cannot be detected."
         )
     output.say()
     output.table(

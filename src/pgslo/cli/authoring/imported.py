@@ -16,7 +16,7 @@ from pgslo.errors import DefinitionErrors, PgsloError
 from pgslo.importing import Imported, KeptByHand
 from pgslo.importing.writing.merge import merge
 
-#: What this command wrote, by file: hidden, so it is no definition.
+#: The text that this command wrote, by file: hidden, so that it is not read as a definition.
 _STATE = ".pgslo-import.json"
 
 

@@ -115,7 +115,7 @@ def import_(session: Session, /, paths: tuple[Path, ...], **given: Any) -> int:
 
     PATHS are files, and folders that are searched. Every check that is found is in the report: as it is, changed, learned, held or not
     mapped, with the reason. Reads files alone: no network, no code of the source, and a database only with --dsn. The database gives keys
-    and types, checks that it enforces already are held, and what is written is planned.
+    and types, checks that it enforces already are held, and the written definitions are planned.
     """
     if given["report_schema"]:
         output.script(json.dumps(json_schema(), indent=2) + "\n")
@@ -164,7 +164,7 @@ def _import(
     files = dict(_files(paths, folder))
     if not files:
         raise PgsloError(
-            "there are no files to import in " + ", ".join(str(output.shown_path(path)) for path in paths)
+            "found no files to import in " + ", ".join(str(output.shown_path(path)) for path in paths)
         )
     done = convert(files, options, given=frozenset(_shown(path) for path in paths if path.is_file()))
     for line in lines(done):
@@ -207,7 +207,7 @@ def _tables(conn: Connection) -> Callable[[TableName], Relation | None]:
 
 
 def _plans(conn: Connection, done: Imported, kinds: Mapping[str, CustomKind]) -> bool:
-    """Whether the database accepts every definition; what it does not accept is reported."""
+    """Whether the database accepts every definition; refusals are reported."""
     from pgslo.database import catalog_reader, planning
 
     good = not done.absent
@@ -240,7 +240,7 @@ def _shown(path: Path) -> str:
 
 
 def _files(paths: tuple[Path, ...], folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The files to read, with their names as messages show them; the folder that is written to is no source."""
+    """The files to read, with their names as messages show them; the folder that is written to is left out."""
     seen: set[Path] = set()
     own = folder.resolve()
     for place in paths:
@@ -284,7 +284,7 @@ def _maps(texts: tuple[str, ...]) -> Iterator[TableMap]:
         for pattern, target in said.items():
             if not isinstance(target, str):
                 raise PgsloError(
-                    f"{printable(text)}: {printable(pattern)} is no table",
+                    f"{printable(text)}: {printable(pattern)} is not a table",
                     hint='write "ref:orders" = "shop.orders"',
                 )
             yield TableMap.of(pattern, target)
@@ -303,7 +303,7 @@ def _variables(path: Path | None, texts: tuple[str, ...]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.UsageError(f'"{printable(text)}" is no variable; write name=value.')
+            raise click.UsageError(f'"{printable(text)}" is not a variable; write name=value.')
         found[name] = value
     return found
 

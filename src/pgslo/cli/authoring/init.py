@@ -30,11 +30,11 @@ _CONFIGURATION = """\
 # The folder of definition files, one for each table.
 definitions = "slos"
 
-# The database, unless --dsn or PGSLO_DSN names one. A file in version control is no place for a password: ~/.pgpass
+# The database, unless --dsn or PGSLO_DSN names one. Do not write a password into a file under version control: use ~/.pgpass
 # and PGPASSWORD are.
 # dsn = "postgresql://me@localhost/shop"
 
-# Who is notified of incidents by pgslo watch.
+# The recipients of incident notifications by pgslo watch.
 # [notify.oncall]
 # to = "env:ONCALL_URL"         # slack://…, mailto://…, json://…
 # owner = "growth"
@@ -56,7 +56,7 @@ def init(session: Session, tables: tuple[str, ...], *, ci: str) -> int:
     """Begin a project: folder, configuration, a first definition.
 
     Writes pgslo.toml, the folder of definitions, the JSON Schema for editors, and for each of TABLES what pgslo suggest proposes. Without TABLES it lists those
-    that could be guarded, and asks on a terminal. Files that are there stay as they are.
+    that could be guarded, and asks on a terminal. Existing files are not changed.
     """
     path = session.configuration.path
     root = path.parent if path else Path()
@@ -120,7 +120,7 @@ def modeline(path: Path, root: Path) -> str:
 
 
 def _chosen(conn: Connection) -> tuple[str, ...]:
-    """Return the tables that a person picks of those that could be guarded; none where there is no terminal."""
+    """Return the tables that a person picks of those that could be guarded; none without a terminal."""
     found = inspection.candidates(conn)
     if not found:
         output.message("this role may read no table with a key or a time")
@@ -146,7 +146,7 @@ def _picked(word: str, found: tuple[Name, ...]) -> str:
     if not word.isdecimal():
         return word
     if not 1 <= int(word) <= len(found):
-        raise PgsloError(f"there is no table {word} in the list")
+        raise PgsloError(f"table {word} is not in the list")
     return _name(found[int(word) - 1])
 
 

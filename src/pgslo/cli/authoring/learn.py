@@ -1,4 +1,4 @@
-"""``pgslo learn``: profiles of the batches that are in a table already, and what they taught."""
+"""``pgslo learn``: profiles of the batches of a table, and the baselines learned from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS, _SECONDS_A_ROW, _SAMPLED = 0.004, 0.00001, 2_000
     "--from-table/--show",
     "from_table",
     default=True,
-    help="Take the batches that are in the table (the default), or only show what is known.",
+    help="Take the batches of the table (the default), or only show the state.",
 )
 @click.option(
     "--batches",
@@ -37,10 +37,10 @@ _SECONDS, _SECONDS_A_ROW, _SAMPLED = 0.004, 0.00001, 2_000
 @session_options
 @pass_session
 def learn(session: Session, table: str, *, from_table: bool, batches: int, as_json: bool) -> int:
-    """Learn from rows that are there already.
+    """Learn from existing rows.
 
     TABLE is a table with a definition that was applied, or its definition file. The newest batches are read and their profiles kept, a few batches in a transaction; writers and
-    readers are not held up. Then it says what is usual in each column, what is still unknown and why, and how many batches are needed.
+    readers are not held up. Then it shows the baseline of each column, or why it has none yet, and how many batches are needed.
     Opens no incident.
     """
     with session.connect(writes=from_table) as conn:
@@ -96,7 +96,7 @@ def _why(row: dict[str, Any]) -> dict[str, str]:
 
 def _tell(known: list[dict[str, Any]], unwatched: list[dict[str, str]]) -> None:
     output.table(
-        ("column", "batches", "still needed", "what is known", "usual in the last 28"),
+        ("column", "batches", "still needed", "state", "usual in the last 28"),
         [
             (
                 "(the table)" if row["column_name"] == "*" else row["column_name"],

@@ -67,7 +67,7 @@ def _tell(definitions: Sequence[Definition]) -> None:
     names = "names" if len(keyless) == 1 else "name"
     output.message(
         f"{output.counted(len(keyless), 'definition')} {names} no key, so plan expects a primary key: {listed}; "
-        "otherwise write key: [column, …], or key: none where no columns tell rows apart"
+        "otherwise write key: [column, …], or key: none where no columns identify a row"
     )
 
 
@@ -76,7 +76,7 @@ def _place(error: PgsloError) -> Location:
 
 
 def _words(error: PgsloError) -> str:
-    """What is wrong and what to do, without the place."""
+    """The error and its remedy, without the location."""
     facts = (error.message, error.detail and f"detail: {error.detail}", error.hint and f"hint: {error.hint}")
     return "\n".join(output.indented(fact) for fact in facts if fact)
 

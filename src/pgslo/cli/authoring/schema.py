@@ -24,7 +24,7 @@ WEBHOOK = Path(pgslo.__file__).parent / "webhook.schema.json"
     type=click.Choice(["definition", "webhook"]),
     default="definition",
     show_default=True,
-    help="What it describes.",
+    help="The documents that it describes.",
 )
 @session_options
 @pass_session

@@ -1,4 +1,4 @@
-"""``pgslo suggest``: a definition to begin with, from a table that is there."""
+"""``pgslo suggest``: a first definition from an existing table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TRIES = 50
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write it there; without it, to stdout. A file that is there is not overwritten.",
+    help="Write it to this file; without it, to stdout. An existing file is not overwritten.",
 )
 @click.option(
     "--own-rights",
@@ -45,10 +45,10 @@ _TRIES = 50
 @session_options
 @pass_session
 def suggest(session: Session, table: str, *, sample: int, path: Path | None, own_rights: bool) -> int:
-    """Write a definition to begin with, from a table that is there.
+    """Write a first definition from an existing table.
 
     Looks at a sample of TABLE and at its constraints, and proposes few rules, each with its evidence in a comment: key and batch, freshness,
-    completeness, closed sets of values, bounds by nature, formats, references. Reads only. What it writes passes pgslo lint and plan.
+    completeness, closed sets of values, bounds by nature, formats, references. Reads only. Its definition passes pgslo lint and plan.
     """
     if path is not None and path.exists():
         raise PgsloError(
@@ -64,7 +64,7 @@ def suggest(session: Session, table: str, *, sample: int, path: Path | None, own
     (made,) = (definition.load(text, path=str(path)),)
     output.message(f"{output.shown_path(path)} written: {output.counted(len(made.rules), 'rule')}")
     plan, backtest = (session.command(verb, output.shown_path(path)) for verb in ("plan", "backtest"))
-    output.message(f"next: read it, then {plan}; {backtest} tells how good its alerts are")
+    output.message(f"next: read it, then {plan}; {backtest} measures how good its alerts are")
     return 0
 
 
@@ -81,7 +81,7 @@ def suggested(
 
 
 def _seen(conn: Connection, table: str, sample: int, progress: output.Counter, *, own_rights: bool) -> Facts:
-    """What was seen of the table.
+    """The observations of the table.
 
     Raises:
         PgsloError: There is no such table, or a name in it cannot be written into a function.
@@ -95,7 +95,7 @@ def _seen(conn: Connection, table: str, sample: int, progress: output.Counter, *
 
 
 def _fitting(conn: Connection, relation: Relation, text: str) -> str:
-    """The text without the rules that do not fit this database: what is written has to pass lint and plan.
+    """The text without the rules that do not fit this database: the written definition has to pass lint and plan.
 
     Raises:
         DefinitionErrors: The table itself cannot be guarded.
@@ -118,7 +118,7 @@ def _fitting(conn: Connection, relation: Relation, text: str) -> str:
 def _rule_at(text: str, error: DefinitionError) -> int | None:
     """The line of the rule that an error is about, counted from 1; ``None`` if it is about the table.
 
-    An error about the type of a column is at the column: its last rule goes first, until the error has gone.
+    An error about the type of a column is at the column: its last rule is removed first, until the error is fixed.
     """
     if error.location is None or error.location.line < 1:
         return None

@@ -1,4 +1,4 @@
-"""``pgslo incidents`` and ``explain``: what is known of incidents, and what people say becomes of them."""
+"""``pgslo incidents`` and ``explain``: the records of incidents, and the decisions about them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Listing(click.Group):
     """A group that lists when no command of it is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put ``list`` before what is none of the commands."""
+        """Put ``list`` before a word that is not a command."""
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -39,9 +39,9 @@ class _Listing(click.Group):
 
 @click.group(cls=_Listing)
 def incidents() -> None:
-    """Look at incidents, and say what becomes of them.
+    """List and manage incidents.
 
-    Everybody may look. What becomes of them is for operators: the owner of the schema pgslo, and whom he allows. Without a command, incidents that are not resolved are listed.
+    Every role may read them. Decisions are for operators: the owner of the schema pgslo, and roles that the owner allows. Without a command, incidents that are not resolved are listed.
     """
 
 
@@ -105,9 +105,9 @@ def _state(row: dict[str, Any]) -> str:
 @session_options
 @pass_session
 def show(session: Session, incident: int, *, as_json: bool) -> None:
-    """Show what is known of an incident, and what became of it.
+    """Show the record of an incident and its resolution.
 
-    Who may see rows is shown failing rows and the value that moved most as well.
+    Roles that may see rows are shown failing rows and the value that moved most as well.
     """
     with session.connect() as conn:
         rights = rights_on(conn)
@@ -141,14 +141,14 @@ def show(session: Session, incident: int, *, as_json: bool) -> None:
 
 
 def _facts(conn: Connection, incident: int) -> list[dict[str, Any]]:
-    """What is known of an incident.
+    """Return the record of an incident.
 
     Raises:
-        PgsloError: There is none of that number.
+        PgsloError: No incident has that number.
     """
     facts = database.fetch(conn, "explain", {"id": incident})
     if not facts:
-        raise PgsloError(f"there is no incident {incident}", hint=f"{again('incidents --all')} lists them")
+        raise PgsloError(f"incident {incident} does not exist", hint=f"{again('incidents --all')} lists them")
     return facts
 
 
@@ -166,7 +166,7 @@ def _print(facts: Any) -> None:
 @session_options
 @pass_session
 def ack(session: Session, numbers: tuple[int, ...], *, note: str | None, as_json: bool) -> int:
-    """Acknowledge incidents: somebody looks after them, and they are not told again."""
+    """Acknowledge incidents: they are being worked on, and no further notification is sent."""
     return _decide(session, numbers, "SELECT pgslo.acknowledge(%s, %s)", (note,), as_json=as_json)
 
 
@@ -189,7 +189,7 @@ def mute(
     note: str | None,
     as_json: bool,
 ) -> int:
-    """Keep incidents, or a rule, from being told for a while. Readers are warned all the same."""
+    """Stop notifications of incidents, or of a rule, for a while. Readers are still warned."""
     if bool(numbers) == bool(rule):
         raise click.UsageError("Name either incidents or a --rule.")
     until = _interval(span) if span else None
@@ -223,7 +223,7 @@ def _interval(span: str) -> str:
     """A span such as ``4h`` as PostgreSQL reads it.
 
     Raises:
-        click.UsageError: It is none.
+        click.UsageError: It is not a duration.
     """
     match = _SPAN.match(span.strip().lower())
     if match is None or int(match[1]) == 0:
@@ -238,7 +238,7 @@ def _interval(span: str) -> str:
     "resolution",
     type=click.Choice(["real", "false-alarm"]),
     required=True,
-    help="What it was; learned bounds take note of false alarms.",
+    help="The cause; learned bounds take note of false alarms.",
 )
 @_note
 @_json
@@ -309,9 +309,9 @@ def _decide(
 @session_options
 @pass_session
 def explain(session: Session, incident: int, *, as_json: bool) -> None:
-    """Tell what is known of an incident.
+    """Show the record of an incident.
 
-    That is: what was promised, since when it is missed, who wrote the first rows that miss it, and who reads them.
+    That is: the summary of the rule, since when it is missed, the writer of the first rows that miss it, and their readers.
     """
     with session.connect() as conn:
         rights_on(conn)

@@ -63,7 +63,7 @@ def count_drift(conn: Connection, rights: Row, samples: list[Sample]) -> list[Sa
     found = dict.fromkeys([one.labels["table"] for one in samples if one.name == "pgslo_table_info"], 0)
     for one in operations.find_drift(conn):
         if not one.is_hint:
-            # What is of no table, such as a forged object, counts without one.
+            # A finding without a table, such as a forged object, counts without one.
             table = one.definition if one.definition in found else ""
             found[table] = found.get(table, 0) + 1
     return [Sample(DRIFT.name, {"table": table}, number) for table, number in found.items()]

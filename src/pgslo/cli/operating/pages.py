@@ -18,7 +18,7 @@ def of(incidents: Sequence[Row]) -> list[list[Row]]:
 
 
 def show(page: Sequence[Row], budgets: Sequence[Row]) -> None:
-    """Print a page as one block, as a message of the watch tells it: what is the same of all is said once."""
+    """Print a page as one block, like a message of the watch: common facts are printed once."""
     if len(page) == 1:
         _show_incident(page[0], budgets)
         return
@@ -50,7 +50,7 @@ def show(page: Sequence[Row], budgets: Sequence[Row]) -> None:
         for word, text in (
             ("state", _state(row)),
             ("batches", facts.get("missed batches") if row["state"] == "over" else None),
-            ("promised", row["promise"]),
+            ("summary", row["promise"]),
             ("newest", facts.get("newest missed batch")),
             ("budget", budget_said(left) if left else None),
             ("known to", facts.get("acknowledged")),
@@ -90,7 +90,7 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
     if row["state"] == "over":
         fact("state", f"over, {row['stored'] or 'no missed batch is stored'}")
         fact("batches", facts.get("missed batches"))
-    fact("promised", row["promise"])
+    fact("summary", row["promise"])
     fact("since", f"{moment(row['opened_at'])}, batch {row['opened_batch']}")
     fact("newest", facts.get("newest missed batch"))
     fact("written by", facts.get("written by"))
@@ -115,7 +115,7 @@ def _to_do(row: Row) -> str:
 
 
 def fact(word: str, text: str | None) -> None:
-    """Print a fact below a heading, unless there is none."""
+    """Print a fact below a heading, unless it is empty."""
     if text:
         output.say(f"  {word + ':':12}{one_line(text)}")
 

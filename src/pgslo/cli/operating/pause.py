@@ -51,7 +51,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
 @session_options
 @pass_session
 def resume(session: Session, table: str | None, *, everything: bool) -> None:
-    """Switch on again what was paused.
+    """Enable paused rules again.
 
     Of TABLE, or of all. Rows written meanwhile are judged by the next tick where the table says which they are.
     """

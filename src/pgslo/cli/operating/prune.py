@@ -1,4 +1,4 @@
-"""``pgslo prune``: old profiles are made small, and what is older than the history is removed."""
+"""``pgslo prune``: old profiles are compressed, and state older than the history is removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNTS = ("thinned_profiles", "removed_profiles", "removed_verdicts")
 @session_options
 @pass_session
 def prune(session: Session, tables: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None:
-    """Make old state small, and remove what is older than the history.
+    """Compress old state, and remove state older than the history.
 
     Of TABLES, or of all. A profile that nothing is compared with any more keeps its summary alone; profiles and verdicts
     that are older than the definition's history are removed, unless a budget or an open incident needs them. pgslo tick does

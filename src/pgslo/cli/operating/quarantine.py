@@ -1,4 +1,4 @@
-"""``pgslo quarantine``: rows that were kept out of their tables, and what becomes of them."""
+"""``pgslo quarantine``: rows that were kept out of their tables, and the decisions about them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 def quarantine() -> None:
     """Look at rows that were kept out, and decide about them.
 
-    Rows in quarantine may hold personal data: only the owner of the schema pgslo, and whom he allows, may see them.
+    Rows in quarantine may hold personal data: only the owner of the schema pgslo, and roles that the owner allows, may see them.
     """
 
 
@@ -42,7 +42,11 @@ def quarantine() -> None:
     help="Rows in this state only.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most so many."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="The number of rows to show at most.",
 )
 @_json
 @session_options
@@ -139,7 +143,7 @@ def _check_rights(conn: Connection) -> None:
     """Refuse whom the owner has not allowed to see rows.
 
     Raises:
-        PgsloError: The runtime is not there, or this role may not see what is in quarantine.
+        PgsloError: The runtime is not installed, or this role may not see rows in quarantine.
     """
     rights = rights_on(conn)
     if not rights["may_see_rows"]:
@@ -272,7 +276,7 @@ def _decide(
                 if exc.sqlstate == _STILL_BREAKS:
                     exc.hint = f"change it on the way: {again(f'quarantine release {row} --set column=value')}, or give it up: {again(f'quarantine drop {row}')}"
                 elif exc.sqlstate == _UNIQUE_VIOLATION and exc.hint:
-                    exc.hint = f"to update the row that is there, as ON CONFLICT DO UPDATE would: {again(f'quarantine release {row} --update column')}"
+                    exc.hint = f"to update the existing row, as ON CONFLICT DO UPDATE would: {again(f'quarantine release {row} --update column')}"
                 elif exc.sqlstate == _NOT_HELD:
                     exc.hint = again("quarantine list")
                 outcome.append(

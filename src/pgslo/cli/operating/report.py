@@ -84,7 +84,7 @@ def report(
             put(folder / name, page)
         # Of some tables, the other pages are about others.
         gone = _delete_stale(folder, set(files)) if not tables else 0
-        more = f", {output.counted(gone, 'page')} of what is gone deleted" if gone else ""
+        more = f", {output.counted(gone, 'page')} of removed tables and incidents deleted" if gone else ""
         output.message(f"{folder / 'index.html'} written: {output.counted(len(files), 'page')}{more}")
         return
     text = reporting.render(facts)

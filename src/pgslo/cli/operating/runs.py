@@ -30,7 +30,7 @@ _LONGEST_WAIT = 60.0
 
 @dataclass(frozen=True)
 class Job:
-    """What is run for each healthy batch.
+    """The command that is run for each healthy batch.
 
     Attributes:
         task: Whose columns have to be healthy.
@@ -63,7 +63,7 @@ def words(command: str) -> tuple[str, ...]:
 
 
 def follow(session: Session, job: Job, stop: threading.Event, *, every: int, once: bool) -> int:
-    """Run the command for what is due, once or until stopped; a connection that breaks is made anew.
+    """Run the command for due batches, once or until stopped; a broken connection is opened again.
 
     Returns:
         How many runs failed; one more if another watch runs the task at the end.
@@ -100,7 +100,7 @@ class _Ended:
 
 
 class _Runner:
-    """Runs commands one after another and writes down what became of each."""
+    """Runs commands one after another and records the result of each."""
 
     def __init__(self, job: Job, stop: threading.Event) -> None:
         self.job = job
@@ -135,7 +135,7 @@ class _Runner:
             judge(conn)
         if not self._is_first:
             with database.errors():
-                # One session runs the task, until it ends; others stand by.
+                # One session runs the task, until it ends; others wait.
                 row = conn.execute("SELECT pgslo.watch_task(%s)", (self.job.task,)).fetchone()
             assert row is not None
             self._is_first = row[0] is None
@@ -166,7 +166,7 @@ class _Runner:
                 output.message(line)
 
     def _tell_why(self, conn: Connection) -> None:
-        """Say what keeps batches from being run, when it is not that there is none."""
+        """Say what keeps batches from being run, if there are any."""
         with database.errors():
             points = database.fetch(conn, "readiness", {"task": self.job.task})
         missing = [
@@ -248,7 +248,7 @@ class _Runner:
                     output.warning(f"{exc.message}; the command goes on")
 
     def _write_down(self, conn: Connection) -> None:
-        """Write down how a run ended; kept and written later when the connection is gone."""
+        """Write down how a run ended; kept and written later if the connection was lost."""
         assert self._ended is not None
         ended = self._ended
         self._end(conn, ended)
@@ -313,7 +313,7 @@ def check(task: str | None, run: str | None, *, is_on: bool) -> None:
         click.UsageError: One is missing, or has no meaning.
     """
     if is_on and (task is None or run is None):
-        raise click.UsageError("--on healthy-batch wants --task and --run.")
+        raise click.UsageError("--on healthy-batch requires --task and --run.")
     if not is_on and (task is not None or run is not None):
         raise click.UsageError("--task and --run go with --on healthy-batch.")
 

@@ -22,7 +22,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 #: Milliseconds that status waits for batches to be closed.
 _LONGEST_TICK = 2_000
-#: Share of a quarantine's bound from which operators are told.
+#: Share of a quarantine's bound from which operators are notified.
 _NEARLY_FULL = 0.8
 
 
@@ -36,8 +36,8 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
     """Show how the defined tables are.
 
     TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
-    broken: an incident that is more than suspect is not resolved, a rule can no longer be judged, a table's columns differ from what is promised,
-    somebody switched off a trigger, or a table is guarded no longer: it was made anew, or triggers or views were dropped.
+    broken: an incident that is more than suspect is not resolved, a rule can no longer be judged, a table's columns differ from its schema rule,
+    a trigger was disabled, or a table is guarded no longer: it was re-created, or triggers or views were dropped.
     """
     with session.connect() as conn:
         rights = rights_on(conn)
@@ -82,7 +82,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
 
 
 def _tick(conn: Connection) -> None:
-    """Resolve what is over; that it fails is no reason not to show the rest."""
+    """Resolve incidents that are over; a failure does not stop the rest."""
     try:
         ticking.tick(conn, longest=_LONGEST_TICK)
     except DatabaseError as exc:
@@ -92,7 +92,7 @@ def _tick(conn: Connection) -> None:
 
 
 def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
-    """Triggers that somebody switched off; none for a role that may not see."""
+    """Triggers that were disabled; none for a role that may not see."""
     try:
         with database.errors():
             found = catalog_reader.installed(conn)
@@ -113,7 +113,7 @@ def _idle(conn: Connection, names: Sequence[str]) -> list[Row]:
 def _examine(
     conn: Connection, names: Sequence[str], rights: Row
 ) -> tuple[list[Row], tuple[standing.Standing, ...]]:
-    """What was dropped or replaced, so that nothing is judged or told any more, and how each rule stands."""
+    """Dropped or replaced objects, without which nothing is evaluated or reported, and the state of each rule."""
     refusal = f"role {rights['role']} may not see the state: {again('grants auditor ' + rights['role'])}"
     if rights["may_plan"]:
         try:
@@ -129,7 +129,7 @@ def _examine(
 
 
 def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
-    """Installed definitions that no file of the project is about; none when there is no project here."""
+    """Installed definitions that no file of the project is about; none without a project here."""
     if not session.configuration.definitions.is_dir():
         return []
     try:
@@ -188,7 +188,7 @@ def _show_rules(standings: Sequence[standing.Standing]) -> None:
     """Each rule, whether it is in force, and why not or what passes it."""
     output.say()
     output.table(
-        ("table", "rule", "on breach", "mechanism", "in force", "unseen rows", "why"),
+        ("table", "rule", "on breach", "mechanism", "in force", "unrecorded rows", "why"),
         [
             (
                 one.definition,
@@ -244,7 +244,7 @@ def _show_other(
     for row in rows:
         if row["schema_difference"]:
             output.say()
-            output.say(f"{row['definition']}: the columns differ from what is promised", fg="red", bold=True)
+            output.say(f"{row['definition']}: the columns differ from the schema rule", fg="red", bold=True)
             pages.fact("difference", row["schema_difference"])
             pages.fact("to do", f"change the table or the definition, then {again('apply')}")
     for row in broken:

@@ -1,4 +1,4 @@
-"""``pgslo.tick()`` as commands run it: what it says that it could not do is shown, and counted."""
+"""``pgslo.tick()`` as commands run it: its warnings are shown, and counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pgslo.display import one_line
 
 #: Milliseconds that one call may take where the session sets no limit: the code of a table's owner may never end.
 LONGEST = 600_000
-#: Milliseconds after which ``pgslo tick`` leaves what is still due to the next, which cron starts each minute.
+#: Milliseconds after which ``pgslo tick`` leaves due batches to the next, which cron starts each minute.
 TURN = 50_000
 #: A message, its detail and its hint.
 _Warning = tuple[str, str | None, str | None]
@@ -29,7 +29,7 @@ def tick(conn: Connection, *, longest: int | None = None) -> int:
     Args:
         conn: A connection of :meth:`pgslo.cli.session.Session.connect`, of a role that may.
         longest: Milliseconds that it may take, for a command that reads; ``None``: one call as long as the session's
-            ``statement_timeout`` allows, or ten minutes where there is none; all calls together about 50 seconds.
+            ``statement_timeout`` allows, or ten minutes without one; all calls together about 50 seconds.
 
     Returns:
         How many warnings there were; 0: nothing that was due failed.

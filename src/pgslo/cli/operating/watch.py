@@ -1,4 +1,4 @@
-"""``pgslo watch``: looks after incidents all the time and tells those who want to know."""
+"""``pgslo watch``: checks incidents all the time and sends notifications."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHORTEST_ROUND = 1.0
     help="Look at least so often; a change that the database notifies of is looked at within a second.",
 )
 @click.option("--tick", is_flag=True, help="Run pgslo.tick() each time, instead of cron or pg_cron.")
-@click.option("--once", is_flag=True, help="Look once, send or run what is due, and end.")
+@click.option("--once", is_flag=True, help="Check once, send or run due items, and end.")
 @click.option(
     "--metrics",
     "address",
@@ -81,9 +81,9 @@ def watch(
     retries: int,
     retry_after: int,
 ) -> int:
-    """Tell people of incidents, as the routes of pgslo.toml say.
+    """Send incident notifications to the routes in pgslo.toml.
 
-    Runs until it is stopped; a connection that breaks is made anew. Messages are written down in the database before they are sent: nothing is lost while
+    Runs until it is stopped; a broken connection is opened again. Messages are written down in the database before they are sent: nothing is lost while
     this does not run, and nothing is sent again after a restart unless it was stopped in the middle of sending.
 
     With --on healthy-batch it runs a command instead, once for each new batch of which every column that the task reads is healthy, and never while one is not. What
@@ -102,7 +102,7 @@ def watch(
         job = runs.Job(task, runs.words(run), retries, retry_after, tick)
     elif not routes and not tick and address is None:
         raise PgsloError(
-            "there is nobody to tell",
+            "no route receives notifications",
             hint='pgslo.toml has no route: [notify.oncall], and below it to = "…"; or watch with --tick or --metrics',
         )
     _check_sender(routes)
@@ -231,12 +231,12 @@ def _check_rights(conn: Connection) -> None:
     if not rights["may_deliver"]:
         raise PgsloError(
             f"role {rights['role']} may not deliver messages",
-            hint="run it as the owner of the schema pgslo, or as a role that may use what docs/how-to/be-told.md lists",
+            hint="run it as the owner of the schema pgslo, or as a role that may use what docs/how-to/get-notified.md lists",
         )
 
 
 class _Rounds:
-    """Rounds of a watch: tick, write down what has to be said, send what was not sent."""
+    """Rounds of a watch: tick, record due messages, send unsent ones."""
 
     def __init__(self, routes: tuple[Route, ...], *, tick: bool) -> None:
         self._routes = routes
@@ -264,7 +264,7 @@ class _Rounds:
         if not self._routes:
             return undone
         with database.errors():
-            # One session delivers, until it ends; others stand by.
+            # One session delivers, until it ends; others wait.
             row = conn.execute("SELECT pgslo.watch_deliveries()").fetchone()
             assert row is not None
             if row[0] is not None:
@@ -281,7 +281,7 @@ class _Rounds:
 
 
 def write_down(conn: Connection, routes: tuple[Route, ...]) -> None:
-    """Write down what has to be said, once."""
+    """Record due messages, once."""
     since: dict[str, dt.datetime] = {}
     for route in routes:
         row = conn.execute("SELECT pgslo.subscribe(%s)", (route.name,)).fetchone()
@@ -323,7 +323,7 @@ def write_down(conn: Connection, routes: tuple[Route, ...]) -> None:
 
 
 def deliver(conn: Connection, routes: tuple[Route, ...]) -> int:
-    """Send what was not sent, each recipient's messages in their order."""
+    """Send unsent messages, each recipient's in their order."""
     by_name = {route.name: route for route in routes}
     failed = 0
     while rows := database.fetch(conn, "pending_deliveries", {"recipients": list(by_name)}):
@@ -347,7 +347,7 @@ def deliver(conn: Connection, routes: tuple[Route, ...]) -> int:
 
 
 def _send(conn: Connection, route: Route, row: dict[str, Any], *, is_again: bool) -> None:
-    """Send a message as its route wants it.
+    """Send a message in the format of its route.
 
     Raises:
         NotifyError: It was not accepted, or could not be tried.

@@ -24,7 +24,7 @@ from pgslo.errors import DatabaseError
 def gate(session: Session, task: str, *, as_json: bool) -> int:
     """Say whether a task may be trained now.
 
-    It may when no stored batch misses a rule about a column that it reads, and when the snapshots that its gate wants are there, fresh and without an
+    It may when no stored batch misses a rule about a column that it reads, and when the snapshots that its gate requires exist, are fresh and have no
     unhealthy batch. One whose gate names a training snapshot may when the newest batches and that snapshot are healthy; the evaluation set may not end before the training set. Ends with exit code 0 when it may and 4 when it may not.
     """
     with session.connect() as conn:
@@ -43,7 +43,7 @@ def gate(session: Session, task: str, *, as_json: bool) -> int:
 
 
 def judge(conn: Connection) -> None:
-    """Close and judge batches that are due; that it fails is no reason not to answer from what is known."""
+    """Close and evaluate due batches; if that fails, the answer is from the recorded state."""
     try:
         ticking.tick(conn)
     except DatabaseError as exc:
@@ -53,7 +53,7 @@ def judge(conn: Connection) -> None:
 
 
 def described(point: dict[str, Any]) -> str:
-    """A point in a line: whether it holds, what it is about, and why."""
+    """A point in a line: whether it is met, its subject, and the reason."""
     about = {
         "column": f"{point['definition']}: {point['column_name']}",
         "table": point["definition"],

@@ -1,4 +1,4 @@
-"""``pgslo snapshot``: what was read for training, kept or found again, and told from what is there now."""
+"""``pgslo snapshot``: training data, saved or verified, and compared with the current table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def snapshot() -> None:
-    """Keep what was read for training, and tell it from what is there now."""
+    """Save training data, and compare it with the current table."""
 
 
 @snapshot.command()
@@ -59,8 +59,8 @@ def create(
 ) -> None:
     """Take a snapshot of a view, with your own rights on it.
 
-    A copy takes the room of its rows and is there whatever becomes of the table; nobody can change it. A reference takes none, and can be read again as long as nobody
-    changes the batches in it: verify tells.
+    A copy takes the room of its rows, does not depend on the table, and cannot be changed. A reference takes none, and can be read again until a session
+    changes the batches in it, which verify reports.
     """
     schema, relation = _view(view)
     condition = _condition(where)
@@ -84,14 +84,14 @@ def _view(text: str) -> tuple[str, str]:
     """Schema and name of a view.
 
     Raises:
-        click.UsageError: It has no schema, or is no name.
+        click.UsageError: It has no schema, or is not a name.
     """
     try:
         parts = names.split(text)
     except names.BadNameError as exc:
-        raise click.UsageError(f'"{text}" is no name of a view: {exc}') from exc
+        raise click.UsageError(f'"{text}" is not a valid name of a view: {exc}') from exc
     if len(parts) != 2:
-        raise click.UsageError(f'"{text}" is no view with its schema; for example guarded.{parts[-1]}.')
+        raise click.UsageError(f'"{text}" is not a view with its schema; for example guarded.{parts[-1]}.')
     return parts[0], parts[1]
 
 
@@ -118,11 +118,11 @@ def _show(taken: dict[str, Any]) -> None:
     output.say(f"  definition {taken['definition']}, version {taken['definition_fingerprint']}")
     if taken["form"] == "copy":
         output.say(
-            f"  copy: {taken['table_name']} holds the rows, and nobody can change them; it takes their room"
+            f"  copy: {taken['table_name']} holds the rows, which cannot be changed; it takes their room"
         )
     else:
         output.say(
-            "  reference: no row is kept; it can be read again until somebody changes a batch in it, which verify tells"
+            "  reference: no row is kept; it can be read again until a batch in it changes, which verify reports"
         )
     if not taken["is_checked"]:
         output.say(
@@ -149,7 +149,7 @@ def list_(session: Session, *, as_json: bool) -> None:
         output.document(snapshots=found)
         return
     if not found:
-        output.say("there is no snapshot of a view that you may read")
+        output.say("no snapshot of a view that you may read")
         return
     output.table(
         ("name", "form", "view", "rows", "up to", "hash", "incidents", "taken (UTC)", "by"),
@@ -260,7 +260,7 @@ def query(session: Session, name: str) -> None:
 @session_options
 @pass_session
 def verify(session: Session, names: tuple[str, ...], *, as_json: bool) -> int:
-    """See whether snapshots hold what was written down of them.
+    """Verify that snapshots are unchanged.
 
     A copy is read as it is kept, a reference from its view, with your own rights. Ends with exit code 4 when something differs, and says what.
     """

@@ -1,4 +1,4 @@
-"""What holds assertions when a transaction commits: a table of what it touched, and functions that settle that."""
+"""Enforcement of assertions at COMMIT: a table of touched groups, and functions that check these."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Looked:
 
     Attributes:
         label: Its name, as a comment has it.
-        promise: What it promises, in a line.
+        promise: Its summary, in a line.
         check: The name of the function that finds what breaks it, quoted.
         of_touched: The query for groups of ``$1`` that break it.
         read: Names of the relations that an author's own query reads, as constants.

@@ -12,7 +12,7 @@ from pgslo.compile.table.subject import Subject
 from pgslo.definition.rules import Assertion
 from pgslo.sql import Sql
 
-#: Up to so many rows an exclusion constraint is built at once: it has no NOT VALID, and nobody writes meanwhile.
+#: Up to this number of rows an exclusion constraint is built at once: it has no NOT VALID, and writes wait meanwhile.
 _EXCLUDABLE = 100_000
 
 
@@ -27,7 +27,7 @@ class _Exclusion:
 def exclusion(
     rule: Assertion, table: TableContext, element: Sql, conditions: tuple[Sql, ...]
 ) -> tuple[Artifact | None, str] | str:
-    """Return an exclusion constraint by which rows of a group exclude each other, and why it is chosen; or why there is none.
+    """Return an exclusion constraint by which rows of a group exclude each other, and why it is chosen; or the reason against it.
 
     Args:
         rule: The assertion.

@@ -1,4 +1,4 @@
-"""What the runtime is told of assertions."""
+"""The registration of assertions in the runtime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Named:
 
 
 def told(one: Held) -> dict[str, Any]:
-    """Return what the runtime is told of an assertion, among the other rules."""
+    """Return the registration of an assertion, among the other rules."""
     rule = one.rule
     own = one.parts.touches[0]
     return {
@@ -56,7 +56,7 @@ def told(one: Held) -> dict[str, Any]:
 
 
 def declaration(one: Held, definition: Definition, table: TableContext) -> Artifact:
-    """Return what tells the runtime how an assertion is held, and on what it depends."""
+    """Return the statement that registers how an assertion is enforced, and its dependencies."""
     rule = one.rule
     is_native = one.choice.mechanism == "native"
     promised: dict[str, Any] = {
@@ -86,7 +86,7 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
         hazards=("reads every group, while others go on reading and writing",),
     )
     wants = rule.validated and not is_native
-    # Whoever wrote before the functions knew of it may not have committed, and what he wrote would not be seen.
+    # A transaction that wrote before the functions knew of it may be open, and its rows would not be seen.
     read = dict.fromkeys((touch.relation.schema, touch.relation.name) for touch in one.parts.touches)
     waits = tuple(
         Statement(
@@ -103,8 +103,8 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
         names=(definition.name, rule.name),
         definition=definition.name,
         create=(Statement(told), *waits, validate) if wants else (Statement(told),),
-        reason="tells the runtime what the assertion depends on"
-        + ("; then what is there is held to it" if wants else ""),
+        reason="registers the dependencies of the assertion"
+        + ("; then existing rows are checked" if wants else ""),
         replaceable=True,
         known_as=plain.fingerprint,
     )

@@ -1,4 +1,4 @@
-"""Groups of an assertion: how they are named, looked up, and told from a row that is written."""
+"""Groups of an assertion: how they are named, looked up, and determined from a written row."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class Parts:
 
     Attributes:
         of_all: The query for all groups, and the one for those of ``$1``.
-        hidden: Whether the query may reach what is not known here, so that it has to be run read-only.
+        hidden: Whether the query may reach unknown relations, so that it has to be run read-only.
         buckets: Number of guard rows.
         lookups: Tables with the columns by which a group's rows are looked up, and where that was asked for.
-        probes: What PostgreSQL has to accept, and where it stands.
+        probes: Queries that PostgreSQL has to accept, and their locations.
         cost: What a check reads, in words for the plan.
         notes: What else an author should know.
     """
@@ -201,7 +201,7 @@ class GroupCompiler(Generic[A]):
             return Sql("text")
         described = " and ".join(f'"{column.name}" of type {column.type}' for column in columns)
         raise CatalogError(
-            f"columns {described} are not of one type, so what is equal in one need not be in the other",
+            f"columns {described} are not of one type, so equal values of one may differ in the other",
             location=place,
         )
 
@@ -265,7 +265,7 @@ class GroupCompiler(Generic[A]):
         )
 
     def _rows(self, relation: Relation, row: Sql, keys: tuple[str, ...], where: Sql) -> Sql:
-        """The rows of a group: what stands after FROM, to which conditions may be added."""
+        """The rows of a group: the text after FROM, to which conditions may be added."""
         matches = [
             *self._pins(relation),
             *(Sql(f"{key_value(relation, name, row)} = {GROUP}.g{n}") for n, name in enumerate(keys)),

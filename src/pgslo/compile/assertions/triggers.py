@@ -169,7 +169,9 @@ def _hold(rule: Assertion, table: TableContext) -> Held:
     _check_lookups(rule, parts)
     if rule.on_breach != "reject":
         when = "when the transaction commits" if rule.is_deferred else "after each statement"
-        reason = f"{when}, {parts.cost} as the writer sees it, and by tick() as all see it; nobody waits"
+        reason = (
+            f"{when}, {parts.cost} as the writer sees it, and by tick() as all see it; no transaction waits"
+        )
     else:
         early = "" if rule.is_deferred else "after each statement as its transaction sees it, and again "
         each = " for each group" if parts.buckets > 1 else ""
@@ -197,7 +199,7 @@ def _check_lookups(rule: Assertion, parts: Parts) -> None:
 
 
 def _source(held: Sequence[Held], definition: Definition) -> Sql:
-    """What a function is made from: when a column's type changes the words do, and so sessions plan it anew."""
+    """The input of a function: it changes with a column's type, so that sessions plan it again."""
     read = {
         f"{column.name} {column.type}"
         for one in held

@@ -1,1 +1,1 @@
-"""Rules over batches: what is counted as rows come and go, what is kept of a batch, and the functions that measure it."""
+"""Rules over batches: counts of rows as they come and go, the profile of a batch, and the functions that measure it."""

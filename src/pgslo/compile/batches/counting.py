@@ -1,4 +1,4 @@
-"""What counts the rows of each batch, what is present in them, and the sums that rules need."""
+"""Counts of the rows of each batch and of their values, and the sums that rules need."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class _CountApart:
 
 @dataclass(frozen=True)
 class CountedApart:
-    """What counts batches where a sum raises an error for a row: each sum by itself."""
+    """The counting of batches where a sum raises an error for a row: each sum alone."""
 
     open: Sql
     count: Sql
@@ -119,11 +119,11 @@ def count(
         tallies: Sums over the rows.
         source: The rows, in the words of a FROM clause.
         judged: Rules whose failing rows are counted.
-        sample: What is sampled of them.
+        sample: The sampled values.
         into: The variable that it is counted into.
         names_first: Whether only the first of very many batches are named by a hash.
     """
-    # Hashing the names of very many batches takes as long as counting their rows, and only so many are recorded.
+    # Hashing the names of very many batches takes as long as counting their rows, and only a limited number is recorded.
     is_limited = names_first and table.batching.names is not None
     name = table.batching.name
     context = _Count(
@@ -202,7 +202,7 @@ def apart(
         columns: Whose values are counted.
         tallies: Sums over the rows.
         rows: The rows, in the words of a FROM clause.
-        sample: What is sampled of them.
+        sample: The sampled values.
     """
     if not any(one.reads for one in tallies):
         return ()
@@ -227,5 +227,5 @@ def apart(
 
 #: Where further lines of a list of the query begin.
 _INDENT = 24
-#: Rules stand one below the other, as their author wrote them.
+#: Rules are one below the other, as their author wrote them.
 _NEXT_LINE = ",\n" + " " * _INDENT

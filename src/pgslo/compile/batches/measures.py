@@ -1,4 +1,4 @@
-"""What is measured of a batch, or of the table, for each rule over one: sums, a profile, or a function of its own."""
+"""The measured value of a batch, or of the table, for each rule over one: sums, a profile, or a function of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rules_over_batches(table: TableContext, problems: Problems) -> Part:
 
 
 def measure(rule: rules.BatchRule, table: TableContext) -> Part:
-    """Work out how a rule's value is measured, and what the runtime is told of that.
+    """Work out how a rule's value is measured, and its registration in the runtime.
 
     Raises:
         CatalogError: Its columns do not exist or are of a type that it cannot judge, or nothing counts its batches.
@@ -90,8 +90,8 @@ def _check_counted(rule: rules.BatchRule, table: TableContext) -> None:
     batch = table.definition.batch
     if table.writes.mode == "stream" and (batch is None or batch.by is None):
         raise CatalogError(
-            f'nothing tells the batches that "{rule.kind}" is to judge',
+            f'cannot determine the batches that "{rule.kind}" is to evaluate',
             detail="Rows of a streamed table are not counted one by one; a batch is counted from the table when it is closed.",
-            hint="name the column that tells the batch: batch: {by: …}, or declare writes: bulk",
+            hint="name the column of the batch: batch: {by: …}, or declare writes: bulk",
             location=rule.location,
         )

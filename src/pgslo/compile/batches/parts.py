@@ -1,4 +1,4 @@
-"""What is told of values that are no numbers, times or texts: the length of an array, keys of a document, fields."""
+"""Parts of values other than numbers, times and texts: the length of an array, keys of a document, fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pgslo.sql import Sql
 Form = Literal["parts", "json"]
 
 _FLOATS = {"real[]", "double precision[]", "smallint[]", "integer[]", "bigint[]"}
-#: Types with one or a few numbers that say what is in a value, and the template for these.
+#: Types with one or a few numbers that describe a value, and the template for these.
 _PARTS = {
     "interval": "part_seconds",
     "money": "part_amount",
@@ -81,11 +81,11 @@ class _Field:
 
 @dataclass(frozen=True)
 class Parts:
-    """How a sample tells what is in the values of a column.
+    """How a sample describes the parts of a column's values.
 
     Attributes:
         form: ``json`` where the names are those of the values' own keys.
-        text: From the value and the hash that chooses the row to what is in the value, as text of JSON.
+        text: From the value and the hash that chooses the row to its parts, as text of JSON.
         settings: What that text depends on.
     """
 
@@ -95,7 +95,7 @@ class Parts:
 
 
 def of(column: Column) -> Parts | None:
-    """How a column's values are looked into, or ``None`` where nobody knows how."""
+    """How the parts of a column's values are read, or ``None`` for an unknown type."""
     if column.vector:
         return _of_vector(column)
     if column.category == COMPOSITE:

@@ -49,7 +49,7 @@ class _Values:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What is sampled of rows.
+    """The sampled values of rows.
 
     Attributes:
         entity: A hash that chooses the rows.
@@ -94,12 +94,12 @@ def is_watched(definition: Definition, column: Column) -> bool:
 
 
 def is_sampled(column: Column) -> bool:
-    """Whether a profile knows a column's values, rather than whether they are NULL and what is inside of them."""
+    """Whether a profile knows a column's values, rather than whether they are NULL and their parts."""
     return _is_told(Watched(column, _kind(column)))
 
 
 def is_looked_into(column: Column) -> bool:
-    """Whether profiles are kept of what is inside of a column's values, such as the length of an array."""
+    """Whether profiles are kept of the parts of a column's values, such as the length of an array."""
     return form(Watched(column, _kind(column))) in ("parts", "json")
 
 
@@ -145,7 +145,7 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
 
 
 def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sampled:
-    """What is sampled of rows, where the mask is called so."""
+    """The sampled values of rows, for a given name of the mask."""
     entity = _entity(table, columns)
     cells = (texts.text_of(entity, plain=True), *(_sampled_value(one, entity) for one in columns))
     return Sampled(entity, sql.listed(cells, _INDENT), mask)
@@ -166,7 +166,7 @@ def _text(one: Watched) -> Sql:
 
 
 def sample(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sql:
-    """Return what is sampled of the rows that are counted."""
+    """Return the sampled values of counted rows."""
     return sql.render("sample_within", sampled(table, columns, mask=mask))
 
 
@@ -191,7 +191,7 @@ def _is_told(one: Watched) -> bool:
 def _entity(table: TableContext, watched: tuple[Watched, ...]) -> Sql:
     """A hash of what the row is about: its key without what names the batch, so that batches sample the same entities.
 
-    Where the key names nothing but the batch, all values together stand for it: rows of a batch must differ, or all or
+    Where the key names nothing but the batch, all values together represent it: rows of a batch must differ, or all or
     none of them are sampled.
     """
     by = table.definition.batch.by if table.definition.batch else None

@@ -73,7 +73,7 @@ def recount(
     return table.function(
         name,
         sql.render("recount", context),
-        "counts batches from the table itself, for rows that were there before pgslo or came unseen",
+        "counts batches from the table itself, for rows older than pgslo or written with triggers disabled",
         arguments=Sql("text, text, bigint"),
         reads_table=True,
         settings=session_settings.ALL,

@@ -1,4 +1,4 @@
-"""What a whole statement wrote: a trigger function judges it and measures its batches; others count what is taken away."""
+"""The rows of a whole statement: a trigger function evaluates them and measures their batches; others count removed rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pgslo.sql import Sql
 
 @dataclass(frozen=True)
 class _Tallied:
-    """Sums over the rows: what they are recorded as, and texts of what adds them up."""
+    """Sums over the rows: their names in the record, and the texts of their expressions."""
 
     names: Sql
     sums: Sql
@@ -94,7 +94,7 @@ def statements(table: TableContext, so_far: Part) -> Part:
     """Judge whole statements, and measure the batches of a definition."""
     definition, mode = table.definition, table.writes.mode
     judged = tuple(choice.rule for choice in so_far.choices if choice.mechanism == "statement trigger")
-    # Whether anybody wants to know what batches come to: bounds are learned, or rules are about batches.
+    # Whether totals of batches are needed: bounds are learned, or rules are about batches.
     profiled = definition.watch or any(isinstance(one.rule, rules.BatchRule) for one in so_far.choices)
     refuses = so_far.refuses or any(rule.reject_below is not None for rule in judged)
     of_row = definition.batch is not None and definition.batch.by is not None
@@ -113,7 +113,7 @@ def statements(table: TableContext, so_far: Part) -> Part:
                 made += triggers.removed()
             made += [*triggers.written(updates=of_row or bool(judged)), *triggers.emptied()]
     elif judged:
-        # What a stream comes to is counted from the table when a batch closes: a statement has one row.
+        # The total of a stream is counted from the table when a batch closes: a statement has one row.
         triggers = replace(triggers, columns=(), tallies=(), profiled=False)
         made += [*triggers.statement(), *triggers.written(updates=True)]
     # Whether batches are measured: triggers count them, or the table can be asked.
@@ -184,7 +184,7 @@ class _Triggers:
             table.function(
                 function,
                 sql.render("statement", context),
-                "what is judged and counted of a statement",
+                "evaluates and counts the rows of a statement",
                 arguments=Sql("text, text, text"),
             ),
         ]
@@ -220,16 +220,16 @@ class _Triggers:
         ]
 
     def removed(self) -> list[Artifact]:
-        """What a statement takes away, with the rules that the rows failed."""
+        """The rows that a statement removes, with the rules that they failed."""
         table, function = self.table, self.table.function_name("removed")
         sample = profiles.sample(table, self.columns, mask=_STATE_MASK) if self.profiled else _NO_SAMPLE
-        # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
+        # Before the new rows of an UPDATE are evaluated: a row that it corrects must not count as failing any more.
         events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
         return [
             table.function(
                 function,
                 sql.render("removed", _Counted(**self._counted(function, "pgslo_old", sample=sample))),
-                "what a statement takes away is taken from its batches",
+                "subtracts the removed rows of a statement from their batches",
                 settings=self._settings(),
             ),
             *self._attached(function, "trigger_taken", events),
@@ -297,7 +297,7 @@ _FIRST, _STATE_MASK, _STATE_BATCHES = Sql("$1"), Sql("state.mask"), Sql("state.b
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
-    "trigger_statement": "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event",
+    "trigger_statement": "an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event",
     "trigger_taken": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
     "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
 }

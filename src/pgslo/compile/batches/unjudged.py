@@ -97,7 +97,7 @@ def _of_row(
     judged: tuple[rules.Rule, ...],
     of_rows: tuple[Described, ...],
 ) -> tuple[tuple[Artifact, ...], Sql]:
-    """What tells whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules."""
+    """The expression of whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules."""
     by_statement = {choice.rule.name for choice in choices if choice.mechanism == "statement trigger"}
     if {rule.name for rule in judged} <= by_statement:
         function = sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failing"))

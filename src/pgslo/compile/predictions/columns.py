@@ -34,7 +34,7 @@ class _Table:
         score = self._subject.column(columns.score, columns.place("score"))
         if score.base_type not in _FLOATING:
             raise CatalogError(
-                f'column "{score.name}" of type {score.type} is no score',
+                f'column "{score.name}" of type {score.type} is not a score',
                 hint="real, double precision and numeric are",
                 location=columns.place("score"),
             )
@@ -51,7 +51,7 @@ class _Table:
             self._check_step(step)
 
     def _check_kept(self, score: Column, processing: PostProcessing) -> None:
-        """The columns that keep the model's score, and what was done to it."""
+        """The columns that keep the model's score, and its trail."""
         raw = self._subject.column(processing.raw, processing.place("raw"))
         trail = self._subject.column(processing.trail, processing.place("trail"))
         check_stored(raw, processing.place("raw"))

@@ -24,7 +24,7 @@ _FALSE = Sql("false")
 
 @dataclass(frozen=True)
 class Image:
-    """The values of a row, and of what change it tells."""
+    """The values of a row, and the change that they record."""
 
     side: Sql
     sign: Sql
@@ -96,7 +96,7 @@ class Images:
     Args:
         table: The table of predictions.
         tables: Both tables.
-        served: What makes the scores that are measured, where that is not what is stored.
+        served: The expression of the measured scores, where these are not stored.
     """
 
     def __init__(self, table: TableContext, tables: Tables, served: post_processing.Compiler | None) -> None:
@@ -135,7 +135,7 @@ class Images:
         Args:
             side: Their table.
             source: The item of a FROM that gives them, as ``r``.
-            sign: 1 for rows that are there, -1 for rows that are removed.
+            sign: 1 for existing rows, -1 for removed rows.
         """
         values = {name: getattr(side.image, name) for name in side.image.__dataclass_fields__}
         if self._served is not None and side.what == "prediction":

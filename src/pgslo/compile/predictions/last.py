@@ -51,7 +51,7 @@ class _Function:
 def found(
     subject: Subject, columns: Columns, processing: PostProcessing, step: predictions.Default, row: Sql
 ) -> Sql:
-    """The score of the newest of those rows; NULL if there is none.
+    """The score of the newest of those rows, or NULL.
 
     The trigger runs with the rights of pgslo's owner. Where another role owns the table, a function of that role looks.
     """

@@ -1,4 +1,4 @@
-"""Predictions and their labels: triggers that note what changes, and the function that tells pairs as they are now."""
+"""Predictions and their labels: triggers that record changes, and the function that returns the current pairs."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ class Compiler:
         self.images = Images(table, self.tables, self.served)
 
     def _served(self) -> post_processing.Compiler | None:
-        """What makes the scores that are measured, where that is not what is stored."""
+        """The expression of the measured scores, where these are not stored."""
         if self.definition.post_process is None:
             return None
         steps = post_processing.Compiler(self.definition, self.subject.catalog, self.subject.relation)
         return steps if steps.serves else None
 
-    # What the runtime is told
+    # Registration
 
     def document(self) -> dict[str, Any]:
         """How pairs are completed and measured."""
@@ -110,11 +110,11 @@ class Compiler:
             "has_model": self.columns.model is not None,
             "model": self.columns.model,
             "segments": list(labels.segments) if labels else [],
-            # Who may read these may see metrics.
+            # A role that may read these may see metrics.
             "columns": [one for one in (columns.score, columns.decided, columns.model) if one is not None]
             + (list(labels.segments) if labels else []),
             "label": [labels.schema_name, labels.table_name, labels.label] if labels else None,
-            # What an image is made of: when it changes, everything is counted anew.
+            # The input of an image: when it changes, everything is recounted.
             "made_of": hashlib.sha256(f"{self._now()}{self._steps()}".encode()).hexdigest()[:16],
         }
 
@@ -122,7 +122,7 @@ class Compiler:
         return post_processing.version(self.served.processing) if self.served else ""
 
     def _said_positive(self) -> predictions.Constant | None:
-        """The class that a high score stands for, where no label says so: for the accuracy that scores promise."""
+        """The class of a high score, where no label defines it: for the accuracy that scores imply."""
         steps = self.definition.post_process.steps if self.definition.post_process else ()
         for step in steps:
             if isinstance(step, predictions.Threshold):
@@ -138,10 +138,10 @@ class Compiler:
             return None
         return str(value).lower() if isinstance(value, bool) else str(value)
 
-    # What is made
+    # Objects
 
     def artifacts(self) -> tuple[Artifact, ...]:
-        """Triggers with their functions, and the function that tells the pairs of now."""
+        """Triggers with their functions, and the function that returns the current pairs."""
         made = [
             self.table.function(
                 self.function,
@@ -198,7 +198,7 @@ class Compiler:
             sql.literal(self.definition.name),
         )
         yield self.table.function(
-            function, sql.render("truncate_pairs", emptied), "TRUNCATE shows no rows: pairs are counted anew"
+            function, sql.render("truncate_pairs", emptied), "TRUNCATE shows no rows: pairs are recounted"
         )
         for name in tables:
             yield self.table.trigger(

@@ -1,4 +1,4 @@
-"""What is done to a score before anybody is served it: a trigger that does it on write, or a function that views call."""
+"""The processing of a score before it is served: a trigger on write, or a function that views call."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class _Probe:
 
 
 def version(processing: PostProcessing) -> str:
-    """The name of these steps in rows' trails: it changes when what they do changes."""
+    """The name of these steps in rows' trails: it changes with the steps."""
     text = json.dumps(described(processing), sort_keys=True, ensure_ascii=False)
     return f"v:{hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]}"
 
@@ -135,7 +135,7 @@ def post_process(table: TableContext, so_far: Part) -> Part:
 
 
 def registered(definition: Definition) -> dict[str, Any]:
-    """What the runtime is told of the steps."""
+    """The registration of the steps."""
     processing = definition.post_process
     if processing is None:
         return {}
@@ -155,9 +155,9 @@ def note(definition: Definition, catalog: Catalog) -> str | None:
     if processing.apply == "on_read":
         return f"post-processing changes from {found[1]} to {version(processing)} for every row that is read"
     return (
-        f"post-processing changes from {found[1]} to {version(processing)} for what is written from now on; "
-        f"rows that are there keep their values, and the version in their trail "
-        f"(setting {processing.trail} to NULL does a row anew)"
+        f"post-processing changes from {found[1]} to {version(processing)} for later writes; "
+        f"existing rows keep their values, and the version in their trail "
+        f"(setting {processing.trail} to NULL processes a row again)"
     )
 
 
@@ -186,7 +186,7 @@ class Compiler:
         self.steps = Steps(self.subject, self.columns, self.processing)
         check_columns(definition, self.subject, self.columns, self.processing)
 
-    # What is made
+    # Objects
 
     def artifacts(self, table: TableContext) -> tuple[Artifact, ...]:
         """The trigger with its function, or the function that the views call."""
@@ -198,7 +198,7 @@ class Compiler:
                 table.function(
                     name,
                     self._write(table),
-                    "makes what is served of what the model gave",
+                    "makes the served score from the model's score",
                     settings=self._settings(),
                 ),
                 table.trigger(
@@ -227,7 +227,7 @@ class Compiler:
         made = table.function(
             name,
             sql.render("read_post_process", context),
-            "makes what is served of a row as it is read; the guarded views call it as whoever reads",
+            "makes the served score of a row as it is read; the guarded views call it as the reader",
             arguments=self.table,
             settings=self._settings(),
         )
@@ -299,16 +299,16 @@ class Compiler:
 
     @property
     def serves(self) -> bool:
-        """Whether readers get something else than what is stored."""
+        """Whether readers get other values than the stored ones."""
         return self.processing.apply == "on_read" and bool(self.processing.stored)
 
     def with_served(self, source: Sql) -> Sql:
-        """Rows ``r`` of a source, each beside what is served of it: the row ``(p.r)``, and ``p.trail``."""
+        """Rows ``r`` of a source, each beside its served values: the row ``(p.r)``, and ``p.trail``."""
         columns = sql.join(", ", (Sql(f"{ROW}.{sql.identifier(one.name)}") for one in self.relation.columns))
         return sql.render("post_process/with_served", _WithServed(source, self.function, columns, self.table))
 
     def computed(self, key: tuple[str, ...]) -> dict[str, tuple[Sql, tuple[str, ...]]]:
-        """Columns that only the views have: each with its value over ``r``, and the columns that it tells of."""
+        """Columns that only the views have: each with its value over ``r``, and the columns that it is about."""
         found: dict[str, tuple[Sql, tuple[str, ...]]] = {}
         about = (self.score.name,)
         if self.processing.apply == "on_read":

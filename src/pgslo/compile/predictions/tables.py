@@ -1,4 +1,4 @@
-"""The table of predictions and that of labels, held against what metrics need."""
+"""The table of predictions and that of labels, checked for the needs of metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Tables:
             )
         if found.kind not in ("r", "p") or found.is_partition:
             raise CatalogError(
-                f"{found.schema}.{found.name} is no table that fires a trigger for each of its rows",
+                f"{found.schema}.{found.name} is not a table that fires a trigger for each of its rows",
                 hint="name the table that labels are written to",
                 location=place,
             )
@@ -46,7 +46,7 @@ class Tables:
         """Return a column of the predictions.
 
         Raises:
-            CatalogError: There is none, or triggers see no value of it.
+            CatalogError: It does not exist, or triggers see no value of it.
         """
         column = self.subject.column(name, location)
         if column.generated == "v":
@@ -62,7 +62,7 @@ class Tables:
         score = self.own(columns.score, columns.place("score"))
         if score.category != NUMERIC or score.base_type == "money":
             raise CatalogError(
-                f'column "{score.name}" of type {score.type} is no score', location=columns.place("score")
+                f'column "{score.name}" of type {score.type} is not a score', location=columns.place("score")
             )
         if columns.at is not None:
             self._check_time(self.own(columns.at, columns.place("at")), columns.place("at"))
@@ -83,7 +83,7 @@ class Tables:
         label = other.column(labels.label, labels.place("label"))
         if not self.classified and (label.category != NUMERIC or label.base_type == "money"):
             raise CatalogError(
-                f'column "{label.name}" of type {label.type} is no number',
+                f'column "{label.name}" of type {label.type} is not a number',
                 hint='Name the class that counts as positive: "positive".',
                 location=labels.place("label"),
             )
@@ -101,7 +101,7 @@ class Tables:
         elif not other.relation.has_unique(tuple(theirs for _, theirs in labels.on)):
             raise CatalogError(
                 f"{other.relation.schema}.{other.relation.name} may hold two labels for one prediction",
-                detail="No unique index says otherwise, and nothing tells which of two is newer.",
+                detail="No unique index says otherwise, and the newer of two is not known.",
                 hint='Name the column that says when a label was known: "at".',
                 location=labels.place("on"),
             )

@@ -1,4 +1,4 @@
-"""How each rule over rows is enforced, and the constraint that says it where PostgreSQL can by itself."""
+"""How each rule over rows is enforced, and its constraint where PostgreSQL has one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _rule(rule: rules.Rule, table: TableContext) -> Part:
         raise CatalogError(
             '"reject_below" cannot reject statements of a streamed table',
             detail="Its batches are not counted while rows arrive one by one.",
-            hint="declare writes: bulk, or use on_breach: reject, which judges each row by itself",
+            hint="declare writes: bulk, or use on_breach: reject, which evaluates each row alone",
             location=rule.place("reject_below"),
         )
     made: tuple[Artifact, ...] = ()

@@ -10,6 +10,6 @@ SCAN = "reads the whole table, while others go on reading and writing"
 def unchecked(rule: Rule, stranger: str) -> str:
     """Return the note that a constraint is not validated, because that would run code of another role."""
     return (
-        f"{rule.name}: rows that are there are not checked, as that would run functions of role {stranger}"
+        f"{rule.name}: existing rows are not checked, as that would run functions of role {stranger}"
         " with the rights of the role that applies; new rows are"
     )

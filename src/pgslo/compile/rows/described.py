@@ -67,7 +67,7 @@ class Described:
         passes: The condition under which a row passes.
         text: The same as a text that is run.
         shown: Values of the failing row's columns, as text; of a rule that rejects, those that the writer may see.
-        promise_text: What it asks for, for a comment.
+        promise_text: Its summary, for a comment.
     """
 
     label: Sql
@@ -87,7 +87,7 @@ class _JudgeRow:
 
 @dataclass(frozen=True)
 class _Before:
-    """Stands for parameters with what a row was before an UPDATE."""
+    """Represents parameters with a row before an UPDATE."""
 
 
 @dataclass(frozen=True)

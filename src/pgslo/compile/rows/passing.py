@@ -42,7 +42,7 @@ class Lookup:
 
 
 class _Arguments:
-    """Collects values and their types, and gives the parameter that stands for each."""
+    """Collects values and their types, and gives the parameter of each."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}

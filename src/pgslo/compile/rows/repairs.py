@@ -1,4 +1,4 @@
-"""Repairs: values mended in a BEFORE ROW trigger, before any rule judges the row."""
+"""Repairs: values replaced in a BEFORE ROW trigger, before any rule evaluates the row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Value:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is kept of a value: in which variable and how, whether it differs now, and the texts of both."""
+    """The record of a value: in which variable and how, whether it differs now, and the texts of both."""
 
     variable: Sql
     before: Sql
@@ -85,7 +85,7 @@ def _artifacts(table: TableContext, repairs: tuple[rules.Rule, ...]) -> tuple[Ar
         table.function(
             name,
             sql.render("write_repair", context),
-            "mends values before they are judged; keeps what they were",
+            "repairs values before they are evaluated; keeps the originals",
             settings=session_settings.needed(repairs, relation),
         ),
         table.trigger(

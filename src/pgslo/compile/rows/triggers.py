@@ -114,7 +114,7 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
         table.function(
             function,
             sql.render("quarantine", context),
-            "all quarantining rules in one condition; a look at each only when it fails",
+            "all quarantining rules in one condition; each is evaluated only when it fails",
             settings=table.settings(diverting),
         ),
         table.trigger(
@@ -144,7 +144,7 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
         table.function(
             function,
             sql.render("row_written", context),
-            "all row rules in one condition; a look at each only when it fails",
+            "all row rules in one condition; each is evaluated only when it fails",
             settings=table.settings(judging),
         ),
         table.trigger(
@@ -153,7 +153,7 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
             "INSERT OR UPDATE",
             function,
             (table.relation.schema, table.relation.name),
-            "an AFTER ROW trigger judges what was stored, once, whatever other triggers and ON CONFLICT do; PostgreSQL clones it to every partition",
+            "an AFTER ROW trigger evaluates the stored row, once, whatever other triggers and ON CONFLICT do; PostgreSQL clones it to every partition",
         ),
     ]
 

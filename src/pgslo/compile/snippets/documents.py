@@ -1,4 +1,4 @@
-"""What the runtime is told, as JSON that a person can review: a line for each rule, and nothing that says nothing."""
+"""Registrations as JSON that a person can review: a line for each rule, without empty members."""
 
 from __future__ import annotations
 

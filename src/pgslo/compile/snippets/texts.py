@@ -1,6 +1,6 @@
 """The text of a column's value: by PostgreSQL's own casts for its own types, by the type's output function for others.
 
-Whoever owns a type may define casts of it, which ``::text``, ``||``, ``quote_literal`` and ``to_jsonb`` run. PostgreSQL
+The owner of a type may define casts of it, which ``::text``, ``||``, ``quote_literal`` and ``to_jsonb`` run. PostgreSQL
 looks for casts of all schemas, whatever the search path; output functions are written in C by a superuser.
 """
 

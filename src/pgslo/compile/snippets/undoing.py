@@ -1,4 +1,4 @@
-"""Blocks in which code of other roles may run: what it does is undone, settings as well."""
+"""Blocks in which code of other roles may run: its effects are undone, settings as well."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Ended(_Begun):
 
 @dataclass(frozen=True)
 class Undoing:
-    """The begin and the end of a block in which code of other roles may run: what it does is undone, settings as well."""
+    """The begin and the end of a block in which code of other roles may run: its effects are undone, settings as well."""
 
     begin: Sql
     end: Sql
@@ -32,7 +32,7 @@ class Undoing:
 
         Args:
             relation: The table.
-            with_locks: Whether locks of the session are compared as well, which costs more than a look-up.
+            with_locks: Whether locks of the session are compared as well, which costs more than a query.
         """
         locks = sql.literal(with_locks)
         name = sql.literal(f"{relation.schema}.{relation.name}")

@@ -59,13 +59,13 @@ def arrival(definition: Definition) -> Writes:
 
 @dataclass(frozen=True)
 class Batching:
-    """How a batch is told from a row, and its place among the others.
+    """How a row's batch is determined, and its order among the others.
 
     Attributes:
         raw_new: The batch's key over row ``NEW``: the author's expression, with its ``every``.
         raw_row: The same over row ``r``.
         name: What the batch is called, over ``b.raw``.
-        place: Its place as a number, over ``b.raw``; NULL when batches stand in order of arrival.
+        place: Its place as a number, over ``b.raw``; NULL when batches are in order of arrival.
         by_value: Whether the key itself says which batch is later.
         every: The span of the clock's batches, or that in which nothing came means that nothing failed.
         type: Type of the key; of no use where no row says its batch.
@@ -142,10 +142,10 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
     if not plain:
         type_name, category = "text", "S"
     if type_name == "time with time zone":
-        # Values of different zones are different keys, and stand at the same place.
+        # Values of different zones are different keys of the same order.
         raise CatalogError(
             "a batch by a value of type time with time zone has no place of its own among the others",
-            detail="12:00:00+00 and 13:00:00+01 are two values at one time: the batches could not be told apart.",
+            detail="12:00:00+00 and 13:00:00+01 are two values at one time: the batches could not be distinguished.",
             hint="by: a time stamp, a date or a time without time zone",
             location=batch.by.location,
         )
@@ -158,7 +158,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         if category != TEMPORAL or type_name.startswith("time "):
             raise CatalogError(
                 f"a batch by a value of type {type_name} cannot be cut into intervals",
-                hint="every: wants by: to be a date or a time stamp",
+                hint="every: requires by: to be a date or a time stamp",
                 location=batch.location,
             )
         span = seconds(batch.every)

@@ -18,7 +18,7 @@ def check_operators(column: Column, location: Location) -> None:
     if column.type_schema != "pg_catalog" and column.category != ENUM:
         raise CatalogError(
             f'column "{column.name}" has type {column.type}, whose operators are not PostgreSQL\'s own',
-            detail="Generated functions look operators up in pg_catalog alone, so that nobody can put others in their place.",
+            detail="Generated functions look operators up in pg_catalog alone, so that no role can replace them.",
             hint="judge it with not_null, or judge a generated column of a built-in type",
             location=location,
         )

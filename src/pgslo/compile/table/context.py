@@ -72,7 +72,7 @@ class TableContext:
     Attributes:
         definition: The definition as it is enforced.
         subject: Its table.
-        key: Columns by which people are told of a row; empty where the definition says that there is none.
+        key: Columns that identify a row in messages; empty for key: none.
         writes: How rows arrive.
         batching: Which batch each of them belongs to.
     """
@@ -88,7 +88,7 @@ class TableContext:
         """Look a definition's table up.
 
         Raises:
-            CatalogError: There is none, or none that can be guarded; or its batches cannot be told.
+            CatalogError: The table does not exist, or cannot be guarded; or its batches cannot be determined.
             DefinitionErrors: Its key does not fit.
         """
         subject = Subject.of(definition, catalog)
@@ -120,7 +120,7 @@ class TableContext:
         return qualified(self.name)
 
     def owner(self, rule: rules.Rule | None = None) -> str:
-        """Who answers for a rule."""
+        """The owner of a rule."""
         own = rule.owner if rule else None
         return own or self.definition.owner or "unknown"
 
@@ -128,7 +128,7 @@ class TableContext:
         """Return the block for what may run code of other roles.
 
         Args:
-            with_locks: Whether locks of the session are compared as well, which costs more than a look-up.
+            with_locks: Whether locks of the session are compared as well, which costs more than a query.
         """
         return Undoing.on(self.relation, with_locks=with_locks)
 
@@ -147,7 +147,7 @@ class TableContext:
         return (self.undo(with_locks=False),) if self.runs_others() else ()
 
     def settings(self, of: Iterable[object]) -> frozenset[Settings]:
-        """Return the settings that a function needs which evaluates these rules and tells batches apart."""
+        """Return the settings that a function needs which evaluates these rules and distinguishes batches."""
         judged = tuple(of)
         found = session_settings.needed((*judged, self.definition.batch), self.relation)
         for rule in judged:
@@ -206,7 +206,7 @@ class TableContext:
         )
         if owner in ("", self.catalog.user):
             return made
-        # Who applies it makes no other function of it: the fingerprint is that of the text.
+        # The function does not depend on the applying role: the fingerprint is that of the text.
         context = _Given(sql.literal(str(called)), sql.literal(owner))
         given = Statement(sql.render("give_function", context))
         return replace(made, create=(*made.create, given), known_as=made.fingerprint)
@@ -319,20 +319,20 @@ class TableContext:
         return Sql(wording.comment(f"the definition of {self.definition.name}{columns}"))
 
     def read_for(self, of: tuple[rules.Rule, ...]) -> tuple[str, ...]:
-        """The columns that a function reads which judges these rules and tells rows and batches apart."""
+        """The columns that a function reads which evaluates these rules and distinguishes rows and batches."""
         own = (name for rule in of for name in rule.reads)
         return tuple(dict.fromkeys((*self.key, *self.batch_columns, *own)))
 
     @property
     def batch_columns(self) -> tuple[str, ...]:
-        """The columns by which the batch of a row is told."""
+        """The columns that determine the batch of a row."""
         batch = self.definition.batch
         return batch.by.columns if batch and batch.by else ()
 
     def guards(self, relation: Relation, *, returns: Sql) -> tuple[Sql, ...]:
         """The first statement of a trigger function on a table whose owner has fewer rights than pgslo's owner.
 
-        Whoever owns a table can give its columns other types after apply, and owners of types define their casts.
+        The owner of a table can give its columns other types after apply, and owners of types define their casts.
 
         Args:
             relation: The table that the trigger is on.

@@ -1,4 +1,4 @@
-"""The columns by which a table's rows are told apart in messages, and what is not possible without any."""
+"""The columns that identify a table's rows in messages, and the parts of a definition that need them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _HINT = "name a key: key: [column, …]"
 
 
 def of(definition: Definition, relation: Relation, subject: Subject) -> tuple[str, ...]:
-    """Return the columns of the key; empty where the definition says that there is none.
+    """Return the columns of the key; empty for key: none.
 
     Raises:
-        DefinitionErrors: There is no key, it contradicts the table, or its columns do not exist.
+        DefinitionErrors: The key is missing, it contradicts the table, or its columns do not exist.
     """
     place = definition.places.get("key", definition.location)
     if definition.keyless:
@@ -37,8 +37,8 @@ def of(definition: Definition, relation: Relation, subject: Subject) -> tuple[st
             (
                 CatalogError(
                     f"{definition.name} has no primary key, and the definition names no key",
-                    detail="A key tells people which row a message is about.",
-                    hint="add key: [column, …] to the definition, or key: none where no columns tell its rows apart",
+                    detail="A key identifies the row of a message.",
+                    hint="add key: [column, …] to the definition, or key: none where no columns identify its rows",
                     location=definition.places.get("table", definition.location),
                 ),
             )
@@ -55,7 +55,7 @@ def of(definition: Definition, relation: Relation, subject: Subject) -> tuple[st
 
 
 def check(definition: Definition) -> Iterator[CatalogError]:
-    """Yield an error for each part of a definition that needs a key, where it says that there is none."""
+    """Yield an error for each part of a definition that needs a key, where it has key: none."""
     if not definition.keyless:
         return
     for rule in definition.rules:
@@ -70,7 +70,7 @@ def check(definition: Definition) -> Iterator[CatalogError]:
         if part in definition.places:
             yield CatalogError(
                 f"{part} needs a key, and the definition says key: none",
-                detail="Predictions, their labels and what post-processing stores are told apart by it.",
+                detail="Predictions, their labels and the values of post-processing are identified by it.",
                 hint=_HINT,
                 location=definition.place(part),
             )

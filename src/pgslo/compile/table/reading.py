@@ -1,4 +1,4 @@
-"""Relations besides its own that a definition reads: who may read them, and who decides what reading them runs."""
+"""Relations besides its own that a definition reads: their readers, and the roles whose code runs when they are read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _foreign_parts(
 
 
 def _key_code(relation: Relation, location: Location) -> Iterator[CatalogError]:
-    """Yield an error for code of an untrusted role in a partition key: whoever makes a trigger or a foreign key runs it."""
+    """Yield an error for code of an untrusted role in a partition key: the role that makes a trigger or a foreign key runs it."""
     for code, role in relation.key_code:
         yield CatalogError(
             f"a partition key of {relation.schema}.{relation.name} calls {code}, which belongs to role {role}",
@@ -120,7 +120,7 @@ def hazards(definition: Definition, relation: Relation, catalog: Catalog) -> Ite
         reach = catalog.reaches.get(((relation.schema, relation.name), name))
         kind = _KINDS.get(reach.kind, "table") if reach else "table"
         if reach is not None and not reach.is_trusted:
-            yield f"{by} reads {kind} {'.'.join(name)} of role {reach.owner}, who can change what it runs"
+            yield f"{by} reads {kind} {'.'.join(name)} of role {reach.owner}, which can change the code that it runs"
         elif reach is not None and kind != "table":
             yield f"{by} reads {kind} {'.'.join(name)}: its functions run with the rights of role {reach.reader}"
     for thing, role in relation.lent_code:

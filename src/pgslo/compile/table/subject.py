@@ -13,10 +13,10 @@ from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
 
-#: How a row is called where a condition stands: in a row trigger, and in a pass over a statement's rows.
+#: The name of a row in a condition: in a row trigger, and in a pass over a statement's rows.
 NEW, ROW = Sql("NEW"), Sql("r")
 
-#: How a value begins that stands where a column is named: a number, a date, a text of SQL.
+#: The start of a value in the place of a column's name: a number, a date, a text of SQL.
 _VALUE = re.compile(r"[-+.0-9']")
 
 _NOT_OURS_TO_GUARD = {
@@ -28,7 +28,7 @@ _NOT_OURS_TO_GUARD = {
 }
 #: Names of columns that pgslo means something else by.
 _NOT_COLUMNS = {
-    "*": "a name that stands for the table as a whole in what pgslo records",
+    "*": "a name that means the whole table in records of pgslo",
     "_slo_status": "a name that the status view has for its own column",
 }
 _KINDS = {
@@ -43,7 +43,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """The table a rule is about, with what is needed to look its names up."""
+    """The table a rule is about, with the facts to look its names up."""
 
     relation: Relation
     catalog: Catalog
@@ -53,7 +53,7 @@ class Subject:
         """Look a definition's table up.
 
         Raises:
-            CatalogError: There is none, or none that can be guarded.
+            CatalogError: It does not exist, or cannot be guarded.
         """
         return cls(_guarded(definition, catalog), catalog)
 
@@ -71,7 +71,7 @@ class Subject:
         """Return the column of that name.
 
         Raises:
-            CatalogError: There is none.
+            CatalogError: It does not exist.
         """
         found = self.relation.column(name)
         if found is None:

@@ -32,7 +32,7 @@ _BARE = re.compile(r"(?!null\Z)(?:[a-z_][a-z0-9_]*|\*)\Z")
 #: What pgslo.hit() takes in place of a column of these types.
 _CASTS = {"smallint": "::bigint", "integer": "::bigint", "uuid": "::text"}
 
-#: Types of columns whose values tell the batch of a row: pgslo.told_by_rows().
+#: Types of columns whose values determine the batch of a row: pgslo.told_by_rows().
 _KEYS = frozenset(
     {
         "date",
@@ -86,7 +86,7 @@ class Columns:
     Attributes:
         names: Those of the table, and those that post-processing adds.
         computed: Those that post-processing makes as rows are read: each with its value, and the table's columns behind it.
-        batch: The column whose value alone determines a row's batch in any session; ``None`` if there is none.
+        batch: The column whose value alone determines a row's batch in any session, or ``None``.
         whole: The columns of a guard that is about the view as a whole.
     """
 
@@ -109,7 +109,7 @@ class Columns:
         self.batch = _batch(batching, Subject(relation, catalog))
         # Behind a CASE these would lose their indexes while they miss something, so reading any column of such a row warns.
         at_table_level = {*key, *(batching.by.columns if batching.by is not None else ())}
-        # What history says of a key is for the table's owner: it would be told to everybody, whatever they read.
+        # The history of a key is for the table's owner: every reader would be warned of it, for any column.
         self._guarded_columns = (judged | watched) - at_table_level
         self.whole = (
             WHOLE_TABLE,
@@ -195,7 +195,7 @@ class Columns:
         return column is not None and column.type == column.base_type and column.base_type != "character"
 
     def _compared_batch(self) -> Sql:
-        """The column that determines the batch of a row, of a type that pgslo.hit() takes; empty if there is none."""
+        """The column that determines the batch of a row, of a type that pgslo.hit() takes, or empty."""
         if self.batch is None:
             return _NONE
         cast = _CASTS.get(self.batch.base_type, "")
@@ -203,7 +203,7 @@ class Columns:
 
     def _hit(self, guard: Guard, announced: Sql) -> Sql:
         if self.batch is None:
-            # Rows do not tell: any may be of a missed batch.
+            # Rows do not name it: any may be of a missed batch.
             return announced
         return sql.render("guarded_hit" if self._every is None else "guarded_hit_every", guard)
 
@@ -218,7 +218,7 @@ def _batch(batching: Batching, subject: Subject) -> Column | None:
 
 
 def laid_out(columns: Sequence[Sql]) -> tuple[Sql, ...]:
-    """The columns line by line: a guard stands by itself, columns without one stand side by side."""
+    """The columns line by line: a guard has a line of its own, columns without one share lines."""
     lines: list[Sql] = []
     for is_short, group in itertools.groupby(columns, key=_is_short):
         some = tuple(group)

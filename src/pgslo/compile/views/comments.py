@@ -13,7 +13,7 @@ from pgslo.display import one_line, printable
 #: Most characters of a comment of the table, and of one of its columns, that a view repeats.
 _MOST_OF_TABLE, _MOST_OF_COLUMN = 500, 1000
 
-#: The end of the first sentence, and the line that tells how a reader sees more.
+#: The end of the first sentence, and the line with the query for more.
 _READS = {
     "warn": (
         ", with a WARNING where rows that are read miss a rule.",
@@ -61,7 +61,7 @@ def of_columns(relation: Relation, columns: Iterable[str]) -> tuple[tuple[str, s
 
 
 def _bounded(text: str, most: int) -> str:
-    """The text without the characters that end a generated function's body, and no longer than so many characters."""
+    """The text without the characters that end a generated function's body, and no longer than a number of characters."""
     text = re.sub(r"\$pgslo(?=\$)", "$ pgslo", text)
     assert sql.BODY_QUOTE not in text
     return text if len(text) <= most else text[: most - 3] + "..."

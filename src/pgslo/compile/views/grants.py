@@ -1,4 +1,4 @@
-"""Who may read guarded views: grants that a replaced view keeps, and readers of a table who cannot read its view."""
+"""Readers of guarded views: grants that a replaced view keeps, and readers of a table who cannot read its view."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Revoke:
 
 
 def again(artifact: Artifact, view: GuardedView, user: str) -> tuple[Statement, ...]:
-    """The statements that give a view that is made anew the privileges of the one before it.
+    """The statements that give a re-created view the privileges of the one before it.
 
     What another role than the owner granted is not repeated: it would outlive that role's own right. A role that the
-    definition named as a reader, and names no longer, loses what it had as one.
+    definition named as a reader, and names no longer, loses its rights as one.
 
     Args:
         artifact: The new view.
@@ -97,7 +97,7 @@ def taken(
 
 
 def lost(view: GuardedView) -> tuple[str, ...]:
-    """What is lost when the view is replaced, in words."""
+    """The privileges lost when the view is replaced, in words."""
     gone: dict[str, list[str]] = {}
     for one in view.grants:
         if not one.is_kept:
@@ -111,10 +111,10 @@ def lost(view: GuardedView) -> tuple[str, ...]:
 def left_out(
     definition: Definition, table_readers: Sequence[TableReader], view: GuardedView | None
 ) -> str | None:
-    """A note that names the roles that may read the table and will not read its guarded view; ``None`` if there is none.
+    """A note that names the roles that may read the table and will not read its guarded view, or ``None``.
 
     Args:
-        definition: What is applied.
+        definition: The applied definition.
         table_readers: Roles that may read the table.
         view: Its guarded view, where one is installed.
     """

@@ -22,7 +22,7 @@ from pgslo.sql import Sql
 #: The column that a status view has besides those of its table.
 _STATUS = "_slo_status"
 
-#: From so many guarded columns on, the text of a view costs more than its reads: each column is one call.
+#: From this number of guarded columns on, the text of a view costs more than its reads: each column is one call.
 _WIDE = 100
 
 
@@ -85,11 +85,11 @@ def artifacts(
     """The guarded view with its companions, a view for each task that names one, and their schemas.
 
     Args:
-        definition: What is promised.
+        definition: The definition.
         catalog: The database.
         relation: The table.
         key: Columns of its key.
-        batching: How a row's batch is told.
+        batching: How a row's batch is determined.
         watched: Columns whose bounds are learned.
         asserted: Columns that assertions are about.
 
@@ -147,7 +147,7 @@ class _ViewCompiler:
                 hint="row security needs PostgreSQL 15 or newer",
                 location=self.definition.location,
             )
-        # The reader's own rights and policies count; a leaky function in his query must not see more.
+        # The reader's own rights and policies count; a leaky function in the query must not see more.
         return Sql("security_invoker = true, security_barrier = true")
 
     def guarded(self) -> Artifact:
@@ -173,12 +173,12 @@ class _ViewCompiler:
             self._name("_status"),
             self.columns.names,
             on_read,
-            "says what is wrong in a column of its own, for clients that drop warnings",
+            "shows misses in a column of its own, for clients that drop warnings",
             own={_STATUS: own},
         )
 
     def healthy(self) -> Iterable[Artifact]:
-        """The view of rows of healthy batches, where rows tell their batch."""
+        """The view of rows of healthy batches, where rows name their batch."""
         if self.columns.batch is not None:
             yield self._healthy(
                 self._name("_healthy"),
@@ -223,7 +223,7 @@ class _ViewCompiler:
                 yield replace(self._task(task), note=self._not_in_snapshots(task))
 
     def _not_in_snapshots(self, task: Task) -> str:
-        """A note where rows of a task's view do not have what tells their batch; empty where they do."""
+        """A note where rows of a task's view do not have the column of their batch; empty where they do."""
         lacking = [name for name in self.told_by if name not in (*self.key_columns(), *task.reads)]
         if not lacking:
             return ""
@@ -236,7 +236,7 @@ class _ViewCompiler:
         if task.window is not None and not self.dated:
             raise CatalogError(
                 f"task {task.name} cannot look back {wording.span_shown(task.window)}: batches of {self.definition.name} have no time",
-                hint="a window wants batches by a date or a time",
+                hint="a window requires batches by a date or a time",
                 location=task.place("window"),
             )
 
@@ -248,7 +248,7 @@ class _ViewCompiler:
         if task.batches == "healthy":
             if self.columns.batch is None:
                 raise CatalogError(
-                    f"task {task.name} cannot read healthy batches alone: no column of {self.definition.name} tells the batch of a row",
+                    f"task {task.name} cannot read healthy batches alone: no column of {self.definition.name} determines the batch of a row",
                     hint="batch: {by: column} with a column of a date, time, number or text",
                     location=task.place("batches"),
                 )
@@ -351,14 +351,14 @@ class _ViewCompiler:
         return ours or schema not in self.catalog.schemas
 
     def schema(self, name: str) -> Artifact:
-        """A schema for views, made only where there is none; shared by all definitions that use it."""
+        """A schema for views, created if missing; shared by all definitions that use it."""
         schema = sql.identifier(name)
         return Artifact(
             kind="schema",
             names=(name,),
             definition="guarded views",
             create=(Statement(sql.render("guarded_schema", _SchemaOnly(schema))),),
-            reason="readers' views stand in a schema of their own",
+            reason="readers' views have a schema of their own",
             commented=Sql(f"SCHEMA {schema}"),
             replaceable=False,
         )

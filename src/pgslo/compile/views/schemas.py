@@ -1,4 +1,4 @@
-"""Schemas of readers' views: whoever owns one, or may create in it, can put another view in the place of a guarded one."""
+"""Schemas of readers' views: a role that owns one, or may create in it, can replace a guarded view by another."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def wanted(definition: Definition) -> tuple[Wanted, ...]:
 
 
 def faults(schema: ViewSchema) -> tuple[Fault, ...]:
-    """What is wrong with a schema."""
+    """The faults of a schema."""
     found = []
     # Not as SQL quotes them: a name that other roles chose must not stop the message.
     name = f'"{schema.schema}"'
@@ -69,7 +69,7 @@ def faults(schema: ViewSchema) -> tuple[Fault, ...]:
 
 
 def refusals(definitions: Sequence[Definition], schemas: Iterable[ViewSchema]) -> tuple[CatalogError, ...]:
-    """One error for each fault of a schema that a definition wants, at its location."""
+    """One error for each fault of a schema that a definition needs, at its location."""
     places = {one.name: _places(one) for one in definitions}
     return tuple(
         CatalogError(

@@ -84,7 +84,7 @@ def columns_seen(questions: Questions) -> tuple[tuple[ColumnSeen, ...], int]:
             names, found = questions.run(sql.render("suggest_columns", context))
             rows = [dict(zip(names, one, strict=True)) for one in found]
         except psycopg.errors.QueryCanceled:
-            # Long texts: fewer rows tell about as much.
+            # Long texts: fewer rows give about the same result.
             if not questions.sample_fewer():
                 raise
     seen = tuple(
@@ -113,7 +113,7 @@ def first_seen(questions: Questions, seen: Sequence[ColumnSeen], batch: Sql) -> 
     """Of columns with few values: the batch in which the newest of them was first seen, and how many batches there are.
 
     Args:
-        questions: What is asked of the table.
+        questions: The queries for the table.
         seen: Its columns.
         batch: The key of a row's batch.
     """

@@ -53,7 +53,7 @@ class _Read:
 
 
 class Questions:
-    """What is asked of one table.
+    """The queries for one table.
 
     Attributes:
         relation: The table.

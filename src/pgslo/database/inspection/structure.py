@@ -18,7 +18,7 @@ from pgslo.suggest import Batching, ColumnSeen, ReferenceSeen
 #: Columns that are tried for being different in each row, each with one scan.
 _KEYS = 3
 _LINKED = 2_000
-#: Fewer steps tell no order.
+#: Fewer steps do not determine an order.
 _LEAST_STEPS = 100
 
 
@@ -141,7 +141,7 @@ def references(
 def rising(questions: Questions, columns: Sequence[ColumnSeen], batch: Batching) -> dict[str, int]:
     """Numbers that never fall from batch to batch, with how often they rose."""
     if batch.every is None:
-        return {}  # Rows of a day have no order that the day tells.
+        return {}  # The day does not order the rows of that day.
     numbers = [
         one
         for one in columns

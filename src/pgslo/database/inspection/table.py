@@ -73,10 +73,10 @@ def inspect(
         name: The table, as SQL writes it.
         sample: Rows to look at.
         own_rights: Whether functions in indexes and constraints of the table may run with the rights of the current role.
-        on_step: Told what is looked at next.
+        on_step: Called with the next part that is read.
 
     Raises:
-        PgsloError: There is no such table, or it is none that can be guarded.
+        PgsloError: The table does not exist, or cannot be guarded.
         DatabaseError: It may not be read.
     """
     with database.errors():
@@ -111,7 +111,9 @@ def _find(conn: Connection, name: str) -> dict[str, Any]:
         raise PgsloError(
             f"{shown} is a view",
             detail="Nothing is written to a view, so there is nothing to guard.",
-            hint=f"suggest for what it reads: {reads}" if reads else "suggest for the tables that it reads",
+            hint=f"run suggest for {reads}, which it reads"
+            if reads
+            else "suggest for the tables that it reads",
         )
     if found["kind"] not in ("r", "p"):
         kind = {"f": "a foreign table", "i": "an index", "I": "an index", "S": "a sequence", "c": "a type"}
@@ -139,7 +141,7 @@ def _elsewhere(conn: Connection, name: str) -> str | None:
     found = candidates(conn, parts[0][0])
     if len(found) > 1:
         named = ", ".join(sql.identifier(*one).text for one in found)
-        raise PgsloError(f"{name} stands for several tables", hint=f"one of: {named}")
+        raise PgsloError(f"{name} is ambiguous", hint=f"one of: {named}")
     if not found:
         return None
     row = conn.execute(
@@ -226,7 +228,7 @@ def _key(batch: Batching) -> Sql:
 
 
 def _arrivals(questions: Questions, batch: Batching) -> Arrivals | None:
-    """How rows came by the time that tells their batch; ``None`` where no day is over."""
+    """The arrival of rows by the time of their batch; ``None`` where no day is over."""
     context = _Arrivals(column(batch.column), questions.table, sql.literal(_ARRIVED))
     rows = questions.ask(sql.render("suggest_arrivals", context))
     return Arrivals(**rows[0]) if rows and rows[0]["days"] else None

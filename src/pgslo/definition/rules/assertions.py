@@ -1,4 +1,4 @@
-"""The kinds of assertion, one class each: promises about several rows, or several tables."""
+"""The kinds of assertion, one class each: rules about several rows, or several tables."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _OfRows(Assertion):
 
 
 class AllEqual(_OfValue):
-    """All rows of a group have the same value in a column; a NULL is no value."""
+    """All rows of a group have the same value in a column; NULL is ignored."""
 
     kind = "all_equal"
     syntax = Ways(assertions=direct("column", Name(), "all_equal: salary"))
@@ -120,7 +120,7 @@ class AtMostOne(_OfRows):
 
 
 class ExactlyOne(_OfRows):
-    """A group has one row: with a condition, each group that is there has one row that meets it."""
+    """A group has one row: with a condition, each existing group has one row that meets it."""
 
     kind = "exactly_one"
     syntax = Ways(assertions=direct("of", _ROW, "exactly_one: row"))
@@ -186,7 +186,7 @@ class AcrossTables(Assertion):
 
     Attributes:
         table: The other one, schema and name.
-        on: Which columns have to be equal; a NULL in one of them has no counterpart and wants none.
+        on: Which columns have to be equal; a row with NULL in one of them needs no counterpart.
         among: Rows of the other table that it is about.
     """
 
@@ -336,10 +336,10 @@ class KeepsOrder(_OfValue):
 
 
 class ReturnsNothing(Assertion):
-    """A query of the author's own, which finds what breaks the promise, returns no rows.
+    """A query of the author's own, which finds violations, returns no rows.
 
     Attributes:
-        check_on: Tables whose every write is checked, where the query itself does not tell.
+        check_on: Tables whose every write is checked, where this cannot be read from the query.
     """
 
     kind = "sql"

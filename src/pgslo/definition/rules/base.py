@@ -273,7 +273,7 @@ class Late:
 
 
 class BatchRule(Rule):
-    """What is judged of a batch or of the table as a whole: one value, and the bounds that it is to keep.
+    """The evaluation of a batch or of the table as a whole: one value, and its bounds.
 
     Attributes:
         min: Smallest value that meets it.
@@ -329,7 +329,7 @@ class BatchRule(Rule):
 
 
 class CountingRule(BatchRule):
-    """A rule whose value is a number of failures in a batch: at most so many are fine."""
+    """A rule whose value is a number of failures in a batch, with a maximum."""
 
     unfit: ClassVar[Unfit] = Unfit(
         ("at_least", "samples", "warn_below", "warn_above", "reject_below", "reject_above"),
@@ -344,14 +344,14 @@ class CountingRule(BatchRule):
 
 
 class Assertion(Rule):
-    """What every assertion says: a promise about several rows, or about rows of several tables.
+    """The parts of every assertion: a rule about several rows, or about rows of several tables.
 
     Attributes:
         by_index: Whether a unique index may state it.
-        group_by: Columns whose values make a group; each group keeps the promise by itself, and a row in which one of
+        group_by: Columns whose values make a group; each group has to satisfy the rule, and a row in which one of
             them is NULL belongs to none. Empty: all rows are one group.
         deferred: Whether it is held first when the transaction commits; ``None``: as its form usually is.
-        validated: Whether the rows that are there keep it as well, and not only what is written from now on.
+        validated: Whether existing rows satisfy it as well, and not only later writes.
     """
 
     deferred_by_default: ClassVar[bool] = True

@@ -79,7 +79,7 @@ class Completeness(BatchRule):
 
 
 class RowCount(BatchRule):
-    """A batch has so many rows, or so many for each row of earlier batches; or the whole table has so many.
+    """A batch has a number of rows, or a share of those of earlier batches, within bounds; or the whole table has.
 
     Attributes:
         of: What has the rows: ``batch`` or ``table``.
@@ -128,9 +128,9 @@ class Freshness(BatchRule):
 
     Attributes:
         max_age: How old the newest data may be.
-        of: The time column that tells; ``None``: when the table was last written to.
+        of: The time column that is compared; ``None``: when the table was last written to.
         no_data: The verdict on a table without data.
-        future: What a newest time ahead of the clock tells: no age (``unknown``), nothing, so that the newest time before it
+        future: The meaning of a newest time ahead of the clock: no age (``unknown``), nothing, so that the newest time before it
             counts (``ignored``), or that the data is new (``fresh``).
         max_unchanged: How many batches in a row may repeat a column's values.
     """
@@ -159,7 +159,7 @@ class Freshness(BatchRule):
     max_unchanged: int | None = None
 
     def check(self) -> Iterator[DefinitionError]:
-        """Yield an error for what is said of the times of a column, without a column."""
+        """Yield an error for options about the times of a column, without a column."""
         for key in ("no_data", "future"):
             if self.of is None and getattr(self, key) != "unknown":
                 yield DefinitionError(
@@ -193,11 +193,11 @@ class Statistic(BatchRule):
     quantile: float | None = None
 
     def check(self) -> Iterator[DefinitionError]:
-        """Yield an error for a quantile that is missing, or that is none of the statistic."""
+        """Yield an error for a quantile that is missing, or that does not belong to the statistic."""
         yield from _check_quantile(self, self.of, self.quantile)
 
     def late(self, low: float | None, high: float | None) -> Late | None:
-        """Return the bound that cannot refuse a statement: of what is added up only the lower one of a sum."""
+        """Return the bound that cannot refuse a statement: of sums only the lower one."""
         if self.of not in get_args(TalliedName):
             late = super().late(low, high)
             return late and Late(is_low=True, reason=f"The {self.of} is computed when the batch is closed.")
@@ -247,14 +247,14 @@ class Change(BatchRule):
             one_of=ANY_BOUND,
         ),
     )
-    unfit = Unfit((*NOT_BOUNDED, "where"), "it compares what was measured of whole batches")
+    unfit = Unfit((*NOT_BOUNDED, "where"), "it compares the values of whole batches")
     of: str
     quantile: float | None = None
     relative_to: str = "previous"
     absolute: bool = False
 
     def check(self) -> Iterator[DefinitionError]:
-        """Yield an error for a quantile that is missing, or that is none of the statistic."""
+        """Yield an error for a quantile that is missing, or that does not belong to the statistic."""
         yield from _check_quantile(self, self.of, self.quantile)
 
     def value_type(self, name: str) -> ValueType | None:
@@ -285,7 +285,7 @@ class Metric(BatchRule):
             one_of=ANY_BOUND,
         )
     )
-    unfit = Unfit((*NOT_BOUNDED, "where"), "the query says what it is about, and has bounds for its value")
+    unfit = Unfit((*NOT_BOUNDED, "where"), "the query selects its rows, and has bounds for its value")
     query: Query
 
     def expected(self) -> str:

@@ -1,4 +1,4 @@
-"""A definition: what is promised of a table, and to whom."""
+"""A definition: the rules of a table, and its readers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Gate(BaseModel):
 
     Attributes:
         batches: How many of the newest judged batches have to be healthy.
-        suspects: Whether what is just beyond a learned bound stops it: ``stop`` or ``pass``.
+        suspects: Whether a value just beyond a learned bound stops it: ``stop`` or ``pass``.
         training: The snapshot that it is trained on.
         evaluation: The one that it is tried on, which may not end before the training set does.
     """
@@ -53,7 +53,7 @@ class Gate(BaseModel):
 
 
 class Task(BaseModel):
-    """A consumer: who reads which columns, through which view of its own.
+    """A consumer: the columns that it reads, through which view of its own.
 
     Attributes:
         window: How far back it looks: batches that are older concern it no more; ``None``: everything stored.
@@ -74,7 +74,7 @@ class Task(BaseModel):
     places: dict[str, Location] = Field(default_factory=dict)
 
     def place(self, key: str) -> Location:
-        """Where a key stands, or the task when it is not written out."""
+        """The location of a key, or of the task when it is not written out."""
         return self.places.get(key, self.location)
 
     @property
@@ -87,13 +87,13 @@ class Task(BaseModel):
 
 
 class Definition(BaseModel):
-    """One file: what is promised about one table.
+    """One file: the rules of one table.
 
     Attributes:
         schema_name: The table's schema as the catalogue spells it.
         table_name: The table's name likewise.
         key: Columns that name a row in messages; empty: the primary key is taken.
-        keyless: Whether no columns tell rows apart: ``key: none``.
+        keyless: Whether no columns identify a row: ``key: none``.
         writes: How rows arrive; ``None``: the compiler chooses and says why.
         fires: ``always``: triggers on its rows also fire for a subscription and where ``session_replication_role`` is replica.
         guarded: Schema of the guarded views.
@@ -106,13 +106,13 @@ class Definition(BaseModel):
         max_bytes: Bytes of rows that may wait in quarantine; a row beyond is rejected.
         target: Objective of each rule that has none of its own: share of batches, or of the time, that meet it.
         window: Over which the target is to be reached.
-        budgeting: Whether batches are counted, or the time that they stand for.
+        budgeting: Whether batches are counted, or the time that they cover.
         sensitivity: Divides every learned bound's width; 1 is the default.
         holidays: Days that are not like others: ``2026-11-26``, or ``12-25`` of each year.
         history: How many batches keep their profiles and verdicts, or for how long; ``None``: 10,000 batches.
         kind: ``predictions`` for a table of them.
         predictions: Which of its columns hold what.
-        post_process: What is done to scores before anybody is served them.
+        post_process: The processing of scores before they are served.
         labels: Where the truth comes from.
     """
 
@@ -157,5 +157,5 @@ class Definition(BaseModel):
         return f"{self.schema_name}.{self.table_name}"
 
     def place(self, key: str) -> Location:
-        """Where the value of a key stands, or the file's start when it is not written out."""
+        """The location of a key's value, or the file's start when it is not written out."""
         return self.places.get(key, self.location)

@@ -11,7 +11,7 @@ from pgslo.definition.rules.syntax import ANY_BOUND, COLUMNS, LIMITS, NOT_BOUNDE
 from pgslo.definition.yaml.lists import Batches
 from pgslo.definition.yaml.values import Fraction, OneOf
 
-#: What is measured of predicted classes, of predicted numbers, of labels, and of predictions alone.
+#: Metrics of predicted classes, of predicted numbers, of labels, and of predictions alone.
 ClassMetric = Literal[
     "accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "calibration_error"
 ]
@@ -44,7 +44,7 @@ class MlMetric(BatchRule):
     """The predictions of a batch are good enough, beyond what chance explains.
 
     Attributes:
-        of: What is measured.
+        of: The metric.
         over: How many batches are taken together, the judged one being the last.
         per: Columns by which it is measured apart: the worst group decides.
         confidence: Of the interval that has to be beyond the bound before the objective is missed.

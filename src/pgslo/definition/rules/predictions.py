@@ -1,4 +1,4 @@
-"""A table of predictions as its author describes it: its columns, what is done to a score, and where labels come from."""
+"""A table of predictions as its author describes it: its columns, the processing of a score, and the source of labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Part(BaseModel):
     places: dict[str, Location] = Field(default_factory=dict)
 
     def place(self, key: str) -> Location:
-        """Where a key stands, or the part when it is not written out."""
+        """The location of a key, or of the part when it is not written out."""
         return self.places.get(key, self.location)
 
 
@@ -67,7 +67,7 @@ class Clip(Step):
 
 
 class Round(Step):
-    """So many digits after the point."""
+    """A number of digits after the point."""
 
     kind = "round"
     digits: int = Field(ge=0, le=15)
@@ -107,14 +107,14 @@ class Threshold(Step):
 
 
 class Abstain(Step):
-    """Where a condition holds, nothing is decided: the class is NULL, or the score where there is no class."""
+    """Where a condition holds, nothing is decided: the class is NULL, or the score in a table without a class."""
 
     kind = "abstain"
     when: Expression
 
 
 class TopK(Step):
-    """Whether a row is among the highest scores of its group; told by the guarded views, never stored."""
+    """Whether a row is among the highest scores of its group; computed by the guarded views, never stored."""
 
     kind = "top_k"
     k: int = Field(ge=1)
@@ -123,7 +123,7 @@ class TopK(Step):
 
 
 class PostProcessing(_Part):
-    """What is done to every score before anybody is served it.
+    """The processing of every score before it is served.
 
     Attributes:
         apply: By a trigger as rows are written, or by the guarded views as they are read.

@@ -246,7 +246,7 @@ class Custom(RowRule):
 
     def expected(self) -> str:
         """Return the expected state in words: the description."""
-        wanted = self.description or f"as kind {self.custom_kind} wants"
+        wanted = self.description or f"as kind {self.custom_kind} requires"
         return f"{self.column or 'the row'}: {wanted[:1].lower()}{wanted[1:].rstrip('.')}"
 
     @property

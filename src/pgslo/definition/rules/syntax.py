@@ -18,7 +18,7 @@ class Syntax:
         parameters: Its own keys.
         required: Those that have to be given.
         one_of: Those of which at least one has to be given.
-        shorthand: What may stand in place of a mapping.
+        shorthand: The short form of a mapping.
         stands_for: The keys whose values the shorthand gives, one by one.
     """
 

@@ -53,7 +53,7 @@ class Schema(Rule):
 
 
 class Repair(Rule):
-    """Wrong values are mended before the row is judged; the old value is kept.
+    """Wrong values are replaced before the row is evaluated; the old value is kept.
 
     The steps run in the order of the attributes; ``default`` last, for NULL and NaN.
     """
@@ -75,7 +75,8 @@ class Repair(Rule):
         )
     )
     unfit = Unfit(
-        ("at_least", "at_most", "samples", "target", "window", *OVER_BATCHES), "it mends rows and judges none"
+        ("at_least", "at_most", "samples", "target", "window", *OVER_BATCHES),
+        "it changes rows and evaluates none",
     )
     actions: ClassVar[tuple[OnBreach, ...]] = ("repair",)
     judges = False
@@ -96,13 +97,13 @@ class Repair(Rule):
     def unfit_action(self) -> DefinitionError:
         """Return the error of an action: a repair has one of its own."""
         return DefinitionError(
-            '"repair" mends rows; its action cannot be changed',
+            '"repair" changes rows; its action cannot be changed',
             hint='Add a rule of another kind to judge them, and leave "on_breach" out here.',
             location=self.place("on_breach"),
         )
 
     def expected(self) -> str:
-        """Return what is done, in words."""
+        """Return the steps, in words."""
         return f"{self.column} repaired before it is judged"
 
     @property

@@ -12,9 +12,9 @@ from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.definition.yaml.values import close_match, describe
 from pgslo.errors import DefinitionError
 
-#: What stands for every type, and what a family, or a type of any length or precision, begins with.
+#: The word for every type, with which a family, or a type of any length or precision, begins.
 ANY = "any"
-#: The types of a family as ``format_type`` prints them without a modifier; "array" stands for all arrays.
+#: The types of a family as ``format_type`` prints them without a modifier; "array" means all arrays.
 FAMILIES = {
     "number": ("smallint", "integer", "bigint", "numeric", "real", "double precision"),
     "integer": ("smallint", "integer", "bigint"),
@@ -76,10 +76,10 @@ def spelled(type_: str) -> str:
 
 
 def bases(type_: str) -> tuple[str, ...] | None:
-    """Return the types that ``any …`` stands for, as ``format_type`` prints them without a modifier.
+    """Return the types that ``any …`` means, as ``format_type`` prints them without a modifier.
 
     Returns:
-        Nothing for ``any`` alone, which stands for every type; ``None`` for a type that is only itself.
+        Nothing for ``any`` alone, which means every type; ``None`` for a type that is only itself.
     """
     first, _, rest = type_.partition(" ")
     if first.lower() != ANY:
@@ -124,7 +124,7 @@ class TypeName:
         except ValueError as error:
             families = [f"{ANY} {family}" for family in FAMILIES]
             raise DefinitionError(
-                f'"{ANY} {error}" is no family of types, and no type that has a length or a precision',
+                f'"{ANY} {error}" is neither a family of types, nor a type that has a length or a precision',
                 hint=close_match(text, families) or f"Families: {', '.join(families)}.",
                 location=node.location,
             ) from None

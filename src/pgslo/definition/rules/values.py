@@ -146,7 +146,7 @@ class AcceptedValues(RowRule):
 
 
 class NotAcceptedValues(RowRule):
-    """The value is none of a list."""
+    """The value is not in a list."""
 
     kind = "not_accepted_values"
     about_values = True
@@ -231,9 +231,9 @@ def bounds_crossed(
     Args:
         rule: What has the bounds.
         key: The parameter that gives the lower one.
-        low: The lower bound; ``None`` if there is none.
+        low: The lower bound, or ``None``.
         high: The upper one.
-        strict: Whether a bound is outside of what it bounds, so that equal bounds have no value between them.
+        strict: Whether a bound is exclusive, so that equal bounds have no value between them.
     """
     if low is None or high is None:
         return

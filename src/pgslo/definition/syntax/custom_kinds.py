@@ -70,7 +70,7 @@ class CustomKind:
 
     Attributes:
         name: The word that definitions use; also the template file's stem.
-        description: What the rule promises.
+        description: The summary of the rule.
         parameters: What the author may say.
         template: The text below the header.
         location: Where that text starts.
@@ -97,7 +97,7 @@ class CustomKind:
         Args:
             column: The column the rule is written under.
             values: A value for every parameter.
-            location: Where the rule stands.
+            location: The location of the rule.
 
         Raises:
             DefinitionError: The printed condition is not allowed, for example too long.
@@ -290,7 +290,7 @@ class _Header:
         return value
 
     def description(self) -> str:
-        """What the kind promises."""
+        """The summary of the kind."""
         return self._field("description", "-- description: The text is an IBAN.")[0]
 
     def _field(self, key: str, example: str) -> tuple[str, Location]:
@@ -352,7 +352,7 @@ def _check_blanks(kind: CustomKind) -> None:
         for quote in ("'", '"'):
             if text[: match.start()].count(quote) % 2:
                 raise ConfigurationError(
-                    f'"{match["name"]}" stands inside quotes',
+                    f'"{match["name"]}" is inside quotes',
                     hint="Leave the quotes out; the value is quoted when it is put in.",
                     location=_place(text, match.start(), kind.location),
                 )

@@ -27,7 +27,7 @@ TASK_KEYS: dict[str, Shape] = {
     "window": Duration(),
     "batches": OneOf("choice", ("all", "healthy")),
 }
-#: Keys of a task's gate with a plain value, and those of the snapshots that it wants.
+#: Keys of a task's gate with a plain value, and those of the snapshots that it requires.
 GATE_KEYS: dict[str, Shape] = {"batches": Batches(), "suspects": OneOf("choice", ("stop", "pass"))}
 GATE_SNAPSHOTS = ("training", "evaluation")
 SNAPSHOT_KEYS: dict[str, Shape] = {"snapshot": SnapshotName(), "max_age": Duration()}

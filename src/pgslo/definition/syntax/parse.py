@@ -179,7 +179,7 @@ class _Reader(RuleReader):
             self._error(
                 "sensitivity has to be above zero",
                 written.places["sensitivity"],
-                "1 is the default; 2 tells of half as small deviations. To have none told, write watch: false.",
+                "1 is the default; 2 reports deviations half as large. To report none, write watch: false.",
             )
 
     def _check_kind(self, written: Written, start: Location) -> None:

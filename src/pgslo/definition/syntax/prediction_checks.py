@@ -100,7 +100,7 @@ def _check_labels(
         )
     if labels.classes and labels.positive is not None and labels.positive not in labels.classes:
         yield DefinitionError(
-            f'"positive" is none of "classes": {labels.positive}', location=labels.place("positive")
+            f'"positive" is not one of "classes": {labels.positive}', location=labels.place("positive")
         )
 
 

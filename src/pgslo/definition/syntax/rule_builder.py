@@ -27,7 +27,7 @@ _LEARNED_BATCHES = "learned_batches"
 
 @dataclass
 class Written:
-    """Values by key, and where they stand."""
+    """Values by key, and their locations."""
 
     values: dict[str, Any]
     places: dict[str, Location]
@@ -53,7 +53,7 @@ class Rules:
         self._counts: dict[tuple[str, str | None], int] = {}
 
     def add(self, form: Form, kind: Scalar, written: Written, *, column: str | None) -> None:
-        """Make a rule of what is written, or tell why it cannot be one."""
+        """Build a rule from the text, or report why that fails."""
         place = written.places.get("name", kind.location)
         if "name" not in written.values:
             written.values["name"] = self._derived_name(kind.text, column)

@@ -77,7 +77,7 @@ class RuleReader(Sections):
             self._rules.add(form, kind, written, column=column.text)
 
     def _one_entry(self, item: Node) -> tuple[Scalar, Node | None] | None:
-        """A kind or name and what is said of it."""
+        """A kind or name and its content."""
         match item:
             case Scalar(value=str()):
                 return item, None
@@ -88,7 +88,7 @@ class RuleReader(Sections):
                     hint = f"Put it into the braces of {first.text}: {{…, {second.text}: …}}."
                 else:
                     hint = "Begin each rule with a dash of its own."
-                self._error(f'"{second.text}" stands beside the rule "{first.text}"', second.location, hint)
+                self._error(f'"{second.text}" is beside the rule "{first.text}"', second.location, hint)
             case _:
                 self._error(f"expected a rule, not {describe(item)}", item.location, "For example not_null.")
         return None
@@ -166,7 +166,7 @@ class RuleReader(Sections):
         forms: Mapping[str, Form],
         options: Mapping[str, Shape],
     ) -> tuple[Scalar, Node] | None:
-        """The one key that is a kind, and what is said of it."""
+        """The one key that is a kind, and its content."""
         word = "kind" if what == "rule" else "form"
         kinds = [(key, value) for key, value in node.entries if key.text not in options]
         if not kinds:
@@ -192,7 +192,7 @@ class RuleReader(Sections):
             if kind.text in elsewhere:
                 example = elsewhere[kind.text].example
                 hint = f'Write it under "{where}", for example {example}'
-                self._error(f'kind "{kind.text}" cannot stand here', kind.location, hint)
+                self._error(f'kind "{kind.text}" is not allowed here', kind.location, hint)
             elif kind.text in FILE_FORMS:
                 self._error(
                     f'"{kind.text}" is a key of the file',

@@ -38,7 +38,7 @@ _CALIBRATIONS = Keys(
 
 @dataclass(frozen=True)
 class StepForm:
-    """How one kind of step is written, and what it becomes."""
+    """The syntax of one kind of step, and its result."""
 
     shape: Shape
     make: Callable[[Any, dict[str, Any]], Step]
@@ -53,7 +53,7 @@ def _default(read: Any, common: dict[str, Any]) -> Step:
     value = values.get("else", values.get("value"))
     if value is None:
         raise DefinitionError(
-            '"default" needs a value for when there is none to repeat',
+            '"default" needs a value for rows without an earlier one',
             hint="For example default: {last: [user_id], else: 0.5}.",
             location=common["location"],
         )

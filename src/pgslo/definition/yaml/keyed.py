@@ -12,7 +12,7 @@ from pgslo.errors import DefinitionError, Location
 
 @dataclass(frozen=True)
 class Read:
-    """Values by key, and where they stand."""
+    """Values by key, and their locations."""
 
     values: dict[str, Any]
     places: dict[str, Location]

@@ -69,7 +69,7 @@ class ListOf:
 
     Attributes:
         item: What each of them looks like.
-        single: Whether one value may stand without brackets.
+        single: Whether one value may be written without brackets.
     """
 
     item: Shape
@@ -188,7 +188,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Points:
-    """Pairs of a score and the value it stands for."""
+    """Pairs of a score and the value it represents."""
 
     def read(self, node: Node) -> tuple[tuple[float, ...], ...]:
         """The points."""

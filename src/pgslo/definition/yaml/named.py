@@ -24,7 +24,7 @@ class Name:
     """The name of a column, schema or role, as the catalogue spells it.
 
     Attributes:
-        what: What it names.
+        what: The kind of the named object.
         instead: Where authors write values by mistake: the hint to what takes values.
     """
 
@@ -158,8 +158,8 @@ class SnapshotName:
         scalar = a_scalar(node, "the name of a snapshot")
         if not re.fullmatch(_SNAPSHOT, scalar.text):
             raise DefinitionError(
-                f'"{scalar.text}" is no name of a snapshot',
-                hint='A letter, then letters, digits, "_", "-" and "."; a "*" at its end stands for the rest.',
+                f'"{scalar.text}" is not a valid name of a snapshot',
+                hint='A letter, then letters, digits, "_", "-" and "."; a "*" at its end matches the rest.',
                 location=node.location,
             )
         return scalar.text

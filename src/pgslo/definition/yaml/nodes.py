@@ -15,8 +15,8 @@ class Scalar:
     """One value.
 
     Attributes:
-        value: What it means; text unless it is written as null, a boolean or a number without quotes.
-        text: What is written, without its quotes.
+        value: Its meaning; text unless it is written as null, a boolean or a number without quotes.
+        text: The written text, without its quotes.
         location: Where it starts; the opening quote counts.
         raw: How the file spells it, with quotes and escapes.
     """
@@ -27,7 +27,7 @@ class Scalar:
     raw: str = field(default="", repr=False)
 
     def locate(self, offset: int) -> Location:
-        """Where the n-th character of the text stands, as far as the file shows it in one piece."""
+        """The location of the n-th character of the text, as far as the file shows it in one piece."""
         step = _offsets(self.raw, self.text).get(offset)
         if step is None:
             return self.location
@@ -57,7 +57,7 @@ class Mapping:
         return next((node for name, node in self.entries if name.text == key), None)
 
     def place(self, key: str) -> Location:
-        """Where a key stands, or the mapping without it."""
+        """The location of a key, or of the mapping without it."""
         return next((name.location for name, _ in self.entries if name.text == key), self.location)
 
 

@@ -1,7 +1,7 @@
 """What a value in a definition may look like: each shape reads a node and describes itself as JSON Schema.
 
 A shape that reads a node either returns the value or raises :class:`DefinitionError` at the exact place.
-Having one class for both keeps what the loader accepts and what editors are told the same.
+One class for both keeps the loader and the schema of editors the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pgslo.definition.yaml.nodes import Mapping, Node, Scalar, Sequence
 from pgslo.errors import DefinitionError
 
 Number = int | decimal.Decimal
-#: A constant as the author wrote it; text also stands for dates and times, PostgreSQL reads it by the column's type.
+#: A constant as the author wrote it; text also represents dates and times, PostgreSQL reads it by the column's type.
 Constant = bool | int | decimal.Decimal | str
 
 MAX_TEXT = 4_000
@@ -66,7 +66,7 @@ def a_scalar(node: Node, expected: str) -> Scalar:
     """The node as a single value.
 
     Raises:
-        DefinitionError: It is none, or empty.
+        DefinitionError: It is of another type, or empty.
     """
     if isinstance(node, Scalar) and node.value is not None:
         return node

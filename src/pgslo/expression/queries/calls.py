@@ -1,6 +1,6 @@
 """Functions that a query calls without brackets: to PostgreSQL, ``alias.name`` is also ``name(alias)``.
 
-The alias of a table stands for a row, which no function that could do harm takes. The alias of a function in FROM stands
+The alias of a table means a row, which no function that could do harm takes. The alias of a function in FROM stands
 for the value that it returns: ``SELECT v.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS v``.
 """
 
@@ -48,7 +48,7 @@ def check_fields(
     Args:
         text: The query.
         found: Its tokens without dots.
-        names_no_function: Words that may stand before a bracket and call nothing.
+        names_no_function: Words that may be before a bracket and call nothing.
         listed: Starts of the aliases and queries of WITH that a list of columns follows.
 
     Raises:
@@ -65,7 +65,7 @@ def check_fields(
         }:
             raise RefusalError(
                 token.start,
-                f'"{token.name}" may not be taken from "{qualifier.name}", which is no table',
+                f'"{token.name}" may not be taken from "{qualifier.name}", which is not a table',
                 detail="PostgreSQL would call a function of that name.",
                 hint=f"Name the columns: AS {qualifier.name} ({token.name}). Or give a table of that name another alias.",
             )
@@ -94,7 +94,7 @@ def _aliases(
 
 
 def _is_call(text: str, found: Sequence[Token], start: int, names_no_function: frozenset[str]) -> bool:
-    """Whether the bracket holds what is given to a function, or functions: not rows, and no list of columns."""
+    """Whether the bracket has the arguments of a function, or functions: not rows, and no list of columns."""
     before = found[:start]
     if not before:
         return False

@@ -1,4 +1,4 @@
-"""What can make a query return rows that returned none: tables, columns, events, and where it can be told, groups.
+"""What can make a query return rows that returned none: tables, columns, events, and groups where these can be determined.
 
 Made of sqlglot's syntax tree, which is looked at and never run. It errs to the side of more: an event too many costs a
 check, one too few would let a breach through.
@@ -21,7 +21,7 @@ from pgslo.expression.queries.query import Query
 Event = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
 
 ALL_EVENTS: tuple[Event, ...] = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
-#: What can break a promise about rows that must not be there, and about rows that must.
+#: Events that can violate a rule about rows that must not exist, and about rows that must.
 ADDING: tuple[Event, ...] = ("INSERT", "UPDATE")
 REMOVING: tuple[Event, ...] = ("UPDATE", "DELETE", "TRUNCATE")
 
@@ -57,10 +57,10 @@ def derive(
     Args:
         query: One that returned none before.
         facts: Of every table that it names.
-        group_by: Columns of its result that tell which group is concerned; empty: all is one group.
+        group_by: Columns of its result that name the group; empty: all is one group.
 
     Raises:
-        UnderivableError: A row's group cannot be told from the row.
+        UnderivableError: A row's group cannot be determined from the row.
     """
     root = _tree(query)
     keys = Groups(root, facts).keys(group_by) if group_by else {}
@@ -136,9 +136,9 @@ def _sign(table: exp.Table) -> int:
 
 
 def _keeps_sign(select: exp.Select, part: exp.Expr) -> bool:
-    """Whether more rows of what stands in a part of the query mean more rows of its result."""
+    """Whether more rows of a part of the query mean more rows of its result."""
     if not isinstance(part, exp.From | exp.Join | exp.Where):
-        return False  # A CTE, or a query in the list of what is shown.
+        return False  # A CTE, or a query in the list of columns.
     if any(select.args.get(key) for key in ("group", "having", "limit", "offset", "fetch", "laterals")):
         return False
     distinct = select.args.get("distinct")

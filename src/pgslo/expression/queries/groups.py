@@ -11,12 +11,12 @@ from pgslo.expression.queries.identifiers import Name, alias_of, folded, name_of
 
 
 class UnderivableError(Exception):
-    """Which groups a write touches cannot be told; the text says why, lower case and without a full stop."""
+    """The groups of a write cannot be determined; the text has the reason, lower case and without a full stop."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a table: its columns, and those that are never NULL."""
+    """The known facts of a table: its columns, and those that are never NULL."""
 
     columns: tuple[str, ...]
     not_null: frozenset[str]
@@ -150,7 +150,7 @@ class Groups:
         return tuple(columns)
 
     def _equalities(self, scope: _Scope, table: exp.Table) -> Iterator[tuple[_Place, _Place]]:
-        """What holds for every row that a scope lets through, and for a scope in IN, what is looked for."""
+        """The conditions of every row of a scope, and for a scope in IN, the compared values."""
         del table
         where = scope.select.args.get("where")
         yield from self._pairs(where.this if where else None, scope)
@@ -199,7 +199,7 @@ class Groups:
                 yield left, right
 
     def _place(self, column: exp.Column, scope: _Scope) -> _Place | None:
-        """The table node and the name of a column, or ``None`` when that cannot be told."""
+        """The table node and the name of a column, or ``None`` when that cannot be determined."""
         if not isinstance(column.this, exp.Identifier):
             return None
         name = folded(column.this)

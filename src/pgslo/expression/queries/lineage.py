@@ -1,6 +1,6 @@
 """Which columns of a table a query reads, by sqlglot's syntax tree. Nothing of the query is ever run or emitted.
 
-It errs to the side of more: a task that is told of a column too many is better off than one that is told too little.
+It errs to the side of more: a warning about a column too many is better than a missing one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def columns_read(
         text: One or several statements.
         names: What the table and its views are called.
         columns: Of the table.
-        location: Where the query stands.
+        location: The location of the query.
 
     Raises:
         DefinitionError: It cannot be read, or does not name the table.

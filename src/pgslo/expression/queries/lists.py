@@ -17,7 +17,7 @@ _OTHER_WITHS = ("ordinality", "ties", "time")
 
 @dataclass
 class _Bracket:
-    """A bracket that is open: whether it is that of CAST, and whether a list of queries stands in it now."""
+    """A bracket that is open: whether it is that of CAST, and whether it is inside of a list of queries now."""
 
     is_cast: bool = False
     in_with: bool = False
@@ -68,7 +68,7 @@ def is_word(text: str, token: Token, *words: str) -> bool:
 
 
 def follows_dot(text: str, token: Token) -> bool:
-    """Whether a dot stands before a token, with blanks between or without."""
+    """Whether a dot is before a token, with blanks between or without."""
     return text[: token.start].rstrip().endswith(".")
 
 

@@ -1,7 +1,7 @@
 """Queries that authors write as rules: one SELECT that only reads, over tables it names with their schemas.
 
 As with conditions, what PostgreSQL runs is the author's own text. Two readings restrict it: PostgreSQL's own tokens,
-where each name before a bracket has to be a function of a list, and sqlglot's tree, which tells statements and tables.
+where each name before a bracket has to be a function of a list, and sqlglot's tree, which has statements and tables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pgslo.expression.tokens import RefusalError, Token
 from pgslo.keywords import RESERVED
 from pgslo.sql import Sql
 
-#: Words of SQL that may stand before a bracket and are no function.
+#: Words of SQL that may be before a bracket and are not functions.
 _WORDS_BEFORE_BRACKETS = frozenset(
     [
         "all",
@@ -80,7 +80,7 @@ _FUNCTIONS = (
     | vocabulary.AGGREGATES
     | {"generate_series", "unnest", "jsonb_array_elements", "jsonb_each", "jsonb_object_keys"}
 )
-#: Words of SQL that are not reserved and may stand before a string: none of them is a type here.
+#: Words of SQL that are not reserved and may be before a string: none of them is a type here.
 _WORDS_BEFORE_STRING = frozenset({"escape", "varying", "zone"})
 _TYPES_HINT = "The allowed types are listed in docs/reference/expressions.md; write them without a schema."
 _LOCKS = frozenset({"update", "share", "no", "key"})
@@ -103,7 +103,7 @@ class Query:
     Attributes:
         text: The author's text, without a semicolon.
         tables: Tables it names, with their schemas, as written.
-        location: Where it stands.
+        location: Its location.
     """
 
     text: str
@@ -264,7 +264,7 @@ def without_dots(text: str) -> str:
         elif character in "'\"":
             quote = character
         elif character == "." and not (at > 0 and text[at - 1].isdigit() and _in_number(text, at)):
-            character = " "  # noqa: PLW2901 - what is kept in its place
+            character = " "  # noqa: PLW2901 - a substitute is kept
         parts.append(character)
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""What a reader is given, and what it gives."""
+"""The input and the output of a reader."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Source:
         map: Makes what a check becomes; it may raise ``UnmappableError``.
         tables: The tables that checks are about.
         found: The checks, in the order of the files.
-        ignored: What is no check of data and is left out, once for each file.
+        ignored: Parts that do not check data and are left out, once for each file.
         failures: Files that were not read after all.
     """
 

@@ -31,7 +31,7 @@ class Check:
     """An expectation.
 
     Attributes:
-        condition: What rows have to meet; ``None`` for what is no constant.
+        condition: The condition of rows; ``None`` if it is not a constant.
         action: What happens to the others.
     """
 
@@ -65,7 +65,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     check: Check = found.body
     if check.condition is None:
         raise UnmappableError("parameter", "the expectation is computed, and no constant")
-    # Whoever is NULL fails there.
+    # NULL fails there.
     made = rules.expression(f"({check.condition}) IS TRUE")
     extra: dict[str, Any] = (
         {"name": check.name} if names.STABLE_NAME.match(check.name) and len(check.name) <= 50 else {}

@@ -43,7 +43,7 @@ class Check:
     """A check as its list writes it.
 
     Attributes:
-        function: What is called.
+        function: The called function.
         arguments: With what.
         where: Rows that it is about.
         name: Its name, if it has one.
@@ -140,7 +140,7 @@ def _outcome(found: Found, options: Options) -> Outcome:
     check: Check = found.body
     kind = _KINDS.get(check.function)
     if kind is None:
-        raise UnmappableError("unknown_check", f"{check.function[:60]} is no function that pgslo knows")
+        raise UnmappableError("unknown_check", f"{check.function[:60]} is not a function that pgslo knows")
     try:
         own = options.resolve(found.table)
     except UnmappableError:
@@ -226,7 +226,7 @@ def _listed(one: _Call) -> Outcome:
     forbids = one.check.function == "is_not_in_list"
     given = one.get("forbidden" if forbids else "allowed")
     if not isinstance(given, list):
-        raise UnmappableError("unclear", "there is no list of values")
+        raise UnmappableError("unclear", "the list of values is missing")
     values, remarks = constants.listed(given, None)
     kind = "not_accepted_values" if forbids else "accepted_values"
     return mapped(rules.rule(kind, one.column, {"values": values}, where=one.check.where), remarks=remarks)
@@ -247,7 +247,7 @@ def _equal(one: _Call) -> Outcome:
     bound = constants.bound(value)
     side = constant(bound) if bound is not None else str(value)
     if value is None:
-        raise UnmappableError("unclear", "there is no value")
+        raise UnmappableError("unclear", "the value is missing")
     return rules.expression(f"{quoted(one.column)} {operator} {side}", on=one.column, where=one.check.where)
 
 
@@ -256,7 +256,7 @@ def _bounds(one: _Call, low: Any, high: Any, *, inclusive: bool = True) -> Outco
     if all((end is None) == (said is None) for end, said in zip(ends, (low, high), strict=True)):
         strict = (not inclusive, not inclusive)
         return rules.bounds(one.column, ends[0], ends[1], strict=strict, where=one.check.where)
-    # A bound that is no constant is SQL there: a column, or an expression.
+    # A bound that is not a constant is SQL there: a column, or an expression.
     sides = zip((">", "<"), (low, high), strict=True)
     equal = "=" if inclusive else ""
     parts = [f"{quoted(one.column)} {side}{equal} ({end})" for side, end in sides if end is not None]
@@ -278,7 +278,7 @@ def _range(one: _Call) -> Outcome:
 def _outside(one: _Call) -> Outcome:
     low, high = (_end(str(one.get(key))) for key in ("min_limit", "max_limit"))
     if low is None or high is None:
-        raise UnmappableError("unclear", "a bound is no constant")
+        raise UnmappableError("unclear", "a bound is not a constant")
     name = quoted(one.column)
     equal = "" if one.get("inclusive_boundaries", True) is True else "="
     condition = f"{name} <{equal} {constant(low)} OR {name} >{equal} {constant(high)}"
@@ -315,7 +315,7 @@ def _sql(one: _Call) -> Outcome:
 def _past(one: _Call) -> Outcome:
     offset = one.get("offset", 0)
     if isinstance(offset, bool) or not isinstance(offset, int):
-        raise UnmappableError("unclear", "an offset that is no number of seconds")
+        raise UnmappableError("unclear", "an offset that is not a number of seconds")
     later = f" + interval '{offset} seconds'" if offset else ""
     return rules.expression(f"{quoted(one.column)} <= now(){later}", on=one.column, where=one.check.where)
 
@@ -324,7 +324,7 @@ def _past(one: _Call) -> Outcome:
 def _unique(one: _Call) -> Outcome:
     said = one.get("columns") or [one.get("column")]
     if not isinstance(said, list):
-        raise UnmappableError("unclear", "columns that are no list")
+        raise UnmappableError("unclear", "columns that are not a list")
     columns = [str(name) for name in said]
     if not all(_NAME.match(name) for name in columns):
         raise UnmappableError("not_sql", "an expression has to be unique, and no column")
@@ -374,7 +374,7 @@ def _aggregate(one: _Call) -> Outcome:
     ):
         raise UnmappableError("no_word", "an aggregate of a column or of groups")
     if isinstance(limit, bool) or not isinstance(limit, int):
-        raise UnmappableError("parameter", "a limit that is no number")
+        raise UnmappableError("parameter", "a limit that is not a number")
     low = None if "greater" in one.check.function else limit
     high = None if "less" in one.check.function else limit
     return rules.rows_of_table(low, high, table=one.own, where=one.check.where)

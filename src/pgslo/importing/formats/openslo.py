@@ -1,6 +1,6 @@
 """Reader of OpenSLO, v1 and v1alpha: objectives, of tables that ``--map`` names.
 
-An SLO names no table, and its indicator is a query of a monitoring system. What it can say here is how often rules of a table
+An SLO names no table, and its indicator is a query of a monitoring system. It can define here how often rules of a table
 are to be met.
 """
 
@@ -70,7 +70,7 @@ def _outcome(found: Found) -> Outcome:
     window = _window(said["window"])
     method = _METHODS.get(str(said["method"]).lower())
     if method is None:
-        raise UnmappableError("unclear", f"{str(said['method'])[:40]} is no way of budgeting that is known")
+        raise UnmappableError("unclear", f"{str(said['method'])[:40]} is not a known way of budgeting")
     parameters: dict[str, Any] = {"target": target, "window": window}
     if method != "occurrences":
         parameters["budgeting"] = method
@@ -83,7 +83,7 @@ def _share(target: str | None, percent: str | None) -> decimal.Decimal:
     except decimal.InvalidOperation:
         raise UnmappableError("unclear", "it has no target") from None
     if not share.is_finite() or not 0 <= share <= 1:
-        raise UnmappableError("unclear", f"a target of {share} is no share")
+        raise UnmappableError("unclear", f"a target of {share} is not a share")
     return share
 
 

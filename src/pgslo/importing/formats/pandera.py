@@ -36,7 +36,7 @@ class Check:
 
     Attributes:
         key: The key, or the name of a check.
-        value: What it says.
+        value: Its content.
         nullable: Whether values may be missing.
         family: The family of the column's type.
         warns: Whether it is a warning.
@@ -68,7 +68,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
                 if plain(root.get(key))
             ]
             if left:
-                source.ignored.append(f"{document.path}: {', '.join(left)}, which are no checks of a table")
+                source.ignored.append(f"{document.path}: {', '.join(left)}, which are not checks of a table")
     return source
 
 
@@ -168,7 +168,7 @@ def _made(found: Found, check: Check, options: Options) -> Outcome:
     if on is None:
         raise UnmappableError("private_test", "a check of the whole frame, in Python")
     if check.key == "unique":
-        # To pandas, what is missing is a value like others.
+        # To pandas, a missing value is a value like others.
         return rules.unique(own, [on], nulls_equal=check.nullable)
     if check.key == "nullable":
         differs = (
@@ -180,7 +180,9 @@ def _made(found: Found, check: Check, options: Options) -> Outcome:
     if check.key == "dtype":
         if check.family is None:
             made = rules.exists(on)
-            return mapped(*made.rules, remarks=(Remark("type_of_engine", f"{check.value} is no type here"),))
+            return mapped(
+                *made.rules, remarks=(Remark("type_of_engine", f"{check.value} is not a type here"),)
+            )
         type_ = {"type": check.family}
         return mapped(Rule("schema", "schema", on, type_), remarks=(Remark("type_of_engine"),))
     return _value(on, check)
@@ -216,7 +218,7 @@ def _bound(check: Check) -> Any:
     value = _single(check)
     found = constants.moment(value) if isinstance(value, str) else constants.bound(value)
     if found is None:
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no bound")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a bound")
     return found
 
 
@@ -255,7 +257,7 @@ def _value(on: str, check: Check) -> Outcome:
             exact = said.get("exact_value")
             low, high = (exact if exact is not None else said.get(key) for key in ("min_value", "max_value"))
             if any(isinstance(end, bool) or not isinstance(end, int | None) for end in (low, high)):
-                raise UnmappableError("unclear", "a length that is no whole number")
+                raise UnmappableError("unclear", "a length that is not a whole number")
             return mapped(rules.length(on, low, high))
         case "str_matches" | "str_contains":
             said = check.value
@@ -273,4 +275,4 @@ def _value(on: str, check: Check) -> Outcome:
             if not isinstance(text, str) or not text:
                 raise UnmappableError("unclear", f"{check.key} has no text")
             return rules.expression(f"{side}({name}, {len(text)}) = {constant(text)}", on=on)
-    raise UnmappableError("private_test", f"{check.key[:60]} is no check that comes with the library")
+    raise UnmappableError("private_test", f"{check.key[:60]} is not a check that comes with the library")

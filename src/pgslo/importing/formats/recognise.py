@@ -20,7 +20,7 @@ class Recognised:
     Attributes:
         path: The file.
         format: Its format, if it has one.
-        reason: By what it was recognised, or why it was not.
+        reason: How it was recognised, or why it was not.
         refused: Whether it looks like a source, and is of a version or form that is not read.
     """
 
@@ -44,7 +44,7 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
     if path.lower().endswith((".sql", ".py")):
         return Document(path, text), _of_code(path, text)
     if wanted == "tfdv" or (wanted is None and _MESSAGE.search(text)):
-        # Read by its own reader: it is no YAML.
+        # Read by its own reader: it is not YAML.
         return Document(path, text), Recognised(path, "tfdv", "a message of features or domains")
     document = Document(path, text, read(text, path=path))
     if wanted is not None:
@@ -61,11 +61,11 @@ def recognise(path: str, text: str, wanted: str | None) -> tuple[Document, Recog
     return document, Recognised(path, None, "no format that pgslo imports")
 
 
-#: The first object of a manifest says what it is.
+#: The first object of a manifest names its type.
 _MANIFEST = re.compile(
     r"\s*\{(?:(?!\n\{).){0,4000}?\"dbt_schema_version\"\s*:\s*\"[^\"]*/manifest/", re.DOTALL
 )
-#: A line that begins a message of a schema, and is no YAML.
+#: A line that begins a message of a schema, and is not YAML.
 _MESSAGE = re.compile(r"^\s*(?:feature|string_domain)\s*:?\s*[{<]\s*(?:$|#|name\s*:)", re.MULTILINE)
 _AUDITED = re.compile(r"^[ \t]*(MODEL|AUDIT)\s*\(", re.IGNORECASE | re.MULTILINE)
 _EXPECTED = re.compile(r"\bCONSTRAINT\s+(?:`[^`]+`|\w+)\s+EXPECT\s*\(", re.IGNORECASE)
@@ -74,7 +74,7 @@ _Judgement = tuple[str | None, str] | None
 
 
 def _of_code(path: str, text: str) -> Recognised:
-    """What a file of SQL or Python is: most are no source of checks."""
+    """The format of a file of SQL or Python: most have no checks."""
     is_sql = path.lower().endswith(".sql")
     audited = _AUDITED.search(text) if is_sql else None
     if audited:

@@ -1,1 +1,1 @@
-"""What is the same for every format: rules of this language, SQL conditions, constants, patterns, types and spans."""
+"""The common part of all formats: rules of this language, SQL conditions, constants, patterns, types and spans."""

@@ -6,7 +6,7 @@ from pgslo.importing.mapping.conditions import checked, column, query
 from pgslo.importing.mapping.rules import Number, number_is
 from pgslo.importing.model import Outcome, Rule, TableName, UnmappableError, mapped
 
-#: By the statistic's name, its SQL; ``{}`` stands for the column.
+#: By the statistic's name, its SQL; ``{}`` is the column.
 _SQL = {
     "present": "count({})",
     "min": "min({})",
@@ -23,13 +23,13 @@ _SQL = {
 
 
 def quantile(share: float, *, discrete: bool = False) -> str:
-    """Return the SQL of a quantile, which is between two values or one of them; ``{}`` stands for the column.
+    """Return the SQL of a quantile, which is between two values or one of them; ``{}`` is the column.
 
     Raises:
-        UnmappableError: The share is none.
+        UnmappableError: The share is not between 0 and 1.
     """
     if not 0 <= share <= 1:
-        raise UnmappableError("unclear", f"{share:g} is no share")
+        raise UnmappableError("unclear", f"{share:g} is not a share")
     return f"percentile_{'disc' if discrete else 'cont'}({share!r}) WITHIN GROUP (ORDER BY {{}})"
 
 
@@ -55,11 +55,11 @@ def between(
         null_passes: Whether the check passes without any value; else it is unknown then.
 
     Raises:
-        UnmappableError: There is no bound, or the table is not known.
+        UnmappableError: The bound is missing, or the table is not known.
     """
     low, high = ends
     if low is None and high is None:
-        raise UnmappableError("unclear", "there is no bound")
+        raise UnmappableError("unclear", "the bound is missing")
     if table is None:
         raise UnmappableError("no_table")
     name = column(on)

@@ -65,14 +65,14 @@ def clock(text: str) -> tuple[Remark, ...]:
 
 
 def both(first: str | None, second: str | None) -> str | None:
-    """Return the condition that two others hold; ``None`` is no condition."""
+    """Return the condition that two others hold; ``None`` means all rows."""
     if first is None or second is None:
         return first or second
     return f"({first}) AND ({second})"
 
 
 def all_of(*said: object) -> str | None:
-    """Return the condition that all of several hold, each checked; ``None`` is no condition.
+    """Return the condition that all of several hold, each checked; ``None`` means all rows.
 
     Raises:
         UnmappableError: The gate refuses one.

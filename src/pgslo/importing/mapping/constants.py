@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?\Z")
 def listed(
     values: Iterable[Any], type_name: str | None, *, printed: bool = False
 ) -> tuple[list[Any], tuple[Remark, ...]]:
-    """Return the constants of a list, and what is changed in it.
+    """Return the constants of a list, and the changes in it.
 
     Args:
         values: The source's values.
@@ -27,7 +27,7 @@ def listed(
         printed: Whether the source prints booleans as words between quotes.
 
     Raises:
-        UnmappableError: A value is no constant.
+        UnmappableError: A value is not a constant.
     """
     found: list[Any] = []
     remarks: list[Remark] = []
@@ -47,7 +47,7 @@ def listed(
 
 def _constant(value: Any, type_name: str | None) -> Any:
     if isinstance(value, list | dict) or (isinstance(value, float) and not math.isfinite(value)):
-        raise UnmappableError("unclear", "a value of the list is no constant")
+        raise UnmappableError("unclear", "a value of the list is not a constant")
     if isinstance(value, bool) and is_text(type_name):
         return str(value)
     if isinstance(value, str) and is_number(type_name) and _NUMBER.match(value):

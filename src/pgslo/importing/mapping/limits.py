@@ -1,4 +1,4 @@
-"""Limits of a number, such as a number of failing rows: what is asked of it, and how that is said here."""
+"""Limits of a number, such as a number of failing rows, and their form here."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Limits:
         )
 
     def comparison(self) -> str:
-        """Return SQL in which ``{}`` stands for the number."""
+        """Return SQL in which ``{}`` is the number."""
         operators = ("<", ">") if self.outside else (">", "<")
         closed = ("" if self.above else "=", "" if self.below else "=")
         sides = zip(operators, closed, (self.low, self.high), strict=True)
         parts = [f"{{}} {operator}{equal} {side}" for operator, equal, side in sides if side is not None]
         if not parts:
-            raise UnmappableError("unclear", "there is no bound")
+            raise UnmappableError("unclear", "the bound is missing")
         if self.low == self.high and not (self.above or self.below or self.outside):
             return f"{{}} = {self.low}"
         return (" OR " if self.outside else " AND ").join(parts)
@@ -68,7 +68,7 @@ class Limits:
             raise UnmappableError("no_word", "a percentage of failing rows that may be too small")
         passing = decimal.Decimal(1) - decimal.Decimal(str(self.high)) / 100
         if not 0 <= passing <= 1:
-            raise UnmappableError("unclear", f"{self.high} is no percentage")
+            raise UnmappableError("unclear", f"{self.high} is not a percentage")
         return float(passing), (Remark("ends_differ"),) if self.below else ()
 
 
@@ -76,19 +76,19 @@ def number(value: Any) -> Number:
     """Return a bound as a number.
 
     Raises:
-        UnmappableError: It is none.
+        UnmappableError: It is not a number.
     """
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float | decimal.Decimal)
         or not math.isfinite(value)
     ):
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no number")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a number")
     return value
 
 
 def failing(outcome: Outcome, limits: Limits, *, percent: bool) -> Outcome:
-    """Return a check of which so many rows, or so many per cent, may fail."""
+    """Return a check of which a number or a percentage of rows may fail."""
     if limits.is_zero and not (percent and limits.below):
         return outcome
     if percent:
@@ -108,7 +108,7 @@ def of_query(statement: str, limits: Limits) -> Outcome:
         return rules.number_is(f"({conditions.query(statement)})", limits.comparison())
     ends = {key: end for key, end in (("min", limits.low), ("max", limits.high)) if end is not None}
     if not ends:
-        raise UnmappableError("unclear", "there is no bound")
+        raise UnmappableError("unclear", "the bound is missing")
     return mapped(Rule("metric", "rule", None, {"query": conditions.query(statement), **ends}))
 
 
@@ -130,4 +130,4 @@ def rows_bound(wanted: Limits) -> int:
         return math.floor(wanted.low) + 1 if wanted.above else math.ceil(wanted.low)
     if wanted.high is not None:
         return math.ceil(wanted.high) - 1 if wanted.below else math.floor(wanted.high)
-    raise UnmappableError("unclear", "there is no bound")
+    raise UnmappableError("unclear", "the bound is missing")

@@ -15,14 +15,14 @@ from pgslo.importing.mapping.conditions import checked, column, constant, query
 from pgslo.importing.model import Outcome, Remark, Rule, TableName, UnmappableError, held, mapped
 
 Number = int | float | decimal.Decimal
-#: A column's name, which is no expression.
+#: A column's name, which is not an expression.
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_$]*\Z|"[^"]+"\Z')
 
 
 def rule(
     kind: str, on: str | None, parameters: dict[str, Any] | None = None, *, where: str | None = None
 ) -> Rule:
-    """Return a rule under a column, or one with a name of its own where there is no column."""
+    """Return a rule under a column, or one with a name of its own without a column."""
     options = {"where": checked(where)} if where else {}
     return Rule(kind, "rule" if on is None else "column", on, parameters or {}, options)
 
@@ -77,7 +77,7 @@ def bounds(
     as one. So an open side of numbers is a condition, unless the type is known to have neither.
     """
     if low is None and high is None:
-        raise UnmappableError("unclear", "there is no bound")
+        raise UnmappableError("unclear", "the bound is missing")
     sides = [bound for bound in (low, high) if bound is not None]
     closed = len(sides) == 2
     single = types.known(type_name) in ("real", "float4")
@@ -98,7 +98,7 @@ def bounds(
 def length(on: str, low: int | None, high: int | None, *, where: str | None = None) -> Rule:
     """Return the rule that a text has a length between two bounds."""
     if low is None and high is None:
-        raise UnmappableError("unclear", "there is no bound")
+        raise UnmappableError("unclear", "the bound is missing")
     return rule(
         "length",
         on,
@@ -139,14 +139,14 @@ def age(
 ) -> Outcome:
     """Return a check that the newest value of a time column, or of an expression, is not older than so much.
 
-    Without data it fails. Freshness is about a column, and about all rows; what it cannot say is a query.
+    Without data it fails. Freshness is about a column, and about all rows; other checks are queries.
 
     Args:
         of: The column, or an expression.
         max_age: The largest age, as a definition writes it.
         table: The table, for the index that is needed.
         narrowed: Which rows count.
-        future: What times to come tell there.
+        future: The meaning of future times there.
     """
     if narrowed is None and _NAME.match(of):
         name = of.strip('"')
@@ -187,9 +187,9 @@ def rows_of_table(
     table: TableName | None = None,
     where: str | None = None,
 ) -> Outcome:
-    """Return a check that the table has so many rows."""
+    """Return a check of the number of rows of the table."""
     if low is None and high is None:
-        raise UnmappableError("unclear", "there is no bound")
+        raise UnmappableError("unclear", "the bound is missing")
     low = None if low is None else math.floor(low) + 1 if strict[0] else math.ceil(low)
     high = None if high is None else math.ceil(high) - 1 if strict[1] else math.floor(high)
     if high is not None and high < max(low or 0, 0):
@@ -217,7 +217,7 @@ def number_is(value: str, comparison: str, *, remarks: Sequence[Remark] = ()) ->
 
     Args:
         value: A query of one value, in brackets, or another expression of a query.
-        comparison: What follows it, with its operator; ``{}`` stands for the value.
+        comparison: What follows it, with its operator; ``{}`` is the value.
         remarks: What else is changed.
     """
     return returns_nothing(
@@ -226,7 +226,7 @@ def number_is(value: str, comparison: str, *, remarks: Sequence[Remark] = ()) ->
 
 
 def complete(on: str, low: Number | None, high: Number | None, *, where: str | None = None) -> Outcome:
-    """Return a check of the share of the table's rows with a value; there is none without rows."""
+    """Return a check of the share of the table's rows with a value; NULL without rows."""
     limits = {key: side for key, side in (("min", low), ("max", high)) if side is not None}
     return mapped(rule("completeness", on, {**words.VALUES_OF_TABLE, **limits}, where=where))
 
@@ -234,7 +234,7 @@ def complete(on: str, low: Number | None, high: Number | None, *, where: str | N
 def of_type(on: str, *type_names: str) -> Outcome:
     """Return a check that a column has one of some types; types that PostgreSQL does not have cannot be its own.
 
-    Where it has none of them, the types that stand for those of other engines.
+    Where it has none of them, the types that correspond to those of other engines.
 
     Raises:
         UnmappableError: None is known.

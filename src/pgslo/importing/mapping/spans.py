@@ -20,17 +20,17 @@ def span(count: float | str, unit: str) -> str:
     """Return a number of units of time as a definition writes it.
 
     Raises:
-        UnmappableError: The unit has no fixed length, or the number is none.
+        UnmappableError: The unit has no fixed length, or the number is invalid.
     """
     word = _UNITS.get(unit.strip().lower().rstrip("s") or unit.strip().lower())
     try:
         number = float(count)
     except (TypeError, ValueError):
-        raise UnmappableError("unclear", f"{str(count)[:40]} is no number of units of time") from None
+        raise UnmappableError("unclear", f"{str(count)[:40]} is not a number of units of time") from None
     if word is None:
         raise UnmappableError("no_word", f"a span in {unit[:20]} has no fixed length")
     if number != int(number) or not 0 < number < 1_000_000:
-        raise UnmappableError("unclear", f"{number:g} {word}s is no span of a definition")
+        raise UnmappableError("unclear", f"{number:g} {word}s is not a span of a definition")
     return f"{int(number)} {word}{'s' if number != 1 else ''}"
 
 
@@ -40,7 +40,7 @@ def iso(text: str) -> str:
     found = zip(match.groups(), ("week", "day", "hour", "minute", "second"), strict=True) if match else ()
     parts = [span(number, unit) for number, unit in found if number is not None]
     if not parts:
-        raise UnmappableError("no_word", f'"{text[:40]}" is no span of a fixed length')
+        raise UnmappableError("no_word", f'"{text[:40]}" is not a span of a fixed length')
     return " ".join(parts)
 
 
@@ -50,5 +50,5 @@ def short(text: str) -> str:
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != re.sub(
         r"\s", "", text.strip().lower()
     ):
-        raise UnmappableError("unclear", f'"{text[:40]}" is no span')
+        raise UnmappableError("unclear", f'"{text[:40]}" is not a span')
     return " ".join(span(number, unit) for number, unit in parts)

@@ -1,4 +1,4 @@
-"""Names of types in sources: those that PostgreSQL has, and what can be said of them."""
+"""Names of types in sources: those that PostgreSQL has, and their counterparts here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SAME = {
     "timestampntz": "timestamp without time zone",
     "timestampltz": "timestamp with time zone",
 }
-#: Types of other engines, by the types that stand for them here.
+#: Types of other engines, by their counterparts here.
 _FAMILIES = {
     **dict.fromkeys(
         ["string", "str", "nvarchar", "nchar", "ntext", "varchar2", "nvarchar2", "clob", "nclob", "tinytext"],
@@ -144,13 +144,13 @@ def parse(text: str) -> str:
 
 
 def family(text: str) -> tuple[str, ...]:
-    """Return the types that stand for one of another engine; none for a name that is not known."""
+    """Return the counterparts of a type of another engine; none for a name that is not known."""
     name = re.match(r"\s*([a-z][a-z0-9_]*)\s*(?:\(.*\))?\s*\Z", text.lower(), re.DOTALL)
     return _FAMILIES.get(name[1], ()) if name else ()
 
 
 def of_any_length(text: str) -> str:
-    """Return a type that, named without a length or precision, stands for all of them, as these tools compare types."""
+    """Return a type that, named without a length or precision, means all of them, as these tools compare types."""
     name = parse(text)
     return f"any {name}" if re.sub(r"(\[\])*\Z", "", name) in _SIZED else name
 

@@ -1,4 +1,4 @@
-"""Words of the language that some checks need: what each is written with, or that there is none. A new word is a line here."""
+"""Words of the language that some checks need: their kinds, or that the language has none. A new word is a line here."""
 
 from __future__ import annotations
 

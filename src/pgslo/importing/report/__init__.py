@@ -1,4 +1,4 @@
-"""What became of each check: for people, as JSON with a schema, and as SARIF for the review of code."""
+"""The outcome of each check: for people, as JSON with a schema, and as SARIF for the review of code."""
 
 from pgslo.importing.report.document import json_schema, report
 from pgslo.importing.report.human import last_line, lines

@@ -1,4 +1,4 @@
-"""The report for people: what is not as it was, check by check, and one line that counts all."""
+"""The report for people: changes, check by check, and one line that counts all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as SARIF 2.1.0: what is not as it was, at its place in the source, and what stays, in its definition."""
+"""The report as SARIF 2.1.0: changes, at their location in the source, and parts kept by hand, in their definition."""
 
 from __future__ import annotations
 

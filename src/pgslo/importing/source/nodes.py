@@ -14,8 +14,8 @@ class Scalar:
     """One value.
 
     Attributes:
-        value: What it means to YAML 1.1.
-        text: What is written.
+        value: Its meaning in YAML 1.1.
+        text: The written text.
         location: Where it starts.
     """
 
@@ -38,18 +38,18 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """Nodes by key, in file order; keys are what is written."""
+    """Nodes by key, in file order; keys are the written texts."""
 
     entries: dict[str, Node]
     keys: dict[str, Scalar]
     location: Location
 
     def get(self, *names: str) -> Node | None:
-        """Return the node of the first of some keys that is there."""
+        """Return the node of the first existing key of some."""
         return next((self.entries[name] for name in names if name in self.entries), None)
 
     def text(self, *names: str) -> str | None:
-        """Return the text of the first of some keys that is there and has a single value."""
+        """Return the text of the first existing key of some that has a single value."""
         node = self.get(*names)
         return node.text if isinstance(node, Scalar) and node.value is not None else None
 

@@ -62,14 +62,14 @@ def read(text: str, *, path: str) -> tuple[Node, ...]:
         path: The file as messages name it.
 
     Raises:
-        UnreadableError: It is no YAML and no JSON, or exceeds a limit.
+        UnreadableError: It is neither YAML nor JSON, or exceeds a limit.
     """
     return _Builder(text, path).build()
 
 
 class _Builder:
     def __init__(self, text: str, path: str) -> None:
-        # A tab may stand between the tokens of JSON, and nowhere in YAML's indentation.
+        # A tab may be between the tokens of JSON, and nowhere in YAML's indentation.
         is_json = text.lstrip()[:1] in ("{", "[")
         self._text = _PAIR.sub(_joined, text.replace("\t", " ")) if is_json else text
         self._path = path
@@ -101,7 +101,7 @@ class _Builder:
                 name = event.anchor or ""
                 node = self._anchors.get(name)
                 if node is None:
-                    self._stop(f'alias "{name[:40]}" stands for nothing', event)
+                    self._stop(f'alias "{name[:40]}" has no anchor', event)
                 else:
                     self._add(node, event, *self._sizes.get(id(node), (1, 0)))
             case yaml.CollectionStartEvent():

@@ -1,4 +1,4 @@
-"""The definition of a table as text, read again by the loader: what it does not take is left out, and said."""
+"""The definition of a table as text, read again by the loader: refused checks are left out, and reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pgslo.importing.writing import flow
 from pgslo.importing.writing.slots import Slot, fill
 
 _WIDTH = 118
-#: A comment stands beside its rule where both fit into so many characters.
+#: A comment is beside its rule where both fit into this number of characters.
 _BESIDE = 150
 _FILE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,100}\Z")
 
@@ -42,11 +42,11 @@ class Draft:
 
 
 class _Page:
-    """Lines of a file, and what stands on which."""
+    """Lines of a file, and their rules."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        #: By line: the rule that stands on it, and the rules that stand below it.
+        #: By line: its rule, and the rules below it.
         self.on: dict[int, Slot] = {}
         self.below: dict[int, list[Slot]] = {}
 
@@ -94,7 +94,7 @@ def file_name(table: TableName) -> str:
 
 
 def write(draft: Draft, options: Options, path: str) -> str | None:
-    """Return the text of a definition, and note in the entries where each check stands; ``None`` if no rule is left."""
+    """Return the text of a definition, and record in the entries the location of each check; ``None`` if no rule is left."""
     while True:
         live = [entry for entry in draft.entries if entry.outcome.rules]
         slots = fill(draft.table, live, options)
@@ -120,7 +120,7 @@ def write(draft: Draft, options: Options, path: str) -> str | None:
 
 
 def _leave_out(page: _Page, error: DefinitionErrors, draft: Draft) -> None:
-    """Settle the checks anew that the loader refuses; where it refuses the table itself, all of them."""
+    """Settle the checks again that the loader refuses; where it refuses the table itself, all of them."""
     refused: dict[int, DefinitionError] = {}
     for one in error.errors:
         line = one.location.line if one.location else 0
@@ -201,7 +201,7 @@ def _key(draft: Draft, slots: list[Slot], options: Options) -> str | None:
     for columns in uniques:
         if len(columns) > 1:
             return f"key: {flow.value(list(columns))}  # unique"
-    why = "no check says what is unique"
+    why = "no check names unique columns"
     if relation is None:
         why += "; take this line out if the table has a primary key"
     return f"key: {words.NO_KEY}  # {why}"
@@ -277,7 +277,7 @@ def _assertions(page: _Page, slots: list[Slot]) -> None:
 
 
 def _why(slot: Slot) -> str:
-    """Where a rule comes from, and what is changed in it."""
+    """The source of a rule, and the changes in it."""
     places = dict.fromkeys(f"{one.found.location.path}:{one.found.location.line}" for one in slot.entries)
     changed = "; ".join(remark.text for remark in slot.remarks)
     return ", ".join(places) + (f"; changed: {changed}" if changed else "")

@@ -11,7 +11,7 @@ from pgslo.importing.model import Rule
 
 __all__ = ["comment", "rule", "text", "value"]
 
-#: What cannot stand in a comment: it would end the line, or hide or turn what follows.
+#: Characters that are not allowed in a comment: they would end the line, or hide or turn what follows.
 _ODD = re.compile(
     "[\x00-\x1f\x7f-\xa0\xad\u061c\u2028-\u202e\u2060-\u206f\u200b-\u200f\ufeff\ud800-\udfff\ufffe\uffff]+"
 )

@@ -1,7 +1,7 @@
 """What a person edited in a definition and what a newer import says, put together rule by rule.
 
 A definition is cut into units: a line with the comments above it and whatever is indented below it, unless that are units of
-their own. A unit is known by where it stands, such as ``columns``, ``x``, ``not_null``, so that its text can change.
+their own. A unit is known by its path, such as ``columns``, ``x``, ``not_null``, so that its text can change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Unit:
     """A line with what belongs to it.
 
     Attributes:
-        key: Where it stands.
+        key: Its path.
         lines: Its lines, comments first.
         head: The index of its own line among them.
         start: The number of its first line in the file.
@@ -41,7 +41,7 @@ class Unit:
 
     @property
     def core(self) -> str:
-        """What it says, without comments on lines of their own and without the place in a source."""
+        """Its content, without comments on lines of their own and without the place in a source."""
         said = [line for line in self.lines if line.strip() and not line.lstrip().startswith("#")]
         return "\n".join(_PLACE.sub("", line) for line in said)
 
@@ -66,7 +66,7 @@ class Merged:
     Attributes:
         text: Its text.
         kept: Rules that stay as a person wrote them.
-        lines: Lines of it by those of the newer import; without what was deleted by hand.
+        lines: Lines of it by those of the newer import; without lines that were deleted by hand.
     """
 
     text: str = ""
@@ -117,10 +117,10 @@ def _has_own(key: Key, mine: list[Unit], before: dict[Key, Unit], wanted: dict[K
 
 
 def _add(result: list[Unit], wanted: dict[Key, Unit], before: dict[Key, Unit], present: set[Key]) -> None:
-    """Put what is new in the source after what stands before it there; what was deleted by hand stays deleted."""
+    """Put new parts of the source after their predecessors; lines that were deleted by hand stay deleted."""
     there = {unit.key for unit in result}
     new = [key for key in wanted if key not in there and key not in present and key not in before]
-    # What is new below a line that was deleted brings that line along.
+    # A new part below a deleted line brings that line along.
     needed = {key[:depth] for key in new for depth in range(1, len(key))}
     last: Key | None = None
     for key, unit in wanted.items():

@@ -1,4 +1,4 @@
-"""Rules of one table put together: what is said twice is written once, with all of its places."""
+"""Rules of one table put together: a repeated rule is written once, with all of its locations."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Slot:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """What is changed in any of its checks."""
+        """The changes in any of its checks."""
         return tuple(dict.fromkeys(remark for entry in self.entries for remark in entry.outcome.remarks))
 
 
 def fill(table: TableName, entries: Iterable[Entry], options: Options) -> list[Slot]:
-    """Return the rules of a table; checks that cannot be among them are settled anew."""
+    """Return the rules of a table; checks that cannot be among them are settled again."""
     slots: dict[tuple[str, str], Slot] = {}
     for entry in entries:
         if any(_is_other_age(rule, slots) for rule in entry.outcome):

@@ -1,4 +1,4 @@
-"""What is asked of each kind of assertion when a definition is compiled, with the answers that fit most kinds."""
+"""The methods of each kind of assertion when a definition is compiled, with defaults that fit most kinds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pgslo.compile.table.subject import ROW
 from pgslo.definition.rules import Rule
 from pgslo.sql import Sql
 
-#: A constraint, or ``None`` where the table has it, with why it is chosen; or why there is none, empty where that is plain.
+#: A constraint, or ``None`` where the table has it, with why it is chosen; or the reason against it, empty where that is obvious.
 Native = tuple[Artifact | None, str] | str
 
 
@@ -62,7 +62,7 @@ class AssertionKind(GroupCompiler[A]):
         raise NotImplementedError
 
     def native(self) -> Native:
-        """Return the constraint that states the same, or why there is none."""
+        """Return the constraint that states the same, or the reason against it."""
         rule = self.rule
         if rule.on_breach != "reject" or not self.has_constraint:
             return ""
@@ -71,7 +71,7 @@ class AssertionKind(GroupCompiler[A]):
         if session_settings.needed((rule,), self._table.relation):
             return "a constraint evaluates conditions under the settings of each session, which would change them"
         if not rule.validated:
-            return "a constraint would hold the rows that are there to it as well"
+            return "a constraint would apply to existing rows as well"
         return self.constraint()
 
     def constraint(self) -> Native:

@@ -72,7 +72,7 @@ class _OneTable(AssertionKind[A]):
         """Return what the template gets.
 
         Args:
-            base: What is the same in all kinds.
+            base: The common part of all kinds.
         """
         raise NotImplementedError
 
@@ -148,12 +148,12 @@ class AllEqual(_OneTable[rules.AllEqual]):
         return Form(**of), (rule.value,), ADDING
 
     def constraint(self) -> Native:
-        """Return an exclusion constraint, or why there is none."""
+        """Return an exclusion constraint, or the reason against it."""
         rule = self.rule
         column = self._table.relation.column(rule.value)
         assert column is not None
         if column.base_type not in self._table.subject.catalog.gist_types:
-            return f"an exclusion constraint needs the extension btree_gist, and a type that it knows; {column.type} is none here"
+            return f"an exclusion constraint needs the extension btree_gist, and a type that it knows, which {column.type} is not here"
         return exclusion(rule, self._table, Sql(f"{sql.identifier(rule.value)} WITH <>"), ())
 
 
@@ -167,7 +167,7 @@ class AtMostOne(_OneTable[rules.AtMostOne]):
         return base, (), ADDING
 
     def constraint(self) -> Native:
-        """Return a unique index, or why there is none."""
+        """Return a unique index, or the reason against it."""
         rule = self.rule
         missing = [name for name in self._table.relation.partition_key if name not in rule.group_by]
         if not rule.group_by or missing:
@@ -245,7 +245,7 @@ class NeverOverlap(_OneTable[rules.NeverOverlap]):
         return _Spans(**vars(base), **spans), (rule.start, rule.end), ADDING
 
     def constraint(self) -> Native:
-        """Return an exclusion constraint, or why there is none."""
+        """Return an exclusion constraint, or the reason against it."""
         rule = self.rule
         relation = self._table.relation
         start, end = relation.column(rule.start), relation.column(rule.end)
@@ -253,7 +253,7 @@ class NeverOverlap(_OneTable[rules.NeverOverlap]):
         assert end is not None
         made_range = _RANGES.get(start.base_type)
         if made_range is None or start.base_type != end.base_type:
-            return f"there is no range of {start.type} and {end.type}"
+            return f"{start.type} and {end.type} have no range type"
         first, last = sql.identifier(rule.start), sql.identifier(rule.end)
         spans = Sql(f"{made_range}({first}, {last}) WITH &&")
         # A range may not end before it begins; such a row, and one without a beginning, overlaps nothing.
@@ -272,7 +272,7 @@ class KeepsOrder(_OneTable[rules.KeepsOrder]):
         for name in rule.order:
             self._probe_comparison(name, "<", name, "order")
         columns = [self.value(name, "order") for name in rule.order]
-        # Rows of one moment are put in the order that keeps the promise, if any does.
+        # Rows of one time are put in the order that satisfies the rule, if any does.
         tie = "ASC" if rule.direction == "rising" else "DESC"
         strict = "=" if rule.strictly else ""
         form = _Order(

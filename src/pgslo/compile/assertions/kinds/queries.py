@@ -1,4 +1,4 @@
-"""Assertions that are an author's own query: what it reads, and which groups a write of that may break."""
+"""Assertions that are an author's own query: the relations it reads, and groups that a write to these may violate."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ReturnsNothing(AssertionKind[rules.ReturnsNothing]):
         hidden = self._hidden(rule, names)
         if hidden and not rule.check_on:
             raise CatalogError(
-                f"what can break this assertion cannot be told: {hidden}",
+                f"cannot determine the writes that can violate this assertion: {hidden}",
                 hint="name the tables whose every write is to be checked: check_on: [schema.table]",
                 location=place,
             )
@@ -138,7 +138,7 @@ class ReturnsNothing(AssertionKind[rules.ReturnsNothing]):
             sources = derive(rule.query, facts, group_by=rule.group_by)
         except UnderivableError as error:
             raise CatalogError(
-                f"which groups a write touches cannot be told from the query: {error}",
+                f"cannot determine the groups of a write from the query: {error}",
                 hint='leave "group_by" out: then the whole query is run for each transaction that can break it',
                 location=rule.place("group_by"),
             ) from None

@@ -63,7 +63,7 @@ class _TwoTables(AssertionKind[A]):
         """Return what the template gets.
 
         Args:
-            common: What is the same in all kinds.
+            common: The common part of all kinds.
             others: Rows of the other table in a group.
             other: That table.
             among: Which of its rows are meant.
@@ -147,7 +147,7 @@ class NoneWithout(_TwoTables[rules.NoneWithout]):
     there = REMOVING
 
     def constraint(self) -> Native:
-        """Return a foreign key, or why there is none."""
+        """Return a foreign key, or the reason against it."""
         rule = self.rule
         if rule.where is not None or rule.among is not None:
             return "a foreign key is about all rows"

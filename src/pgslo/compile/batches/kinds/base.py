@@ -1,4 +1,4 @@
-"""What is asked of each kind of rule over batches when a definition is compiled, with the answers that fit most kinds."""
+"""The methods of each kind of rule over batches when a definition is compiled, with defaults that fit most kinds."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class BatchKind(Generic[R]):
         """Return the column that a parameter names; the column that the rule is under, if no name is given.
 
         Raises:
-            CatalogError: There is none, or it is virtual.
+            CatalogError: It does not exist, or is virtual.
         """
         name = self.rule.column if name is None else name
-        assert name is not None, f"{self.rule.kind} stands under a column"
+        assert name is not None, f"{self.rule.kind} is written under a column"
         column = self.table.subject.column(name, self.rule.place(key))
         if column.generated == "v":
             raise CatalogError(

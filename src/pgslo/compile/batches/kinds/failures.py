@@ -19,7 +19,7 @@ from pgslo.definition import rules
 from pgslo.errors import CatalogError, Location
 from pgslo.sql import Sql
 
-_BY_CALENDAR = "batches that came are held against those that should, when one is closed and by the clock; writes pay nothing"
+_BY_CALENDAR = "existing batches are compared with expected ones, when one is closed and by the clock; writes pay nothing"
 #: The next batch that comes does not fill the hole.
 _RESOLVES_AFTER = 5
 
@@ -87,10 +87,10 @@ class NoGap(FailureKind[rules.NoGap]):
     """Steps between values that are too large, or batches that did not come."""
 
     def parts(self) -> Parts:
-        """Return the function that looks for gaps between values, or what tells that a batch did not come.
+        """Return the function that looks for gaps between values, or the one that reports a batch that did not come.
 
         Raises:
-            CatalogError: Nothing tells when a batch should come.
+            CatalogError: The time of the next batch is unknown.
         """
         if self.rule.of == "values":
             return super().parts()
@@ -112,7 +112,7 @@ class NoGap(FailureKind[rules.NoGap]):
         return Parts(measure, _BY_CALENDAR, resolves_after=_RESOLVES_AFTER)
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         return "gap", "gaps"
 
     def context(self) -> Function:
@@ -144,7 +144,7 @@ class Monotonic(FailureKind[rules.Monotonic]):
     """Rows whose value does not rise, or does not fall."""
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         return "row out of order", "rows out of order"
 
     def context(self) -> Function:
@@ -174,7 +174,7 @@ class NoOverlap(FailureKind[rules.NoOverlap]):
     """Spans that begin before an earlier one ends."""
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         return "span that overlaps an earlier one", "spans that overlap an earlier one"
 
     def context(self) -> Function:
@@ -207,7 +207,7 @@ class SameAs(FailureKind[rules.SameAs]):
     by_clock = True
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         without = f"without the same row in {self.rule.table}"
         return f"row {without}", f"rows {without}"
 
@@ -231,7 +231,7 @@ class SameAs(FailureKind[rules.SameAs]):
         return ((sql.render("probe_condition", probe), self.rule.place("table")),)
 
     def _check(self) -> None:
-        """Make sure that no cast decides what is the same."""
+        """Make sure that no cast decides about equality."""
         rule = self.rule
         other = self.table.subject.catalog.relations.get(rule.relation)
         for key, listed in (("on", rule.on), ("columns", rule.columns)):
@@ -248,7 +248,7 @@ class SameAs(FailureKind[rules.SameAs]):
                 ):
                     raise self.unfit(
                         column,
-                        f"the other table has {theirs.type}, and a cast would decide what is equal",
+                        f"the other table has {theirs.type}, and a cast would decide about equality",
                     )
                 if not column.has_equality:
                     raise self.unfit(column, "its values cannot be compared")
@@ -260,7 +260,7 @@ class QueryRule(FailureKind[rules.QueryRule]):
     by_clock = True
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         return "row returned", "rows returned"
 
     def context(self) -> Function:

@@ -17,7 +17,7 @@ from pgslo.sql import Sql
 
 @dataclass(frozen=True)
 class _Direct:
-    """Nothing: what is read is returned at once."""
+    """Nothing: the read value is returned at once."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Freshness(BatchKind[rules.Freshness]):
         """Return how the age is found, or the batches.
 
         Raises:
-            CatalogError: Nothing tells it, or no index finds it.
+            CatalogError: It is unknown, or no index finds it.
         """
         if self.rule.max_unchanged is None:
             return self._age()
@@ -79,7 +79,7 @@ class Freshness(BatchKind[rules.Freshness]):
         if rule.of is None:
             if table.writes.mode == "stream":
                 raise CatalogError(
-                    "nothing tells when this table was last written to",
+                    "cannot determine when this table was last written to",
                     detail="A streamed table writes nothing down for rows that pass.",
                     hint="name a time column: freshness: {max_age: …, of: …}, or declare writes: bulk",
                     location=rule.location,
@@ -90,7 +90,7 @@ class Freshness(BatchKind[rules.Freshness]):
         column = self.own("of", rule.of)
         if column.base_type not in literals.DAYS:
             raise CatalogError(
-                f'column "{column.name}" of type {column.type} is not a time to tell an age by',
+                f'column "{column.name}" of type {column.type} is not a time from which an age can be computed',
                 hint="a date or a time stamp is",
                 location=rule.place("of"),
             )

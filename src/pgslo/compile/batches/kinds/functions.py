@@ -1,4 +1,4 @@
-"""Functions that count something when a batch is closed, and what they are made of."""
+"""Functions that count something when a batch is closed, and their parts."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class FailureKind(BatchKind[R]):
         return float(self.rule.at_most or 0)
 
     def counted(self) -> tuple[str, str]:
-        """Return what is counted, in words: one, and many."""
+        """Return the name of a counted item: singular, and plural."""
         raise NotImplementedError
 
     def context(self) -> Function:
@@ -114,7 +114,7 @@ class FailureKind(BatchKind[R]):
         return ()
 
     def parts(self) -> Parts:
-        """Return the function, and what it counts."""
+        """Return the function, and the name of the counted item."""
         context = self.context()
         text = sql.render(f"rules/{self.rule.kind}", context)
         return Parts(

@@ -27,7 +27,7 @@ class Metric(BatchKind[rules.Metric]):
         rule, relation = self.rule, self.table.relation
         check_query(rule.query, self.table.subject.catalog)
         (run,) = rule.queries
-        # Who may not read what it is of may not see it: every column, or another table as well.
+        # A role that may not read its columns may not see it: every column, or another table as well.
         shown: dict[str, Any] = {"where": [column.name for column in relation.columns]}
         if set(tables_read(rule.query)) - {(relation.schema, relation.name)}:
             shown = {"of_others": True}

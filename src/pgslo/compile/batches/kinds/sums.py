@@ -1,4 +1,4 @@
-"""What is added up as rows come and go, for rules over completeness, numbers of rows, and statistics."""
+"""Sums that are updated as rows come and go, for rules over completeness, numbers of rows, and statistics."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class _StatisticKind(BatchKind[StatisticRule]):
     """A statistic of a column's values."""
 
     def statistic(self, of: str, quantile: float | None) -> tuple[dict[str, Any], tuple[Tally, ...]]:
-        """Tell how a statistic is found, and the sums that it needs: none if it is read from the profile.
+        """Return how a statistic is computed, and the sums that it needs: none if it is read from the profile.
 
         Raises:
             CatalogError: The column has no such statistic.
@@ -153,7 +153,7 @@ class Change(_StatisticKind[rules.Change]):
     """A statistic, or the number of rows, against earlier batches."""
 
     def parts(self) -> Parts:
-        """Return what is compared, and how it is found."""
+        """Return the compared value, and its computation."""
         rule = self.rule
         counted: dict[str, Any] = {"form": "rows"}
         tallies: tuple[Tally, ...] = ()
@@ -183,7 +183,7 @@ def _one() -> Sql:
 def _tally(
     rule: rules.Rule, what: str, column: str | None, condition: Sql, value: Sql, *, always: bool
 ) -> Tally:
-    """A sum under a name that says what is summed: rules that need the same one share it."""
+    """A sum under a name that describes it: rules that need the same one share it."""
     stated = [] if always else [condition]
     if rule.where is not None:
         stated.append(rule.where.qualified(ROW))

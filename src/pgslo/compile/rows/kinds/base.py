@@ -1,4 +1,4 @@
-"""What is asked of each kind of rule over rows when a definition is compiled, with the answers that fit most kinds."""
+"""The methods of each kind of rule over rows when a definition is compiled, with defaults that fit most kinds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pgslo.sql import Sql
 
 R = TypeVar("R", bound=Rule)
 
-#: Types of many values in one, which no constant of a definition stands for.
+#: Types of many values in one, which no constant of a definition represents.
 _MANIFOLD_CATEGORIES = {ARRAY, COMPOSITE, GEOMETRIC, RANGE}
 _MANIFOLD_TYPES = {"json", "jsonb", "xml", "tsvector", "tsquery"}
 #: The functions behind the operators of enums. A call of one has no other candidate, so that no implicit cast is applied.
@@ -132,7 +132,7 @@ class RowKind(Generic[R]):
     # What most kinds have in common
 
     def check(self) -> None:
-        """Hold the rule against the table's columns and types.
+        """Check the rule against the table's columns and types.
 
         Raises:
             CatalogError: A column does not exist, or its type is one the rule cannot judge.
@@ -173,7 +173,7 @@ class RowKind(Generic[R]):
         """Return the table that is looked up, if another role owns or can replace it than pgslo's owner and its own table's.
 
         Raises:
-            CatalogError: Nobody who applies the definition may act as its owner.
+            CatalogError: The applying role may not act as its owner.
         """
         return None
 
@@ -236,7 +236,7 @@ class RowKind(Generic[R]):
         raise AssertionError(f"{self.rule.kind} declares no columns")
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
-        """Return what is done to the column's value in a row, in order, by a rule that repairs.
+        """Return the steps on the column's value in a row, in order, of a rule that repairs.
 
         Raises:
             CatalogError: A step cannot work on the column's type.
@@ -248,7 +248,7 @@ class RowKind(Generic[R]):
 
     def own(self) -> Column:
         """Return the column that the rule is under."""
-        assert self.rule.column is not None, f"{self.rule.kind} stands under a column"
+        assert self.rule.column is not None, f"{self.rule.kind} is written under a column"
         return self.subject.column(self.rule.column, self.rule.place("column"))
 
     def need(self, categories: tuple[str, ...], why: str) -> Column:

@@ -73,7 +73,7 @@ class LookupKind(RowKind[R]):
         if not searched.has_lookup(columns, of_null=self.finds_null()):
             listed = ", ".join(str(sql.identifier(column)) for column in columns)
             qualified = sql.identifier(searched.schema, searched.name)
-            # What only tells of rows need not look each of them up.
+            # A rule that only reports rows need not look each of them up.
             at_close = (
                 f"; or evaluate the whole table when a batch is closed, by a rule of the kind query: {self.by_query()}"
                 if rule.on_breach in ("warn", "flag")

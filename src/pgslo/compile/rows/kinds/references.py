@@ -1,4 +1,4 @@
-"""Values that exist in another table, as a look-up and as a foreign key."""
+"""Values that exist in another table, by a query and as a foreign key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pgslo.sql import Sql
 
 @dataclass(frozen=True)
 class _Referring:
-    """A look-up in another table."""
+    """A query of another table."""
 
     table: Sql
     pins: tuple[Sql, ...]
@@ -101,7 +101,7 @@ class References(LookupKind[rules.References]):
         if found is not None and column.base_type != found.base_type and not (column.plain and found.plain):
             raise self.unfit(
                 column,
-                f'"{rule.table}.{other}" has type {found.type}, and a cast would decide what is compared',
+                f'"{rule.table}.{other}" has type {found.type}, and a cast would decide about the comparison',
             )
         return column, found or column
 
@@ -166,7 +166,7 @@ class References(LookupKind[rules.References]):
         return Choice(
             self.rule,
             "native",
-            "only a foreign key holds against deletes in the other table; its error is PostgreSQL's own (23503)",
+            "only a foreign key prevents deletes in the other table; its error is PostgreSQL's own (23503)",
         )
 
     def wanted_constraint(self) -> dict[str, object]:
@@ -190,7 +190,7 @@ class References(LookupKind[rules.References]):
                 hint="make it unique, or use on_breach: quarantine, flag or warn, which only look the value up",
                 location=rule.place("table"),
             )
-        # An implicit cast keeps PostgreSQL itself from choosing the operator of a foreign key, or is what it chooses.
+        # An implicit cast keeps PostgreSQL itself from choosing the operator of a foreign key, or is its choice.
         self._check_types()
         name = naming.fit("pgslo", rule.name)
         own: Name = (relation.schema, relation.name)
@@ -238,7 +238,7 @@ class References(LookupKind[rules.References]):
         )
         if stranger is None:
             return made
-        # Validation plans a join of both tables as the role that applies. The key is the same, whoever applies it.
+        # Validation plans a join of both tables as the role that applies. The key is the same for every role.
         return replace(
             made,
             create=(add,),

@@ -1,4 +1,4 @@
-"""Repairs: what is done to a value before the row is judged."""
+"""Repairs: changes of a value before the row is evaluated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Map:
 
 @dataclass(frozen=True)
 class Rounded:
-    """A number rounded to so many digits, but for the values that are none."""
+    """A number rounded to a number of digits, except NaN and infinity."""
 
     value: Sql
     digits: Sql
@@ -46,7 +46,7 @@ class Rounded:
 
 @dataclass(frozen=True)
 class Clipped:
-    """A number cut to its bounds, and what stands in for a value that is none."""
+    """A number cut to its bounds, and a substitute for NaN."""
 
     value: Sql
     strange: tuple[Sql, ...]
@@ -56,7 +56,7 @@ class Clipped:
 
 @dataclass(frozen=True)
 class Defaulted:
-    """A value, and what stands in where there is none."""
+    """A value, and its substitute for NULL."""
 
     value: Sql
     strange: tuple[Sql, ...]
@@ -75,7 +75,7 @@ _NAN, _LOWEST, _HIGHEST = Sql("'NaN'"), Sql("'-Infinity'"), Sql("'Infinity'")
 
 
 class Repair(RowKind[rules.Repair]):
-    """Wrong values are mended before the row is judged."""
+    """Wrong values are replaced before the row is evaluated."""
 
     def choose(self, writes: Writes) -> Choice:
         """Return the only mechanism that can change the row."""

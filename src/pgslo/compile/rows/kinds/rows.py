@@ -93,7 +93,7 @@ class Compare(RowKind[rules.Compare]):
         if len(types) > 1 and not (left.plain and right.plain):
             raise self.unfit(
                 left,
-                f'column "{right.name}" has type {right.type}, and a cast would decide what is compared',
+                f'column "{right.name}" has type {right.type}, and a cast would decide about the comparison',
             )
         if types in ({"real", "double precision"}, {"real", "numeric"}):
             why = "0.1 is not the same number in both"
@@ -103,6 +103,6 @@ class Compare(RowKind[rules.Compare]):
             return left, right
         raise CatalogError(
             f'compare cannot compare "{left.name}" of type {left.type} with "{right.name}" of type {right.type}: {why}',
-            hint="say what is meant with an expression that casts one of them",
+            hint="write an expression that casts one of them",
             location=rule.location,
         )

@@ -1,4 +1,4 @@
-"""Rows that differ, as a look-up and as a unique index."""
+"""Rows that differ, by a query and as a unique index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pgslo.sql import Sql
 
 @dataclass(frozen=True)
 class _Alone:
-    """A look-up in the same table: which of the rows found count, and how many are too many."""
+    """A query of the same table: which of the rows found count, and how many are too many."""
 
     table: Sql
     pins: tuple[Sql, ...]
@@ -37,7 +37,7 @@ class _Alone:
 
 @dataclass(frozen=True)
 class _WithNulls:
-    """A look-up for each way in which values of the row can be NULL, of which one finds rows; otherwise like a look-up."""
+    """A query for each way in which values of the row can be NULL, of which one finds rows."""
 
     table: Sql
     pins: tuple[Sql, ...]
@@ -67,7 +67,7 @@ class _OtherKey:
 
 @dataclass(frozen=True)
 class _OtherRow:
-    """Where the row to be replaced is stored, which tells it from others."""
+    """The ctid of the row to be replaced, which identifies it."""
 
     table: Sql
     place: Sql
@@ -86,7 +86,7 @@ class _UniqueIndex:
 
 _OTHER = Sql("other")
 _EQUAL, _BOTH_NULL = "unique_equal", "unique_both_null"
-#: The columns that may be NULL in a look-up: it has a branch for each way in which they can be, so twice as many for each.
+#: The columns that may be NULL in a query: it has a branch for each way in which they can be, so twice as many for each.
 _MOST_NULLABLE = 4
 #: The first major version with NULLS NOT DISTINCT.
 _NOT_DISTINCT = 15
@@ -162,7 +162,7 @@ class Unique(LookupKind[rules.Unique]):
         nullable = self._nullable()
         if rule.nulls == "same" and len(nullable) > _MOST_NULLABLE:
             raise CatalogError(
-                f"{len(nullable)} of the columns may be NULL ({', '.join(nullable)}); a look-up takes at most {_MOST_NULLABLE} of them",
+                f"{len(nullable)} of the columns may be NULL ({', '.join(nullable)}); a query for duplicates takes at most {_MOST_NULLABLE} of them",
                 detail="nulls: same looks rows up by each way in which columns can be NULL; each column doubles them.",
                 hint=f"make columns that have a value in every row NOT NULL{self.or_else}",
                 location=self.rule.place("nulls"),

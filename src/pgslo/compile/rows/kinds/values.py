@@ -117,7 +117,7 @@ class Range(RowKind[rules.Range]):
                 assert limit is not None, key
                 bounds.append(Bound(Sql(operator), constant(limit, column, rule.place(key))))
             if not given and column.base_type in UNBOUNDED:
-                # NaN is greater than every number, and infinity is none a feature should hold.
+                # NaN is greater than every number, and a feature should not hold infinity.
                 bounds.append(Bound(Sql(away), Sql(end)))
         return bounds
 
@@ -126,12 +126,12 @@ class Range(RowKind[rules.Range]):
         return repair_trigger(self.rule) if self.rule.on_breach == "repair" else super().choose(writes)
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
-        """Return what is done to a value: it is cut to its bounds; what has no nearest bound becomes NULL, which passes."""
+        """Return the steps on a value: it is cut to its bounds; a value without a nearest bound becomes NULL, which passes."""
         return [clipped(self.rule, (self.rule.min, self.rule.max), column, row)]
 
 
 class _ListKind(RowKind[ListRule]):
-    """A value is held against a list.
+    """A value is compared with a list.
 
     Attributes:
         operator: Compares a value with one of the list.
@@ -171,7 +171,7 @@ class AcceptedValues(_ListKind[rules.AcceptedValues]):
 
 
 class NotAcceptedValues(_ListKind[rules.NotAcceptedValues]):
-    """A value is none of a list."""
+    """A value is not in a list."""
 
     operator, word = "<>", " AND "
 

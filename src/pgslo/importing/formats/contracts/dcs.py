@@ -20,7 +20,7 @@ from pgslo.importing.source import read as read_text
 _SHOWN = 160
 _DEFINITION = "#/definitions/"
 _DEPTH = 10
-#: Keys of a field that are checks, and those that are none.
+#: Keys of a field that are checks, and other ones.
 _CHECKS = [
     "required",
     "unique",
@@ -277,7 +277,7 @@ def _whole(root: Mapping, contract: Contract, options: Options) -> Iterator[Foun
 
 
 def _items(node: Node) -> tuple[Node, ...]:
-    """The expectations of a model: a list, or the text of one; what is neither is one expectation that nobody knows."""
+    """The expectations of a model: a list, or the text of one; another value is one unknown expectation."""
     if isinstance(node, Scalar):
         try:
             nodes = read_text(node.text, path=node.location.path)

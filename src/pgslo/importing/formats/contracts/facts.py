@@ -37,7 +37,7 @@ def outcome(found: Found, fact: Fact, contract: Contract) -> Outcome:
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             side = constants.bound(value) if not isinstance(value, str) else constants.moment(value)
             if side is None:
-                raise UnmappableError("unclear", f"{str(value)[:40]} is no bound")
+                raise UnmappableError("unclear", f"{str(value)[:40]} is not a bound")
             strict = fact.key.startswith("exclusive")
             ends = (side, None) if fact.key.lower().endswith("minimum") else (None, side)
             return rules.bounds(on, *ends, strict=(strict, strict), type_name=type_name)
@@ -75,7 +75,7 @@ def _of_table(found: Found, fact: Fact, contract: Contract) -> Outcome:
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no number of characters or items")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a number of characters or items")
     return value
 
 
@@ -106,7 +106,7 @@ def _references(columns: list[str], value: Any, found: Found, contract: Contract
     """A reference: ``table.column``, or a relationship with ``from`` and ``to``."""
     said = value if isinstance(value, dict) else {"to": value}
     if str(said.get("type") or "foreignKey") != "foreignKey":
-        raise UnmappableError("unclear", "a relationship that is no foreign key")
+        raise UnmappableError("unclear", "a relationship that is not a foreign key")
     ours = columns or [str(one).rpartition(".")[2] for one in _listed(said.get("from"))]
     theirs = [str(one) for one in _listed(said.get("to"))]
     parts = [one.split(".") for one in theirs]

@@ -32,7 +32,7 @@ class Fact:
 
     Attributes:
         key: The key.
-        value: What stands under it.
+        value: The value under it.
         logical: The column's logical type.
     """
 
@@ -64,7 +64,7 @@ class Contract:
     Attributes:
         tables: Tables by the names that the contract gives them.
         required: Columns that have a value, by table.
-        stated: What it says of a table that it says in pgslo's own words as well, by table.
+        stated: The parts of a table that are in pgslo's own words as well, by table.
     """
 
     options: Options

@@ -86,7 +86,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
                 said = own.settings(node)
                 left = [] if said is None else own.take(table, said)
                 if left:
-                    source.ignored.append(f"{document.path}: {', '.join(left)}, which are no settings")
+                    source.ignored.append(f"{document.path}: {', '.join(left)}, which are not settings")
             found = [each for table, node in pairs for each in _checks(table, node, contract)]
             found += _levels(root, contract)
             for table, _ in pairs:
@@ -99,7 +99,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
             source.tables += contract.tables.values()
             left = [key for key in ("roles", "support", "price", "servers") if key in root.entries]
             if left:
-                source.ignored.append(f"{document.path}: {', '.join(left)}, which are no checks")
+                source.ignored.append(f"{document.path}: {', '.join(left)}, which are not checks")
     return source
 
 

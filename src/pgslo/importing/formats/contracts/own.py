@@ -31,13 +31,13 @@ def outcome(found: Found, said: dict[str, Any]) -> Outcome:
     """Return the rule that an entry holds.
 
     Raises:
-        UnmappableError: It is no rule.
+        UnmappableError: It is not a rule.
     """
     implementation = said.get("implementation")
     try:
         root = reader.read(str(implementation), path=found.location.path)
     except DefinitionErrors as error:
-        raise UnmappableError("refused", f"its text is no YAML: {error.errors[0].message}") from None
+        raise UnmappableError("refused", f"its text is not YAML: {error.errors[0].message}") from None
     rule = _rule(writing.plain(root)) if isinstance(root, nodes.Mapping) else None
     if rule is None:
         raise UnmappableError("unclear", "it is not one rule, such as columns: {age: [not_null]}")
@@ -53,7 +53,7 @@ def _rule(fragment: dict[str, Any]) -> Rule | None:
         return Rule(key, "file", verbatim={key: value})
     if key in _SECTIONS and isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         place = cast("Place", _SECTIONS[key])
-        # The name comes first, and what it is called by here is only shown.
+        # The name comes first, and its name here is only shown.
         return Rule(key, place, verbatim=value[0]) if len(value[0]) == 1 else None
     if key == "columns" and isinstance(value, dict) and len(value) == 1:
         ((column, listed),) = value.items()
@@ -78,7 +78,7 @@ def settings(node: Mapping) -> dict[str, Any] | None:
 
 
 def take(table: SourceTable, said: dict[str, Any]) -> list[str]:
-    """Give a table its settings, and return the keys of them that are none."""
+    """Give a table its settings, and return other keys."""
     try:
         parts = names.split(said["table"])
     except names.BadNameError:

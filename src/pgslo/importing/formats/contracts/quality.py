@@ -39,7 +39,7 @@ def limits_of(said: dict[str, Any]) -> Limits | None:
     """Return what an entry's operators ask; ``None`` without any.
 
     Raises:
-        UnmappableError: A bound is no number, or there are several operators that do not fit together.
+        UnmappableError: A bound is not a number, or there are several operators that do not fit together.
     """
     found = {key: said[key] for key in _OPERATORS if key in said}
     if not found:
@@ -171,7 +171,7 @@ def _valid(found: Found, on: str, arguments: dict[str, Any], logical: str | None
     if arguments.get("pattern") is not None:
         made.append(rules.rule("pattern", on, {"matches": patterns.posix(str(arguments["pattern"]))}))
     if not made:
-        raise UnmappableError("unclear", "neither validValues nor pattern says what is valid")
+        raise UnmappableError("unclear", "neither validValues nor pattern defines valid values")
     return mapped(*made, remarks=remarks)
 
 
@@ -205,7 +205,7 @@ def _duplicates(
 def level(found: Found, body: Level, contract: Contract) -> Outcome:
     """Return what a service level becomes."""
     if body.key not in ("freshness", "latency"):
-        raise UnmappableError("no_word", f"{body.key[:40]} is no promise about rows that pgslo judges")
+        raise UnmappableError("no_word", f"{body.key[:40]} is not about rows that pgslo evaluates")
     said = body.said
     if "value" in said:
         max_age = spans.span(said["value"], str(said.get("unit") or ""))

@@ -25,7 +25,7 @@ _NODES = (
 
 
 class Unknown(Exception):
-    """A template names what is not known here."""
+    """A template uses an unknown name."""
 
 
 class Jinja:
@@ -33,7 +33,7 @@ class Jinja:
 
     Args:
         functions: ``ref``, ``source``, ``var`` and ``doc``.
-        target: What is known of the target.
+        target: The known facts of the target.
     """
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]], target: Mapping[str, Any]) -> None:

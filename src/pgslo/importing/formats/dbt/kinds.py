@@ -46,12 +46,12 @@ def on(test: Test) -> str:
     if not isinstance(name, str) or not name.strip():
         raise UnmappableError("unclear", "the test names no column")
     if not name.startswith('"') and ("." in name or "(" in name):
-        raise UnmappableError("nested_column", f"{name[:60]} is no column")
+        raise UnmappableError("nested_column", f"{name[:60]} is not a column")
     return name.strip('"')
 
 
 def one(test: Test, *names: str, default: Any = None) -> Any:
-    """Return the first argument of some names that is there."""
+    """Return the first given argument of some names."""
     return next((test.arguments[name] for name in names if name in test.arguments), default)
 
 
@@ -232,7 +232,7 @@ def _length(test: Test, _project: Project) -> Outcome:
     if any(
         not (side is None or (isinstance(side, int) and not isinstance(side, bool))) for side in (low, high)
     ):
-        raise UnmappableError("unclear", "a length is no whole number")
+        raise UnmappableError("unclear", "a length is not a whole number")
     if one(test, "strictly", default=False) is True:
         low, high = low if low is None else low + 1, high if high is None else high - 1
     if exact is None and low is None and high is None:
@@ -332,7 +332,7 @@ def _share(value: Any) -> float | None:
         return None
     number = constants.bound(value)
     if not isinstance(number, int | float | decimal.Decimal) or not 0 <= number <= 1:
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no share")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a share")
     return float(number)
 
 
@@ -361,7 +361,7 @@ def _rows(test: Test, project: Project) -> Outcome:
         isinstance(side, str) or (side is None) != (said is None)
         for side, said in zip(ends, (low, high), strict=True)
     ):
-        raise UnmappableError("unclear", "a number of rows is no number")
+        raise UnmappableError("unclear", "a number of rows is not a number")
     strictly = one(test, "strictly", default=False) is True
     return rules.rows_of_table(
         *ends, strict=(strictly, strictly), table=project.own(test.table), where=where(test)

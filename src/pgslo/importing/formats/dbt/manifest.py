@@ -44,7 +44,7 @@ class Manifest:
         said = _dict(self._content.get("metadata")).get("dbt_schema_version")
         version = _VERSION.search(str(said))
         if version is None or int(version[1]) < OLDEST:
-            self._fail(f"{str(said)[:80]} is no manifest of version {OLDEST} or later")
+            self._fail(f"{str(said)[:80]} is not a manifest of version {OLDEST} or later")
             self._content = {}
 
     def _fail(self, message: str) -> None:
@@ -66,7 +66,7 @@ class Manifest:
                 table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"
             elif kind == "table":
                 table.notes.append(
-                    "dbt re-creates this table at each run: see docs/how-to/jobs-that-make-tables-anew.md."
+                    "dbt re-creates this table at each run: see docs/how-to/jobs-that-recreate-tables.md."
                 )
             self._describe(table, node)
             self.tables[unique_id] = table
@@ -159,7 +159,7 @@ class Manifest:
 
 
 def _checks_of(table: SourceTable, node: dict[str, Any], place: Location) -> Iterator[Found]:
-    """What a relation promises without a test: how old it may be, constraints, types, a contract."""
+    """The checks of a relation without a test: its maximal age, constraints, types, a contract."""
     freshness = _dict(node.get("freshness"))
     if any(_dict(freshness.get(key)).get("count") for key in ("warn_after", "error_after")):
         stated = {

@@ -40,7 +40,7 @@ def outcome(found: Found, project: Project) -> Outcome:
             return _constraint(found.body, found.table, project)
         case DataType():
             return _type(found.body, found.table, found.column)
-    raise AssertionError(f"{type(found.body).__name__} is no check of dbt")
+    raise AssertionError(f"{type(found.body).__name__} is not a check of dbt")
 
 
 def _test(test: Test, project: Project) -> Outcome:
@@ -92,10 +92,10 @@ def _tolerance(made: Outcome, config: dict[str, Any]) -> Outcome:
         return made
     match = _FAILURES.match(said)
     if match is None:
-        raise UnmappableError("unclear", f'"{said[:40]}" is no bound on failures that can be mapped')
+        raise UnmappableError("unclear", f'"{said[:40]}" is not a bound on failures that can be mapped')
     failures = int(match[2]) - (match[1] == ">=") if match[1] != "!=" else int(match[2])
     if failures < 0 or (match[1] in ("!=", "<>") and failures != 0):
-        raise UnmappableError("unclear", f'"{said[:40]}" is no bound on failures that can be mapped')
+        raise UnmappableError("unclear", f'"{said[:40]}" is not a bound on failures that can be mapped')
     made = rules.tolerant(made, failures=failures) if failures else made
     return replace(made, status="changed", remarks=(*made.remarks, *lost)) if lost else made
 
@@ -170,7 +170,7 @@ def _constraint(body: Constraint, table: SourceTable, project: Project) -> Outco
             if not isinstance(to, str) or not isinstance(there, list):
                 raise UnmappableError("unclear", "the foreign key is SQL, or names no columns")
             return rules.references(body.columns, project.other(to), [str(one) for one in there])
-    raise UnmappableError("unknown_check", f"{body.kind[:40]} is no constraint that pgslo knows")
+    raise UnmappableError("unknown_check", f"{body.kind[:40]} is not a constraint that pgslo knows")
 
 
 def primary_key(columns: tuple[str, ...], project: Project, table: SourceTable) -> Outcome:

@@ -63,14 +63,14 @@ class Constraint:
 
 @dataclass(frozen=True)
 class DataType:
-    """The type of a column; without a column, the contract that says that there are no others."""
+    """The type of a column; without a column, the contract that excludes other columns."""
 
     text: str | None
 
 
 @dataclass
 class Project:
-    """A dbt project, as far as its files tell.
+    """A dbt project, as far as its files show it.
 
     Attributes:
         tables: Tables by key, such as ``ref:orders`` and ``source:raw.orders``.

@@ -81,7 +81,7 @@ def _relation(node: Mapping, resource: str, project: Project, said: dict[str, st
         table.unfit = f"{name} is materialized as {kind.replace('_', ' ')}"
     elif kind == "table":
         table.notes.append(
-            "dbt re-creates this table at each run: see docs/how-to/jobs-that-make-tables-anew.md."
+            "dbt re-creates this table at each run: see docs/how-to/jobs-that-recreate-tables.md."
         )
     return table
 
@@ -249,7 +249,7 @@ def _freshness(table: SourceTable, node: Mapping, source: Mapping) -> Iterator[F
 
 
 def leftovers(document: Document, source: Source) -> None:
-    """Note what a file has that is no check of data."""
+    """Note what a file has that is not a check of data."""
     for root in (node for node in document.nodes if isinstance(node, Mapping)):
         tests = len(root.items("unit_tests"))
         if tests:

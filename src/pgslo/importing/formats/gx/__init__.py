@@ -99,7 +99,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     kind = KINDS.get(_snake(check.name).lower())
     if kind is None:
         raise UnmappableError(
-            "private_test", f"{check.name[:80]} is no expectation of the tool that pgslo knows"
+            "private_test", f"{check.name[:80]} is not an expectation of the tool that pgslo knows"
         )
     if "$PARAMETER" in json.dumps(check.arguments, default=str):
         raise UnmappableError("parameter")

@@ -38,7 +38,7 @@ def sql(text: str, parser: str | None) -> str:
         tree = ast.parse(text.strip(), mode="eval").body
         return checked(_condition(tree, pandas=parser == "pandas"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UnmappableError("not_sql", f"{text[:80]} is no comparison that is known") from None
+        raise UnmappableError("not_sql", f"{text[:80]} is not a comparison that is known") from None
 
 
 def _condition(node: ast.expr, *, pandas: bool) -> str:
@@ -53,7 +53,7 @@ def _condition(node: ast.expr, *, pandas: bool) -> str:
             return f"({_condition(left, pandas=pandas)}{word}{_condition(right, pandas=pandas)})"
         case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _OPERATORS:
             if pandas and isinstance(operator, ast.NotEq):
-                # To pandas, what is missing differs from every value.
+                # To pandas, a missing value differs from every value.
                 return f"{_column(left)} IS DISTINCT FROM {_constant(right)}"
             return f"{_column(left)} {_OPERATORS[type(operator)]} {_constant(right)}"
         case ast.Call(func=ast.Attribute(value=of, attr=word), args=[], keywords=[]) if word in _EMPTY:

@@ -54,7 +54,7 @@ _STATISTICS = {
     "column_median_to_be_between": "median", "column_stdev_to_be_between": "stddev", "column_sum_to_be_between": "sum",
     "column_unique_value_count_to_be_between": "distinct", "column_proportion_of_unique_values_to_be_between": "distinct_share",
 }  # fmt: skip
-#: Types of other engines, by what they are here.
+#: Types of other engines, by their types here.
 _ENGINES = {
     **dict.fromkeys(("str", "string", "stringtype", "unicode"), ("any text",)),
     **dict.fromkeys(
@@ -97,7 +97,7 @@ def _mostly(one: Expectation) -> float | None:
     if value is None or value == 1:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UnmappableError("unclear", f"mostly: {str(value)[:40]} is no share")
+        raise UnmappableError("unclear", f"mostly: {str(value)[:40]} is not a share")
     return float(value)
 
 
@@ -154,7 +154,7 @@ def _bound(value: Any) -> Any:
         return None
     found = constants.moment(value) if isinstance(value, str) else constants.bound(value)
     if found is None:
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no bound")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a bound")
     return found
 
 

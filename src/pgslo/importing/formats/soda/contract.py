@@ -53,7 +53,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
             source.found += _checks(table, root, options)
             left = [key for key in root.entries if key not in _OF_DATASET]
             if left:
-                source.ignored.append(f"{document.path}: {', '.join(left)}, which are no checks")
+                source.ignored.append(f"{document.path}: {', '.join(left)}, which are not checks")
     return source
 
 
@@ -111,7 +111,7 @@ def _found(
         said = said if isinstance(said, dict) else {}
     else:
         kind, said = item.text if isinstance(item, Scalar) else "?", {}
-    # What is missing or valid may be said of the column, for all of its checks.
+    # Missing or valid values may be defined for the column, for all of its checks.
     shared = {
         key: plain(value)
         for key, value in holder.entries.items()
@@ -193,7 +193,7 @@ def _mapped(found: Found, check: Check, own: TableName | None, where: str | None
             return _metric(said, _needed(wanted), own, where)
         case "schema":
             return _schema(found, said)
-    raise UnmappableError("unknown_check", f"{check.kind[:60]} is no check that pgslo knows")
+    raise UnmappableError("unknown_check", f"{check.kind[:60]} is not a check that pgslo knows")
 
 
 def _needed(wanted: Limits | None) -> Limits:

@@ -27,7 +27,7 @@ class Line:
 
     Attributes:
         metric: The metric's name.
-        arguments: What stands between its brackets.
+        arguments: The text between its brackets.
         condition: What its number has to be, as text.
     """
 
@@ -53,7 +53,7 @@ def limits(condition: str, *, fails: bool = False) -> Limits:
         fails: Whether the condition says when the check fails, not when it passes.
 
     Raises:
-        UnmappableError: It is no condition on a number.
+        UnmappableError: It is not a condition on a number.
     """
     text = condition.strip()
     compared = _COMPARED.match(text)
@@ -62,11 +62,11 @@ def limits(condition: str, *, fails: bool = False) -> Limits:
         return _limits(operator, decimal.Decimal(compared[2]))
     between = _BETWEEN.match(text)
     if between is None:
-        raise UnmappableError("unclear", f'"{text[:60]}" is no condition on a number')
+        raise UnmappableError("unclear", f'"{text[:60]}" is not a condition on a number')
     low, high = decimal.Decimal(between[3]), decimal.Decimal(between[4])
     open_low, open_high = between[2] == "(", between[6] == ")"
     if bool(between[1]) != fails:
-        # An end that belongs to the range does not belong to what is outside of it.
+        # An end that belongs to the range does not belong to the values outside of it.
         return Limits(low, high, above=not open_low, below=not open_high, outside=True)
     return Limits(low, high, above=open_low, below=open_high)
 

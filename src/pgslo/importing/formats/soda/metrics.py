@@ -23,7 +23,7 @@ def one(arguments: Sequence[str]) -> str:
     """Return the one column of a metric.
 
     Raises:
-        UnmappableError: There is none, there are several, or it is inside of a column.
+        UnmappableError: It has none, several, or one inside of a column.
     """
     if not arguments:
         raise UnmappableError("unclear", "the check names no column")
@@ -94,7 +94,7 @@ def _aggregate(
         return mapped(rules.length(on, *((length, None) if lowest else (None, length)), where=where))
     of = _STATISTICS.get(metric)
     if of is None:
-        raise UnmappableError("unknown_check", f"{metric[:60]} is no metric that pgslo knows")
+        raise UnmappableError("unknown_check", f"{metric[:60]} is not a metric that pgslo knows")
     if wanted.outside:
         raise UnmappableError("no_word", f"{of} outside of a range")
     if of == "quantile":

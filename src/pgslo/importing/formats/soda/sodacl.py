@@ -20,7 +20,7 @@ _CHECKS = re.compile(r"checks for (?P<table>.+?)(?:\s*\[(?P<partition>[^\]]*)\])
 _FILTER = re.compile(r"filter (?P<table>.+?)\s*\[(?P<partition>[^\]]*)\]\Z")
 _VARIABLE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
 _SHOWN = 160
-#: Parts of a file that are no checks of data.
+#: Parts of a file that are not checks of data.
 _OTHERS = (
     "discover datasets",
     "profile columns",
@@ -37,7 +37,7 @@ class Check:
 
     Attributes:
         text: Its line.
-        said: What stands below it, with the names of version 4.
+        said: The value below it, with the names of version 4.
         partition: The condition of the rows that its section is about.
     """
 
@@ -56,7 +56,7 @@ def read(documents: Sequence[Document], options: Options) -> Source:
             source.found += of_file(root, tables, options, variables)
             left = [key for key in root.entries if key.startswith(_OTHERS)]
             if left:
-                source.ignored.append(f"{document.path}: {', '.join(left)}, which are no checks")
+                source.ignored.append(f"{document.path}: {', '.join(left)}, which are not checks")
     source.tables = list(tables.values())
     return source
 
@@ -145,7 +145,7 @@ def _replaced(text: str, variables: Said[str, Any]) -> str:
 
 
 def replaced(value: Any, variables: Said[str, Any]) -> Any:
-    """Return a value with its variables replaced by what is known of them."""
+    """Return a value with its variables replaced by their known values."""
     if isinstance(value, str):
         return _replaced(value, variables)
     if isinstance(value, list):
@@ -174,7 +174,7 @@ def outcome(found: Found, tables: Said[str, SourceTable], options: Options) -> O
     if made is None:
         line = grammar.parse(check.text)
         if line is None:
-            raise UnmappableError("unknown_check", f'"{check.text[:60]}" is no check that pgslo knows')
+            raise UnmappableError("unknown_check", f'"{check.text[:60]}" is not a check that pgslo knows')
         wanted = _wanted(line, check.said)
         made = special.of_user(line, check.said, wanted, own, where) or metrics.outcome(
             line.metric, line.arguments, wanted, check.said, table=own, where=where

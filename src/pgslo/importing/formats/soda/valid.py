@@ -37,7 +37,7 @@ def words(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def missing(on: str, said: dict[str, Any], where: str | None) -> list[Rule]:
-    """Return the rules by which a value is not missing: NULL, and values that stand for it."""
+    """Return the rules by which a value is not missing: NULL, and values that represent it."""
     made = [rules.not_null(on, where=where)]
     values = said.get("missing_values")
     if values is not None:
@@ -50,7 +50,7 @@ def missing(on: str, said: dict[str, Any], where: str | None) -> list[Rule]:
 
 
 def present(on: str, said: dict[str, Any], where: str | None) -> str | None:
-    """Return the rows whose value is not one of those that stand for a missing one."""
+    """Return the rows whose value is not one of those that represent a missing one."""
     values = said.get("missing_values")
     if said.get("missing_regex") is not None or said.get("missing_format") is not None:
         raise UnmappableError("no_word", "validity beside an expression for missing values")
@@ -65,13 +65,13 @@ def valid(on: str, said: dict[str, Any], where: str | None) -> Outcome:
     """Return the rules by which a value is valid; NULL is.
 
     Raises:
-        UnmappableError: Nothing says what is valid, or a word is not known.
+        UnmappableError: Valid values are not defined, or a word is not known.
     """
     asked = {key: value for key, value in said.items() if key.startswith(("valid_", "invalid_"))}
     unknown = sorted(asked.keys() - _VALID)
     if unknown or not asked:
         raise UnmappableError(
-            "unclear", f"{unknown[0][:40]} is not known" if unknown else "nothing says what is valid"
+            "unclear", f"{unknown[0][:40]} is not known" if unknown else "valid values are not defined"
         )
     where = present(on, said, where)
     made: list[Rule] = []
@@ -109,7 +109,7 @@ def valid(on: str, said: dict[str, Any], where: str | None) -> Outcome:
         if any(
             one is not None and (isinstance(one, bool) or not isinstance(one, int)) for one in (least, most)
         ):
-            raise UnmappableError("unclear", "a length is no whole number")
+            raise UnmappableError("unclear", "a length is not a whole number")
         made.append(rules.length(on, least, most, where=where))
     if not made:
         raise UnmappableError("no_word", "values of another dataset")
@@ -133,5 +133,5 @@ def _number(value: Any) -> Any:
         else constants.moment(value) or constants.bound(value)
     )
     if found is None:
-        raise UnmappableError("unclear", f"{str(value)[:40]} is no bound")
+        raise UnmappableError("unclear", f"{str(value)[:40]} is not a bound")
     return found

@@ -79,7 +79,7 @@ def _table(block: Block) -> SourceTable:
     try:
         parts = names.split(name)
     except names.BadNameError:
-        table.unfit = f"{name[:60]} is no name of a table"
+        table.unfit = f"{name[:60]} is not a name of a table"
         return table
     table.name = parts[-1]
     table.schema = parts[-2] if len(parts) > 1 else None
@@ -110,7 +110,8 @@ def outcome(found: Found, options: Options) -> Outcome:
         made = AUDITS[bare](Call(check.arguments, own))
     else:
         raise UnmappableError(
-            "private_test", f"{bare[:60]} is no audit of the files, and none of the tool that pgslo knows"
+            "private_test",
+            f"{bare[:60]} is neither an audit of the files, nor one of the tool that pgslo knows",
         )
     blocking = check.arguments.get("blocking", properties.get("blocking", Piece("true", 0))).text.lower()
     skipped = properties.get("skip", Piece("false", 0)).text.lower() == "true"

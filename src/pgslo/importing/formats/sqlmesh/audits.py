@@ -55,7 +55,7 @@ class Call:
 def _column(text: str) -> str:
     bare = text.strip().strip('"`')
     if not bare.replace("_", "a").isalnum():
-        raise UnmappableError("nested_column", f"{text[:60]} is no column")
+        raise UnmappableError("nested_column", f"{text[:60]} is not a column")
     # Without quotes, PostgreSQL folds a name.
     return bare if text.strip().startswith(('"', "`")) else bare.lower()
 
@@ -67,7 +67,7 @@ def _constant(text: str) -> Any:
         return text.lower() == "true"
     found = constants.bound(text)
     if found is None:
-        raise UnmappableError("unclear", f"{text[:60]} is no constant")
+        raise UnmappableError("unclear", f"{text[:60]} is not a constant")
     return found
 
 
@@ -139,7 +139,7 @@ def _forall(call: Call) -> Outcome:
 def _rows(call: Call) -> Outcome:
     threshold = _constant(call.text("threshold"))
     if not isinstance(threshold, int):
-        raise UnmappableError("unclear", "the number of rows is no whole number")
+        raise UnmappableError("unclear", "the number of rows is not a whole number")
     return rules.rows_of_table(threshold, None, strict=(True, False), table=call.own, where=call.where)
 
 
@@ -163,7 +163,7 @@ def _length(call: Call) -> Outcome:
     exact = "v" in call.arguments
     low, high = (_constant(call.text("v" if exact else key)) for key in ("min_v", "max_v"))
     if not isinstance(low, int) or not isinstance(high, int):
-        raise UnmappableError("unclear", "a length is no whole number")
+        raise UnmappableError("unclear", "a length is not a whole number")
     return mapped(rules.length(call.column, low, high, where=call.where))
 
 

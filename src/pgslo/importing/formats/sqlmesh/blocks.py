@@ -46,7 +46,7 @@ class File:
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def place(self, at: int) -> Location:
-        """Return where a character stands."""
+        """Return the location of a character."""
         line = bisect.bisect_right(self._starts, at)
         return Location(self.path, line, at - self._starts[line - 1] + 1)
 
@@ -123,7 +123,7 @@ def listed(piece: Piece) -> Iterator[Piece]:
 
 
 def call(piece: Piece) -> tuple[str, dict[str, Piece]] | None:
-    """Return the name of a call and its arguments by name, or ``None`` for what is no call."""
+    """Return the name of a call and its arguments by name, or ``None`` for another text."""
     match = _CALL.match(piece.text)
     if match is None:
         return None

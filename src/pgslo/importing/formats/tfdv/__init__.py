@@ -21,7 +21,7 @@ _TYPES: dict[str, Any] = {
     "BYTES": "any text",
 }
 _BOUNDED_AS = {"INT": "integer"}
-#: Parts of a feature that are no checks.
+#: Parts of a feature that are not checks.
 _OTHERS = frozenset(
     [
         "name",
@@ -44,7 +44,7 @@ class Check:
 
     Attributes:
         part: Its name.
-        value: What it says.
+        value: Its content.
         feature: The feature.
         domains: Domains of the schema by name.
     """
@@ -142,13 +142,13 @@ def _of_data_set(check: Check) -> Outcome:
                 check.value if isinstance(check.value, int) and not isinstance(check.value, bool) else None
             )
             if limit is None:
-                raise UnmappableError("unclear", "a number of examples is no number")
+                raise UnmappableError("unclear", "a number of examples is not a number")
             key = "min" if check.part.startswith("min") else "max"
             return mapped(Rule("row_count", "file", None, {key: limit}), remarks=(Remark("batch_not_table"),))
         case "num_examples_drift_comparator" if isinstance(check.value, Message):
             low, high = (check.value.number(f"{side}_fraction_threshold") for side in ("min", "max"))
             if low is None and high is None:
-                raise UnmappableError("unclear", "there is no threshold")
+                raise UnmappableError("unclear", "the threshold is missing")
             limits = {key: end for key, end in (("min", low), ("max", high)) if end is not None}
             made = Rule("row_count", "file", None, {"relative_to": "previous", **limits})
             return mapped(made, remarks=(Remark("batch_not_table"),))
@@ -182,14 +182,14 @@ def _mapped(check: Check, on: str) -> Outcome:
         case "unique_constraints" if isinstance(value, Message):
             limits = {key: end for key in ("min", "max") if (end := value.number(key)) is not None}
             if not limits:
-                raise UnmappableError("unclear", "there is no bound")
+                raise UnmappableError("unclear", "the bound is missing")
             return mapped(
                 rules.rule("statistic", on, {"of": "distinct", **limits}), remarks=(Remark("estimated"),)
             )
         case "drift_comparator" if norm == "jensen_shannon_divergence" and isinstance(value, Message):
             threshold = value.number("threshold")
             if threshold is None:
-                raise UnmappableError("unclear", "there is no threshold")
+                raise UnmappableError("unclear", "the threshold is missing")
             made = rules.rule("drift", on, {"by": "js", "relative_to": "previous", "max": threshold})
             return mapped(made, remarks=(Remark("estimated"),))
         case "drift_comparator":

@@ -46,7 +46,7 @@ class Message:
         return [one for one in self.fields.get(name, ()) if isinstance(one, Message)]
 
     def values(self, name: str) -> list[Value]:
-        """Return the values of a field that are none."""
+        """Return the values of a field that are not messages."""
         return [one for one in self.fields.get(name, ()) if not isinstance(one, Message)]
 
     def one(self, name: str) -> Value | None:

@@ -228,7 +228,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Says that somebody looks after an incident: it is not told again. For operators.';
+COMMENT ON FUNCTION pgslo.acknowledge(incident_id bigint, note text) IS 'Acknowledge an incident: no further notification is sent. For operators.';
 
 CREATE FUNCTION pgslo.among(batch date, keys date[], flags boolean[]) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -351,7 +351,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Holds every group of a table''s assertions, or of all, to them: also what came in past the triggers. Reads whole tables. For stewards: it shows values.';
+COMMENT ON FUNCTION pgslo.audit(definition text) IS 'Check every group of a table''s assertions, or of all, also for rows that were written with triggers disabled. Reads whole tables. For stewards: it shows values.';
 
 CREATE FUNCTION pgslo.backtest(definition text, batches integer DEFAULT 120, seed bigint DEFAULT 1, faults text[] DEFAULT NULL::text[], sensitivity double precision DEFAULT NULL::double precision, feedback boolean DEFAULT true) RETURNS TABLE(batch text, batch_rows bigint, column_name text, fault text, changed double precision, verdict text, score double precision, said text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -448,7 +448,7 @@ BEGIN
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
-                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: nobody sees that these are values of the batch before' ELSE j.said END
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised' ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
@@ -494,7 +494,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replays the newest batches of a table with known faults put in, and tells how each column was judged with (fault) and without; changes nothing.';
+COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replays the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';
 
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -581,7 +581,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) IS 'The next healthy batch that a task was not run for, written down as running; NULL when there is none, one runs, or something the task reads is unhealthy now.';
+COMMENT ON FUNCTION pgslo.begin_run(task text, host text, process_id bigint, OUT task_run_id bigint, OUT batch text, OUT attempt integer) IS 'Return the next healthy batch without a run of the task, recorded as running; NULL without one, or if one runs, or something the task reads is unhealthy now.';
 
 CREATE FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -651,11 +651,11 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %I.%I do not say which batch they belong to', begun.source_schema, begun.source_name),
-            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out what comes later by its batch.' ELSE 'What was unhealthy cannot be left out.' END,
+            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.' ELSE 'Unhealthy rows cannot be left out.' END,
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
-        -- A task's view tells of batches as far back as the task looks.
+        -- A task's view has batches of the task's window.
         SELECT t.within INTO within FROM pgslo_catalog.task t
         WHERE t.definition_id = target.definition_id AND t.batches = 'all'
           AND parse_ident(t.view_name) = ARRAY[begun.source_schema, begun.source_name];
@@ -883,7 +883,7 @@ BEGIN
      ORDER BY coalesce(b.place, n.place));
     IF known.is_copy THEN
         RETURN QUERY
-        SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes is gone or switched off'::text
+        SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes was dropped or disabled'::text
         WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
     ELSE
         PERFORM pgslo_catalog.leave_room(room);
@@ -891,7 +891,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): what differs from what was taken.';
+COMMENT ON FUNCTION pgslo.end_check(name text) IS 'Part of verify_snapshot(): return differences from the taken rows.';
 
 CREATE FUNCTION pgslo.end_delivery(delivery_id bigint, error text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -962,7 +962,7 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
     WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $$;
 
-COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and whom he allows.';
+COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and roles that the owner allows.';
 
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -993,7 +993,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('rule', format('%s (%s): %s', n.rule_name, n.kind, n.promise)),
         ('columns', nullif(array_to_string(n.columns, ', '), '')),
         ('owner', n.owner),
-        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond what is learned, so nobody is notified' END),
+        ('tier', CASE WHEN n.is_suspect THEN 'suspect: no batch is twice beyond its learned bound, so no notification is sent' END),
         ('opened', format('%s, batch %s', pgslo_catalog.utc(n.opened_at), n.opened_batch)),
         ('first bad batch', (SELECT v.said FROM pgslo_catalog.verdict v
                              WHERE v.rule_id = n.rule_id AND v.batch = n.opened_batch AND pgslo_catalog.shows_figures(n.r, pgslo_catalog.caller()))),
@@ -1081,7 +1081,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begins to follow a task''s healthy batches; those that are there already are skipped. Says since when.';
+COMMENT ON FUNCTION pgslo.follow_task(task text) IS 'Begin to follow a task''s healthy batches; existing ones are skipped. Return since when.';
 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text DEFAULT 'warn'::text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1148,14 +1148,14 @@ BEGIN
             ROW('01SL1', NULL, NULL,
                 format('missed batches of %s are stored and may be among the rows read', guard.definition),
                 concat_ws(' ', 'This statement was planned before they were judged.', pgslo_catalog.news_said(guard.definition, guard.planned)),
-                'DISCARD PLANS, and reading again, tells whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
+                'Run DISCARD PLANS and read again to see whether the rows that you read are concerned.')::pgslo_catalog.found_problem,
             mode);
     END IF;
     RETURN true;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old to tell, or an error.';
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old for that, or an error.';
 
 CREATE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -1192,21 +1192,21 @@ BEGIN
     is_known := pgslo_catalog.may_know(guard_rows.definition, pgslo_catalog.caller());
     RAISE EXCEPTION USING
         ERRCODE = 'SL001',
-        MESSAGE = format('read refused: healthy rows of %s cannot be told from others', guard_rows.definition),
+        MESSAGE = format('read refused: cannot determine the healthy rows of %s', guard_rows.definition),
         DETAIL = CASE
             WHEN NOT is_known THEN 'This role may read neither the table nor a guarded view of it.'
             WHEN told.is_untold THEN 'A batch that misses a rule is known by a hash, or is not known.'
             ELSE 'This statement was planned before rows without a batch were missed.' END,
         HINT = CASE
             WHEN NOT is_known THEN 'Grant it SELECT on the view.'
-            WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; mend or accept it.'
+            WHEN told.is_untold THEN 'SELECT * FROM pgslo.incident shows the batch; correct or accept it.'
             ELSE 'DISCARD PLANS, and read again.' END,
         SCHEMA = split_part(guard_rows.definition, '.', 1),
         TABLE = substr(guard_rows.definition, strpos(guard_rows.definition, '.') + 1);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) IS 'What a view of healthy rows asks before it shows rows: true, with a WARNING for what is wrong with the table as a whole, or an error if rows cannot be told apart.';
+COMMENT ON FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) IS 'Called by a view of healthy rows before it shows rows: return true, with a WARNING for problems of the table as a whole, or raise an error if rows cannot be distinguished.';
 
 CREATE FUNCTION pgslo.healthy_batches(definition text, columns text[] DEFAULT NULL::text[], as_of timestamp with time zone DEFAULT clock_timestamp()) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1279,7 +1279,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.planned_flags(definition text, columns text[], within interval, kind anyelement) IS 'Whether any row may be of a missed batch, because rows do not tell, and whether rows without a batch are missed.';
+COMMENT ON FUNCTION pgslo.planned_flags(definition text, columns text[], within interval, kind anyelement) IS 'Return whether any row may be of a missed batch, because rows do not name it, and whether rows without a batch are missed.';
 
 CREATE FUNCTION pgslo.hit(batch date, definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1351,55 +1351,55 @@ CREATE FUNCTION pgslo.is_healthy(batch date, keys date[], has_null boolean) RETU
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch date, keys date[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch date, keys date[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch smallint, keys smallint[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch integer, keys integer[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch bigint, keys bigint[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch numeric, keys numeric[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch text, keys text[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch timestamp without time zone, keys timestamp without time zone[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp without time zone, keys timestamp without time zone[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp without time zone, keys timestamp without time zone[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch timestamp with time zone, keys timestamp with time zone[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp with time zone, keys timestamp with time zone[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch timestamp with time zone, keys timestamp with time zone[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (CASE cardinality(keys) WHEN 0 THEN true WHEN 1 THEN (batch IS DISTINCT FROM (keys)[1]) WHEN 2 THEN ((batch IS DISTINCT FROM (keys)[1]) AND (batch IS DISTINCT FROM (keys)[2])) ELSE ((batch = ANY (keys)) IS NOT TRUE) END AND ((NOT has_null) OR (batch IS NOT NULL)));
 
-COMMENT ON FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) IS 'Whether a batch is none of these.';
+COMMENT ON FUNCTION pgslo.is_healthy(batch uuid, keys uuid[], has_null boolean) IS 'Return whether a batch is not one of these.';
 
 CREATE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1487,7 +1487,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has so many rows. Opens no incident.';
+COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has this number of rows. Opens no incident.';
 
 CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1553,7 +1553,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
     ORDER BY n.ordinal, n.column_name
 $$;
 
-COMMENT ON FUNCTION pgslo.learned(definition text) IS 'What is learned of each column in words, from how many batches, and how many more are needed; column * is the table.';
+COMMENT ON FUNCTION pgslo.learned(definition text) IS 'Return the baseline of each column in words, the number of batches behind it, and the number still needed; column * is the table.';
 
 CREATE FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1570,7 +1570,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) IS 'Keeps an incident from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+COMMENT ON FUNCTION pgslo.mute(incident_id bigint, until timestamp with time zone, note text) IS 'Mute notifications of an incident until a time; NULL ends that. Readers are still warned. For operators.';
 
 CREATE FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1593,7 +1593,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) IS 'Keeps incidents of a rule from being told until a time; NULL ends that. Readers are warned all the same. For operators.';
+COMMENT ON FUNCTION pgslo.mute_rule(definition text, rule text, until timestamp with time zone) IS 'Mute notifications of a rule''s incidents until a time; NULL ends that. Readers are still warned. For operators.';
 
 CREATE FUNCTION pgslo.pause(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1712,7 +1712,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.prune(definition text, at_most integer) IS 'Thin old profiles of a table and remove profiles and verdicts older than its history, about so many of each. Call it until all counts are zero; tick() does the same in small portions.';
+COMMENT ON FUNCTION pgslo.prune(definition text, at_most integer) IS 'Thin old profiles of a table and remove profiles and verdicts older than its history, about this number of each. Call it until all counts are zero; tick() does the same in small portions.';
 
 CREATE FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1815,7 +1815,7 @@ CREATE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[]
                 WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view whose rows do not tell their batch.';
+COMMENT ON FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval) IS 'Return a column of a guarded view whose rows do not name their batch.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1978,7 +1978,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Counts all pairs of predictions and labels anew from the tables, for writes that no trigger saw, and judges what changed; returns the predictions.';
+COMMENT ON FUNCTION pgslo.recount_pairs(definition text) IS 'Recount all pairs of predictions and labels from the tables, for writes with triggers disabled, and evaluate changed batches; return the predictions.';
 
 CREATE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}'::jsonb, as_update text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2110,7 +2110,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump or made anew, and has no column "%s" any more; what became of it cannot be told.', unknown),
+                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.', unknown),
                 HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
         END IF;
     END IF;
@@ -2240,7 +2240,7 @@ BEGIN
             ERRCODE = 'unique_violation',
             MESSAGE = said,
             DETAIL = about,
-            HINT = CASE WHEN is_update THEN '' ELSE format('To update the row that is there, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
+            HINT = CASE WHEN is_update THEN '' ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1),
             CONSTRAINT = constraint_name;
@@ -2404,7 +2404,7 @@ BEGIN
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
-        'A snapshot that pgslo took; pgslo.snapshot tells of it to roles that may read its view.');
+        'A snapshot that pgslo took; pgslo.snapshot shows it to roles that may read its view.');
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
@@ -2429,7 +2429,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot(): works out what is told of the rows, and keeps them as they are.';
+COMMENT ON FUNCTION pgslo.seal_snapshot(name text) IS 'Part of create_snapshot(): compute the record of the rows, and protect them from changes.';
 
 CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -2508,7 +2508,7 @@ CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
 $$;
 
-COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'What is wrong with a table, as jsonb, for clients that drop warnings.';
+COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'Return the problems of a table, as jsonb, for clients that drop warnings.';
 
 CREATE FUNCTION pgslo.subscribe(recipient text) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2521,7 +2521,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Makes a recipient known, and says since when it is; what was over before is no news to it.';
+COMMENT ON FUNCTION pgslo.subscribe(recipient text) IS 'Register a recipient, and return since when it is registered; incidents that were over before are not sent to it.';
 
 CREATE FUNCTION pgslo.tick() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2675,7 +2675,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not tell their batch.';
+COMMENT ON FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
 
 CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
     LANGUAGE plpgsql STABLE ROWS 5 PARALLEL SAFE
@@ -2705,7 +2705,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'What differs between a snapshot''s rows and what was written down of them; no row when nothing does.';
+COMMENT ON FUNCTION pgslo.verify_snapshot(name text) IS 'Return differences between a snapshot''s rows and their record; no row without any.';
 
 CREATE FUNCTION pgslo.version() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2822,7 +2822,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) IS 'Record what a query over the rows that a statement removed returned or raised, and name the next one; NULL where there is none.';
+COMMENT ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) IS 'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
     LANGUAGE plpgsql
@@ -2891,7 +2891,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) IS 'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one; NULL where there is none.';
+COMMENT ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) IS 'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one, or NULL.';
 
 CREATE TABLE pgslo_catalog.definition (
     definition_id bigint NOT NULL,
@@ -3012,12 +3012,12 @@ BEGIN
     IF newest = '-infinity' THEN
         -- The rule says that a table without data misses it. Its age is that of the epoch: a value has to be finite.
         value := extract(epoch FROM clock_timestamp());
-        said := format('there is no data; the objective is an age of at most %s', pgslo_catalog.span_shown((age.definition).max_age));
+        said := format('the table has no data; the objective is an age of at most %s', pgslo_catalog.span_shown((age.definition).max_age));
         RETURN;
     END IF;
     seconds := extract(epoch FROM clock_timestamp() - newest);
     IF newest IS NULL THEN
-        said := 'there is no data whose age could be told';
+        said := 'the table has no data whose age could be determined';
     ELSIF seconds < -300 THEN
         -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
@@ -3029,7 +3029,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'The age of a table''s newest data in seconds, with a sentence; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) IS 'Return the age of a table''s newest data in seconds, with a sentence; NULL when it cannot be determined.';
 
 CREATE FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -3107,7 +3107,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) IS 'A number of a summary as people read it, in so many digits; shares as per cent.';
+COMMENT ON FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) IS 'Return a number of a summary for display, with a number of digits; shares as per cent.';
 
 CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
     LANGUAGE plpgsql
@@ -3235,7 +3235,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Where a batch stands whose key does not say so: when its first rows arrived.';
+COMMENT ON FUNCTION pgslo_catalog.arrival(definition_id bigint, batch text) IS 'Return the order of a batch whose key has none: the time when its first rows arrived.';
 
 CREATE TABLE pgslo_catalog.profile (
     definition_id bigint NOT NULL,
@@ -3471,7 +3471,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) IS 'Return how a missed batch ends by what is stored in the table, and the snapshot that told so; NULL if it is missed still, or nothing can tell. claim: what sums say of it.';
+COMMENT ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) IS 'Return how a missed batch ends by the rows of the table, and the snapshot of that; NULL if it is still missed, or cannot be determined. claim: the verdict by sums.';
 
 CREATE TABLE pgslo_catalog.rule (
     rule_id bigint NOT NULL,
@@ -3758,7 +3758,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'A batch as it stands within this transaction.';
+COMMENT ON FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) IS 'Return a batch with the changes of this transaction.';
 
 CREATE FUNCTION pgslo_catalog.batches_at_once() RETURNS integer
     LANGUAGE plpgsql IMMUTABLE
@@ -3837,7 +3837,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'The number of missed batches of a column up to which rows are told apart: each is a constant in every plan.';
+COMMENT ON FUNCTION pgslo_catalog.batches_told() IS 'Return the number of missed batches of a column up to which rows are distinguished: each is a constant in every plan.';
 
 CREATE FUNCTION pgslo_catalog.begin_pause(definition text, rule text) RETURNS void
     LANGUAGE plpgsql
@@ -3961,7 +3961,7 @@ CREATE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.mea
 DECLARE
     most integer := pgslo_catalog.batches_at_once();
     surplus pgslo_catalog.measured[];
-    message text := format('a statement wrote to %s batches, and %s at most are recorded each by itself',
+    message text := format('a statement wrote to %s batches, and %s at most are recorded one by one',
         cardinality(bounded.batches), most);
 BEGIN
     -- The newest are recorded; of the others, how many rows failed. Those without an order arrived together: any of them.
@@ -4127,7 +4127,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) IS 'What is wrong with the table as it is now in the eyes of a rule, in words.';
+COMMENT ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) IS 'Return how the current table misses a rule, in words.';
 
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4433,7 +4433,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) IS 'Keep what is missed by a former key of the batches for readers, and have tick() evaluate all rows in batches of the new one. was_number: places of the former one are no times.';
+COMMENT ON FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) IS 'Keep misses under a former key of the batches for readers, and have tick() evaluate all rows in batches of the new one. was_number: places of the former one are not times.';
 
 CREATE FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -5264,7 +5264,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Adds to the sums what the pairs of changed rows come to now, less what they came to before.';
+COMMENT ON FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) IS 'Add to the sums the new values of the pairs of changed rows, less their old ones.';
 
 CREATE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) RETURNS TABLE(name text, batch text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -5303,7 +5303,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) IS 'What readers of these columns are told, or of any if NULL; with the batch whose rows it is about, NULL for all rows.';
+COMMENT ON FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval) IS 'Return warnings for readers of these columns, or of any if NULL; with the batch whose rows are concerned, NULL for all rows.';
 
 CREATE FUNCTION pgslo_catalog.concern_names(definition text, within interval) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -5370,7 +5370,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) IS 'The batches in a table of rows, with sums over what is in them.';
+COMMENT ON FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) IS 'Return the batches in a table of rows, with sums over their rows.';
 
 CREATE FUNCTION pgslo_catalog.conversions_of(type regtype, relation regclass) RETURNS text[]
     LANGUAGE sql STABLE
@@ -5584,7 +5584,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) IS 'Count the rows of a batch that fail a rule from the table, and record the difference to what is recorded. is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is NULL if the table''s function does not know the rule.';
+COMMENT ON FUNCTION pgslo_catalog.count_failing(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric, is_exact boolean, OUT rows bigint, OUT failed bigint, OUT recorded bigint, OUT is_judged boolean, OUT seen pg_snapshot) IS 'Count the rows of a batch that fail a rule from the table, and record the difference to the record. is_exact: also of a streamed table where they are fewer. is_judged: false if its rows are not found; rows is NULL if the table''s function does not know the rule.';
 
 CREATE FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, closings integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -5699,7 +5699,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) IS 'Return the query for the rows that do not pass, by batch, as those of one of so many rules.';
+COMMENT ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) IS 'Return the query for the rows that do not pass, by batch, as those of one of a number of rules.';
 
 CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) RETURNS text[]
     LANGUAGE sql STABLE
@@ -5788,7 +5788,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Takes an assertion in, or its newer form: what it depends on, and the guard rows of its groups.';
+COMMENT ON FUNCTION pgslo_catalog.declare_assertion(document jsonb) IS 'Register an assertion or its newer form: its dependencies, and the guard rows of its groups.';
 
 CREATE FUNCTION pgslo_catalog.deferring(relation regclass) RETURNS TABLE(said text, written bigint, checked bigint)
     LANGUAGE plpgsql STABLE
@@ -6055,7 +6055,7 @@ BEGIN
             JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = measure ->> 'column' AND p.present > 0);
     END IF;
     IF cardinality(others) = 0 THEN
-        said := format('there is no profile of %s to compare with', against);
+        said := format('no profile of %s exists to compare with', against);
         RETURN;
     ELSIF coalesce(own.present, 0) = 0 THEN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
@@ -6142,7 +6142,7 @@ BEGIN
     BEGIN
         -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
-            format('pgslo replaced the view %I.%I; this one is what was there before, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
+            format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
     EXCEPTION
         WHEN lock_not_available THEN
             RAISE;
@@ -6151,7 +6151,7 @@ BEGIN
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
-        E'A guarded view that was replaced. Nobody may read it; it is kept because other objects depend on it, and the apply after these are gone drops it.\n'
+        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are dropped removes it.\n'
         || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
     EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
 END
@@ -6455,7 +6455,7 @@ CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 300 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'How many batches have to be known before bounds are no wider than they stay.';
+COMMENT ON FUNCTION pgslo_catalog.enough_batches() IS 'Return the number of batches after which bounds do not get narrower.';
 
 CREATE FUNCTION pgslo_catalog.error_excerpt(definition text, rule text, error_code text, error_message text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -6860,7 +6860,7 @@ CREATE FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OU
     (11, 'volume', ARRAY['table'], '10 to 70 % of the rows are there, or 1.7 to 3 times as many')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) IS 'The faults that a backtest puts into batches, and what they are about.';
+COMMENT ON FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) IS 'Return the faults that a backtest puts into batches, and their subjects.';
 
 CREATE FUNCTION pgslo_catalog.fill_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
     LANGUAGE plpgsql
@@ -6945,7 +6945,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Bring the batches of a definition up to date, judging at most so many for about a second, and return whether more are due.';
+COMMENT ON FUNCTION pgslo_catalog.follow(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Bring the batches of a definition up to date, evaluate at most this number for about a second, and return whether more are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -7162,7 +7162,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Add up what was written to a loaded table, and close and judge what is due, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Sum the writes to a loaded table, and close and evaluate due batches, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
 CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -7199,7 +7199,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or gone, and resolve incidents that have none any more.';
+COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or deleted, and resolve incidents without any.';
 
 CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -7352,7 +7352,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Count the newest batches of a streamed table from the table itself, and close and judge what is due. Return whether more is due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Count the newest batches of a streamed table from the table itself, and close and evaluate due ones. Return whether more are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) RETURNS void
     LANGUAGE plpgsql
@@ -7524,7 +7524,7 @@ BEGIN
                       ELSE format('ALTER TABLE %s ALTER CONSTRAINT %s ENFORCED, or pgslo apply', foreign_key_fault.relation, key.name) END;
     END LOOP;
     IF said IS NULL THEN
-        said := format('there is no foreign key on (%s) that references %I.%I',
+        said := format('no foreign key on (%s) references %I.%I',
             (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
             rests_on #>> '{table,0}', rests_on #>> '{table,1}');
         to_do := 'pgslo apply creates one';
@@ -7532,7 +7532,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Why no foreign key holds what a rule wants, and what to do; NULL where one does.';
+COMMENT ON FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Return why no foreign key enforces a rule, and the remedy; NULL where one does.';
 
 CREATE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
     LANGUAGE plpgsql
@@ -7811,7 +7811,7 @@ BEGIN
     IF source IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SL002',
-            MESSAGE = format('%I.%I is no guarded view', guarded_view.source_schema, guarded_view.source_name),
+            MESSAGE = format('%I.%I is not a guarded view', guarded_view.source_schema, guarded_view.source_name),
             DETAIL = 'Snapshots are taken of what readers see.',
             HINT = 'Name a guarded view or the view of a task; pgslo status shows the tables.';
     END IF;
@@ -7905,7 +7905,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slack numeric) IS 'End what was told of batches that came after all, close enough to where they were expected.';
+COMMENT ON FUNCTION pgslo_catalog.heal_expected(rule pgslo_catalog.rule, slack numeric) IS 'Resolve reports of batches that came after all, close enough to their expected time.';
 
 CREATE FUNCTION pgslo_catalog.healthy(definition pgslo_catalog.definition, columns text[], as_of timestamp with time zone, within interval DEFAULT NULL::interval) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
@@ -8155,7 +8155,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) IS 'How many hours a batch stands for; NULL while that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) IS 'Return the number of hours that a batch covers; NULL while that is not known.';
 
 CREATE FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -8377,7 +8377,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Whether a batch of so many rows, so many of them failing, misses the rule.';
+COMMENT ON FUNCTION pgslo_catalog.is_missed(rule pgslo_catalog.rule, rows bigint, failed bigint) IS 'Return whether a batch with these numbers of rows and of failing rows misses the rule.';
 
 CREATE FUNCTION pgslo_catalog.is_movable(relation oid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -8475,7 +8475,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) IS 'Whether an assertion raised an error because the tables are no longer what it was written for.';
+COMMENT ON FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) IS 'Return whether an assertion raised an error because its tables were changed.';
 
 CREATE FUNCTION pgslo_catalog.is_owner(reader name) RETURNS boolean
     LANGUAGE sql STABLE
@@ -8592,7 +8592,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) IS 'Whether nothing is wrong with a table as a whole, and a plan knows all batches that are missed; false where that takes longer to tell.';
+COMMENT ON FUNCTION pgslo_catalog.is_quiet(definition text, columns text[], planned text[]) IS 'Return whether a table as a whole misses nothing, and a plan knows all missed batches; false where that takes longer to determine.';
 
 CREATE FUNCTION pgslo_catalog.is_replica() RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -8734,7 +8734,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.is_within(place numeric, within interval) IS 'Whether a batch is no older than a reader looks back; any is, without a limit.';
+COMMENT ON FUNCTION pgslo_catalog.is_within(place numeric, within interval) IS 'Return whether a batch is within the window of a reader; any is, without a limit.';
 
 CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -9351,7 +9351,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) IS 'Hold the batches that came against those that were expected, by the rules about that.';
+COMMENT ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) IS 'Compare existing batches with expected ones, by the rules about that.';
 
 CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE sql STABLE
@@ -9930,7 +9930,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) IS 'Return where a batch of which something is recorded stands; NULL for a new one.';
+COMMENT ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) IS 'Return the order of a recorded batch; NULL for a new one.';
 
 CREATE TABLE pgslo_catalog.incident (
     incident_id bigint NOT NULL,
@@ -10040,7 +10040,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are no times.';
+COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are not times.';
 
 CREATE TABLE pgslo_catalog.pair_batch (
     definition_id bigint NOT NULL,
@@ -10237,14 +10237,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) IS 'A number of a batch and what was expected of it, in words; the plain fact first, if one is given.';
+COMMENT ON FUNCTION pgslo_catalog.learned_said(name text, words text, kind text, value double precision, low double precision, high double precision, step double precision, fact text, condition text) IS 'Return a number of a batch and its expected range, in words; the plain fact first, if one is given.';
 
 CREATE FUNCTION pgslo_catalog.least_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 21 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'How many batches have to be known before bounds are told: three weeks of days.';
+COMMENT ON FUNCTION pgslo_catalog.least_batches() IS 'Return the number of batches that are needed for bounds: three weeks of days.';
 
 CREATE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -10635,7 +10635,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Tell which batches did not come though they were expected, since the last look, and note when the next one is too late.';
+COMMENT ON FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Report expected batches that did not come since the last check, and record when the next one is too late.';
 
 CREATE FUNCTION pgslo_catalog.looks_in_turn() RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -10751,7 +10751,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) IS 'Whether a role may know of a definition: of what it promises, and how it is.';
+COMMENT ON FUNCTION pgslo_catalog.may_know(definition_name text, reader name) IS 'Return whether a role may know of a definition, its rules and its state.';
 
 CREATE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -10868,7 +10868,7 @@ CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader na
               -- A view that took the name later is of a role that never applied.
               AND pg_has_role(c.relowner, k.nspowner, 'USAGE')
               AND has_schema_privilege(reader, n.oid, 'USAGE') AND has_table_privilege(reader, c.oid, 'SELECT')
-              -- Where each reader sees rows of his own, it holds the taker's.
+              -- Where each reader sees other rows, it holds the taker's.
               AND NOT EXISTS (
                   SELECT FROM pg_rewrite w
                   JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
@@ -10876,7 +10876,7 @@ CREATE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader na
                   WHERE w.ev_class = c.oid AND t.relrowsecurity))
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Whether somebody may know of a snapshot: who took it, who may read its view, and pgslo''s owner.';
+COMMENT ON FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) IS 'Return whether a role may know of a snapshot: its taker, readers of its view, and pgslo''s owner.';
 
 CREATE FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -10908,7 +10908,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) IS 'Whether a role may see what is measured of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
+COMMENT ON FUNCTION pgslo_catalog.may_see_figures(relation oid, columns text[], pairs jsonb, reader name) IS 'Return whether a role may see statistics of these columns of a table, and of its pairs of a prediction and a label unless those are NULL.';
 
 CREATE FUNCTION pgslo_catalog.may_see_groups(check_function text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -11043,7 +11043,7 @@ DECLARE
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
-        said := 'the batch of these rows cannot be told: its expression has no value';
+        said := 'the batch of these rows cannot be determined: its expression has no value';
         RETURN;
     END IF;
     IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
@@ -11066,11 +11066,11 @@ BEGIN
             CASE form
                 WHEN 'rows' THEN
                     said := CASE
-                        WHEN value IS NULL THEN 'rows were taken away that came before pgslo counted them'
+                        WHEN value IS NULL THEN 'rows were removed that are older than the counts of pgslo'
                         ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 WHEN 'statistic' THEN
                     said := CASE
-                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be told: it has no values, or too many rows for a sample to say', measure ->> 'column', measure ->> 'said')
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample', measure ->> 'column', measure ->> 'said')
                         ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 ELSE
                     whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
@@ -11090,7 +11090,7 @@ BEGIN
                 said := 'the batch has no value that could be compared';
             ELSIF reference IS NULL THEN
                 value := NULL;
-                said := 'there is no earlier batch to compare with';
+                said := 'no earlier batch exists to compare with';
             ELSE
                 said := CASE WHEN measure ->> 'said' = 'rows' THEN pgslo_catalog.rows_shown(value::numeric)
                              ELSE format('the %s is %s', measure ->> 'said', pgslo_catalog.shown(value::numeric)) END
@@ -11119,7 +11119,7 @@ BEGIN
         WHEN form = 'unchanged' THEN
             value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
             said := CASE
-                WHEN value IS NULL THEN format('there is no profile of column "%s"', measure ->> 'column')
+                WHEN value IS NULL THEN format('no profile of column "%s" exists', measure ->> 'column')
                 WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
                 ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'batches' THEN
@@ -11151,7 +11151,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'What a batch comes to in the eyes of a rule, with a sentence, and the first violation; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) IS 'Return the value of a batch for a rule, with a sentence, and the first violation; NULL when it cannot be determined.';
 
 CREATE FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -11183,7 +11183,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'What a whole table comes to in the eyes of a rule, with a sentence; NULL when it cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.measured_whole(definition pgslo_catalog.definition, batch text, measure jsonb, low double precision, high double precision, OUT value double precision, OUT said text) IS 'Return the value of a whole table for a rule, with a sentence; NULL when it cannot be determined.';
 
 CREATE FUNCTION pgslo_catalog.mend_rights() RETURNS void
     LANGUAGE plpgsql
@@ -11370,7 +11370,7 @@ CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules int
     LEFT JOIN failed f ON f.batch = p.batch
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'What was counted rule by rule, as one entry for each batch.';
+COMMENT ON FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) IS 'Return counts by rule as one entry for each batch.';
 
 CREATE FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) RETURNS record
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
@@ -11461,7 +11461,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL where there are none.';
+COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -11545,7 +11545,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) IS 'What a missed batch comes to in the eyes of a rule, in words, as the caller may know it.';
+COMMENT ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) IS 'Return the value of a missed batch for a rule, in words, as the caller may know it.';
 
 CREATE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -11865,7 +11865,7 @@ BEGIN
               AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
-            said := format('there is no valid unique index%s on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
+            said := format('no valid unique index%s exists on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
                 (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;
@@ -11895,7 +11895,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.need_definition(name text) IS 'A definition by its name; an error if there is none.';
+COMMENT ON FUNCTION pgslo_catalog.need_definition(name text) IS 'Return a definition by its name; an error if it does not exist.';
 
 CREATE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
@@ -11919,7 +11919,7 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %s do not say which batch they belong to', target.name),
             DETAIL = CASE WHEN is_watched
-                THEN 'Nothing can be learned from the rows that are there; profiles are taken of what is written from now on.'
+                THEN 'Nothing can be learned from existing rows; profiles are taken of later writes.'
                 ELSE 'Bounds are learned from one batch to the next, and its definition has no batch; nothing is measured.' END,
             HINT = 'Say it in the definition: batch: {by: <a date, time or number>}.';
     ELSIF NOT is_watched THEN
@@ -11933,7 +11933,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'A definition whose rows say which batch they belong to; an error tells what is missing.';
+COMMENT ON FUNCTION pgslo_catalog.need_history(definition text) IS 'Return a definition whose rows name their batch; an error names the missing part.';
 
 CREATE FUNCTION pgslo_catalog.need_task(task text, reader name) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -12118,7 +12118,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'How new a table''s data is; NULL when that cannot be told.';
+COMMENT ON FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) IS 'Return the time of a table''s newest data; NULL when it cannot be determined.';
 
 CREATE FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -12141,7 +12141,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) IS 'The newest batch that was there when a role ends an incident.';
+COMMENT ON FUNCTION pgslo_catalog.newest_known(incident pgslo_catalog.incident, OUT batch text, OUT place numeric) IS 'Return the newest batch at the time when a role resolves an incident.';
 
 CREATE FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -12199,7 +12199,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) IS 'Return batches with failing rows that no missed batch stands for, of transactions since one, or in some fragments. is_plain: such rows violate the rule, whatever else was written.';
+COMMENT ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) IS 'Return batches with failing rows without a recorded missed batch, of transactions since one, or in some fragments. is_plain: such rows violate the rule, whatever else was written.';
 
 CREATE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -12218,7 +12218,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'What is missed and not known to a plan, in words.';
+COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'Return misses that a plan does not know, in words.';
 
 CREATE FUNCTION pgslo_catalog.norm_of(numbers double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -12481,7 +12481,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Writes the history of an incident, whoever changes it, and leaves it to tick() to tell of it.';
+COMMENT ON FUNCTION pgslo_catalog.note_incident() IS 'Write the history of an incident for every change; tick() reports it.';
 
 CREATE FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, parts bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -12913,7 +12913,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or there is none.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or does not exist.';
 
 CREATE FUNCTION pgslo_catalog.opened(context text, seal text) RETURNS text
     LANGUAGE plpgsql
@@ -12989,7 +12989,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Return batches that lost all the rows that are known, or more: some were there before pgslo, or came unseen.';
+COMMENT ON FUNCTION pgslo_catalog.overdrawn(definition_id bigint) IS 'Return batches that lost all the known rows, or more: some are older than pgslo, or were written with triggers disabled.';
 
 CREATE FUNCTION pgslo_catalog.part_places(definition pgslo_catalog.definition, part oid) RETURNS numrange
     LANGUAGE plpgsql STABLE
@@ -13217,7 +13217,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) IS 'What is said of what is inside of a column''s values, with its name.';
+COMMENT ON FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) IS 'Return the sentence about a part of a column''s values, with its name.';
 
 CREATE FUNCTION pgslo_catalog.phase(form text, place numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13327,7 +13327,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) IS 'Hold the other relations that a definition reads, and refuse if one is not what it was at apply.';
+COMMENT ON FUNCTION pgslo_catalog.pin_others(definition pgslo_catalog.definition) IS 'Lock the other relations that a definition reads, and refuse if one was changed since apply.';
 
 CREATE FUNCTION pgslo_catalog.pin_parts(relation regclass) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13405,7 +13405,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Where that day stands among the others: seconds since 1970.';
+COMMENT ON FUNCTION pgslo_catalog.place_of_check() IS 'Return the order of that day: seconds since 1970.';
 
 CREATE FUNCTION pgslo_catalog.places_of(batches pgslo_catalog.measured[]) RETURNS numeric[]
     LANGUAGE plpgsql IMMUTABLE
@@ -13496,7 +13496,7 @@ BEGIN
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = problem.definition;
     IF NOT FOUND THEN
         RETURN QUERY SELECT '01SL2', NULL::bigint, NULL::text, NULL::text, format('%s has no definition', problem.definition),
-            'The guarded view outlived it.', 'pgslo plan shows how to mend it.', false;
+            'The definition was removed, the view was not.', 'Run pgslo plan to fix it.', false;
         RETURN;
     END IF;
     -- Batches that missed a rule and are stored, one line a rule.
@@ -13582,9 +13582,9 @@ BEGIN
     IF is_whole AND target.max_age IS NOT NULL THEN
         RETURN QUERY
         SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
-               CASE WHEN a.value IS NULL THEN format('freshness of %s cannot be told', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
+               CASE WHEN a.value IS NULL THEN format('cannot determine the freshness of %s', d.name) ELSE format('%s misses rule "%s"', d.name, r.name) END,
                upper(left(a.said, 1) COLLATE "C") || substr(a.said, 2) || '.',
-               format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Tell the owner,' ELSE format('Incident %s, owner', i.incident_id) END,
+               format('%s %s.', CASE WHEN i.incident_id IS NULL THEN 'Contact the owner,' ELSE format('Incident %s, owner', i.incident_id) END,
                    coalesce(r.owner, d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.scope = 'table' AND r.retired_at IS NULL
@@ -13603,7 +13603,7 @@ BEGIN
                format('rule "%s" of %s can no longer be judged', r.name, d.name),
                format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                CASE WHEN b.pause_id IS NULL
-                    THEN format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(r.owner, d.owner, 'unknown'))
+                    THEN format('Contact the owner, %s: pgslo plan shows the change.', coalesce(r.owner, d.owner, 'unknown'))
                     ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
                false
         FROM pgslo_catalog.definition d
@@ -13632,9 +13632,9 @@ BEGIN
         ) u
         UNION ALL
         SELECT '01SL2', NULL, NULL, NULL,
-               format('batches of %s can no longer be told apart', d.name),
+               format('cannot determine the batch of rows in %s', d.name),
                format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
-               format('Tell the owner, %s: pgslo plan shows what changed.', coalesce(d.owner, 'unknown')), false
+               format('Contact the owner, %s: pgslo plan shows the change.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
         WHERE d.name = problem.definition AND '*' = ANY (problem.columns);
@@ -13643,7 +13643,7 @@ BEGIN
         RETURN QUERY
         SELECT '01SL1', NULL::bigint, 'schema', NULL::text, format('%s misses rule "schema"', d.name),
                upper(left(s.difference, 1) COLLATE "C") || substr(s.difference, 2) || '.',
-               format('Tell the owner, %s.', coalesce(d.owner, 'unknown')), false
+               format('Contact the owner, %s.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         CROSS JOIN LATERAL (SELECT pgslo_catalog.schema_difference(d.relation, d.schema_wanted)) AS s (difference)
         WHERE d.name = problem.definition AND d.schema_wanted IS NOT NULL AND '*' = ANY (problem.columns) AND s.difference IS NOT NULL;
@@ -13651,7 +13651,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) IS 'What is wrong with these columns of a definition; ''*'' stands for the table as a whole. by_row: rows of the batches tell whom it concerns.';
+COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) IS 'Return the problems of these columns of a definition; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';
 
 CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -14055,7 +14055,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) IS 'Thin old profiles of a definition, and remove profiles and verdicts that are older than its history: about so many of each.';
+COMMENT ON FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) IS 'Thin old profiles of a definition, and remove profiles and verdicts that are older than its history: about this number of each.';
 
 CREATE FUNCTION pgslo_catalog.prune_due(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -14106,7 +14106,7 @@ CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS j
     FROM gone g
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were; NULL if there are none.';
+COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -14349,7 +14349,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Notes that a rule can no longer be judged, once; without a rule, that rows cannot be told apart into batches. Warns of an error of the moment.';
+COMMENT ON FUNCTION pgslo_catalog.record_break(definition text, rule text, error_code text, error_message text) IS 'Record once that a rule can no longer be evaluated; without a rule, that the batch of rows cannot be determined. Warn of a temporary error.';
 
 CREATE FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -14409,7 +14409,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or took away (-1).';
+COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Append the rows that a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
 
 CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
@@ -14449,7 +14449,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_news(parts bigint[]) IS 'Record what is missed by fragments before they are added up, after which nobody knows which transactions wrote them.';
+COMMENT ON FUNCTION pgslo_catalog.record_news(parts bigint[]) IS 'Record misses of fragments before they are summed, after which their transactions are not known.';
 
 CREATE FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[]) RETURNS void
     LANGUAGE plpgsql
@@ -14989,7 +14989,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Counts those batches of a loaded table from the table that cannot be told by what was recorded; returns how many were judged for it.';
+COMMENT ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) IS 'Count those batches of a loaded table from the table that cannot be determined from the records; return how many were evaluated.';
 
 CREATE FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -15054,7 +15054,7 @@ BEGIN
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
                     -- A number over rows that the writer may not read is no number for the writer.
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
-                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'what is let through is'))
+                        THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,
                     HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
@@ -15205,7 +15205,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = refuse_unrecorded.error_code,
         MESSAGE = format('rows written to %s cannot be recorded', refuse_unrecorded.definition),
-        DETAIL = format('What is recorded of them raises: %s.', pgslo_catalog.error_said(false, refuse_unrecorded.error_code, NULL)),
+        DETAIL = format('Their record raises: %s.', pgslo_catalog.error_said(false, refuse_unrecorded.error_code, NULL)),
         HINT = CASE WHEN refuse_unrecorded.error_code = '54001'
             THEN 'The statement was undone. Run it in fewer functions that call each other.'
             ELSE 'The statement was undone. Try again.' END,
@@ -15214,7 +15214,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) IS 'Refuse a write of which nothing could be recorded, so that nobody but the writer would know.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_unrecorded(definition text, error_code text) IS 'Refuse a write that could not be recorded at all, which only the writer would know.';
 
 CREATE FUNCTION pgslo_catalog.register(document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -15355,7 +15355,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.register(document jsonb) IS 'Takes a definition in, or its newer form; rules that are gone are retired and keep their history.';
+COMMENT ON FUNCTION pgslo_catalog.register(document jsonb) IS 'Register a definition or its newer form; removed rules are retired and keep their history.';
 
 CREATE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -15386,7 +15386,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are counted anew.';
+COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are recounted.';
 
 CREATE FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) RETURNS void
     LANGUAGE plpgsql
@@ -15486,7 +15486,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) IS 'Keep how these definitions were left, for drift to be told from.';
+COMMENT ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) IS 'Record the state of these definitions, which drift is compared with.';
 
 CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
     LANGUAGE plpgsql
@@ -16072,7 +16072,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn whoever runs tick() that it left a definition to the next time, or record why it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) IS 'Warn the role that runs tick() that a definition is left to the next run, or record why it cannot be evaluated.';
 
 CREATE FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) RETURNS void
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -16203,7 +16203,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Seconds since 1970 of a time in ISO form, read as UTC; NULL when it is none.';
+COMMENT ON FUNCTION pgslo_catalog.seconds_of(value text) IS 'Return seconds since 1970 of a time in ISO form, read as UTC; NULL for another text.';
 
 CREATE FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -16508,7 +16508,7 @@ DECLARE
         SELECT p.relid::oid FROM pg_partition_tree(coalesce(pg_partition_root(sent.relation), sent.relation)) AS p
         UNION SELECT sent.relation);
 BEGIN
-    -- A trigger on rows of somebody else's may have filled in what the writer did not send.
+    -- A trigger of another role may have filled in values that the writer did not send.
     IF pgslo_catalog.is_movable(sent.relation) OR EXISTS (
         SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE g.tgrelid = ANY (family) AND NOT g.tgisinternal AND g.tgtype & 7 = 7 AND NOT (n.nspname = 'pgslo_gen' AND n.nspowner = pgslo_catalog.keeper())
@@ -16698,7 +16698,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'What becomes of the alarms about a batch without a fault: it leaves the baseline, or they are told to be false.';
+COMMENT ON FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) IS 'Apply the answer to alarms about a batch without a fault: it leaves the baseline, or they are resolved as false.';
 
 CREATE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
     LANGUAGE plpgsql
@@ -16912,7 +16912,7 @@ DECLARE
 BEGIN
     IF name IS NULL THEN
         RETURN 'NULL';
-    -- Names that stand for something else, or that another key's name may be.
+    -- Names with another meaning, or that another key's name may be.
     ELSIF name IN ('', '*', 'NULL', 'unknown') OR name ~ '^text [0-9a-f]{32}$' OR length(name) = 195 AND name ~ E'\\.\\.\\.[0-9a-f]{32}$' THEN
         RETURN pgslo_catalog.text_name(name, shown_name.salt);
     ELSIF length(name) > 200 THEN
@@ -16956,7 +16956,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Counts by name, taken away if the sign is -1; those that are zero are left out.';
+COMMENT ON FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) IS 'Return counts by name, negative if the sign is -1; zero counts are left out.';
 
 CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
     LANGUAGE plpgsql
@@ -16965,7 +16965,7 @@ CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
-                   E'-- Paused by pgslo; pgslo resume puts what was here back.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+                   E'-- Paused by pgslo; pgslo resume restores the former body.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
 $$;
 
@@ -17061,7 +17061,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) IS 'Whether the snapshot that a gate wants is there, fresh and sound.';
+COMMENT ON FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) IS 'Return whether the snapshot that a gate requires exists, is fresh and unchanged.';
 
 CREATE FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17097,7 +17097,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) IS 'What is within two bounds, in words; NULL where they exclude nothing.';
+COMMENT ON FUNCTION pgslo_catalog.span_of(value double precision, low double precision, high double precision, kind text, step double precision, digits integer) IS 'Return the range between two bounds, in words; NULL where they exclude nothing.';
 
 CREATE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17322,7 +17322,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words; NULL if there are none.';
+COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -17628,7 +17628,7 @@ CREATE FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots int
     LEFT JOIN LATERAL (SELECT part.sample FROM part WHERE part.batch = p.batch AND part.sample IS NOT NULL LIMIT 1) s ON true
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) IS 'Return what was counted row by row as one entry for each batch, with so many sums.';
+COMMENT ON FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) IS 'Return counts by row as one entry for each batch, with a number of sums.';
 
 CREATE FUNCTION pgslo_catalog.tables_ready(task text, is_whole boolean DEFAULT true) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
@@ -17740,7 +17740,7 @@ CREATE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, 
     WHERE f.definition_id = take_lasting.definition_id AND f.column_name = a.column_name AND f.batch = ANY (a.batches) AND NOT f.baseline
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Takes first closings that missed in a row for what is usual, as profiles of last closings are.';
+COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Take first closings that missed in a row into the baseline, as profiles of last closings are.';
 
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
@@ -17837,7 +17837,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) IS 'Tell of the last of some expected batches in a row that did not come, under its own name.';
+COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) IS 'Report the last of some expected batches in a row that did not come, under its own name.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -17855,7 +17855,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'What tick() does for incidents after it has judged: ends mutes, tells.';
+COMMENT ON FUNCTION pgslo_catalog.tend_incidents() IS 'End mutes and report incidents; called by tick() after the evaluation.';
 
 CREATE FUNCTION pgslo_catalog.text_name(value text, salt text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -18176,7 +18176,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) IS 'Return whether rows of an unknown batch violate a rule, so that no later batch shows that they are gone.';
+COMMENT ON FUNCTION pgslo_catalog.unknown_is_missed(rule pgslo_catalog.rule) IS 'Return whether rows of an unknown batch violate a rule, so that no later batch proves their removal.';
 
 CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -18331,7 +18331,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Holds what is there to an assertion: an error if it rejects, else an incident.';
+COMMENT ON FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) IS 'Check existing rows against an assertion: an error if it rejects, else an incident.';
 
 CREATE FUNCTION pgslo_catalog.vector_at(places text) RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -18460,7 +18460,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Has tick() count the pairs of a definition anew, after changes that no image tells.';
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Have tick() recount the pairs of a definition, after changes that no image records.';
 
 CREATE FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -19001,7 +19001,7 @@ CREATE VIEW pgslo.assertion WITH (security_barrier='true') AS
      JOIN pgslo_catalog.rule r ON ((r.rule_id = a.rule_id)))
      JOIN pgslo_catalog.known_definition d ON ((d.definition_id = r.definition_id)));
 
-COMMENT ON VIEW pgslo.assertion IS 'Promises about several rows or tables: how they are held, and since when the rows that were there are known to keep them.';
+COMMENT ON VIEW pgslo.assertion IS 'Rules about several rows or tables: how they are enforced, and since when existing rows are known to satisfy them.';
 
 CREATE TABLE pgslo_catalog.assertion_dependency (
     rule_id bigint NOT NULL,
@@ -19127,7 +19127,7 @@ CREATE VIEW pgslo_catalog.judged_batch AS
                   WHERE (k.rule_id = r_1.rule_id)))))) w
      JOIN pgslo_catalog.rule r ON (((r.rule_id = w.rule_id) AND (r.definition_id = w.definition_id) AND (r.retired_at IS NULL))));
 
-COMMENT ON VIEW pgslo_catalog.judged_batch IS 'Batches that met or missed each rule; what could not be judged does not count, nor do misses in what was a false alarm.';
+COMMENT ON VIEW pgslo_catalog.judged_batch IS 'Batches that met or missed each rule; batches that could not be evaluated do not count, nor do misses of a false alarm.';
 
 CREATE VIEW pgslo_catalog.open_span AS
  SELECT rule_id,
@@ -19272,7 +19272,7 @@ CREATE VIEW pgslo.budget WITH (security_barrier='true') AS
                     ELSE NULL::numeric
                 END AS recent_burn_rate) r);
 
-COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: what was judged and missed in the window, what is left, and how fast it goes.';
+COMMENT ON VIEW pgslo.budget IS 'Error budgets of objectives, by rule and, where rule is NULL, of the table: evaluated and missed batches in the window, the remaining budget, and its burn rate.';
 
 CREATE VIEW pgslo_catalog.readable_rule WITH (security_barrier='true') AS
  SELECT r.rule_id
@@ -19481,7 +19481,7 @@ CREATE VIEW pgslo.incident WITH (security_barrier='true') AS
            FROM pgslo_catalog.incident k
           WHERE ((k.definition_id = i.definition_id) AND (k.rule_id = i.rule_id) AND (k.over_at IS NULL) AND k.opened_by_tick)))));
 
-COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. Of those whose tier is suspect, nobody is notified.';
+COMMENT ON VIEW pgslo.incident IS 'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. No notification is sent of those whose tier is suspect.';
 
 CREATE TABLE pgslo_catalog.incident_event (
     incident_event_id bigint NOT NULL,
@@ -19520,7 +19520,7 @@ CREATE VIEW pgslo.incident_event WITH (security_barrier='true') AS
      JOIN pgslo_catalog.known_definition d USING (definition_id))
      JOIN pgslo_catalog.rule r USING (rule_id));
 
-COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: who did what when.';
+COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: role, action and time.';
 
 CREATE VIEW pgslo.incident_quantiles WITH (security_barrier='true') AS
  SELECT i.incident_id,
@@ -19562,7 +19562,7 @@ CREATE VIEW pgslo.measured_precision WITH (security_barrier='true') AS
   WHERE (i.resolution = ANY (ARRAY['real'::text, 'false_alarm'::text]))
   GROUP BY d.name, r.name, r.columns;
 
-COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that somebody resolved as real or as false alarm.';
+COMMENT ON VIEW pgslo.measured_precision IS 'How often a rule''s incidents were real, of those that were resolved as real or as false alarm.';
 
 CREATE TABLE pgslo_catalog.quarantine (
     quarantine_id bigint NOT NULL,
@@ -19974,7 +19974,7 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             ELSE ((d.pairs ->> 'regression'::text) = 'false'::text)
         END);
 
-COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last added pairs up; for roles that may read what is measured.';
+COMMENT ON VIEW pgslo.ml_metric IS 'Every metric of every batch, model and segment, with its 95 % interval, as tick() last summed pairs; for roles that may read the measured columns.';
 
 CREATE VIEW pgslo.page AS
  SELECT min(incident_id) AS page,
@@ -20031,7 +20031,7 @@ CREATE VIEW pgslo.pause WITH (security_barrier='true') AS
    FROM (pgslo_catalog.pause p
      JOIN pgslo_catalog.known_definition d USING (definition_id));
 
-COMMENT ON VIEW pgslo.pause IS 'When rules were switched off, by whom, and what became of the rows that were written meanwhile.';
+COMMENT ON VIEW pgslo.pause IS 'When rules were paused, by which role, and how the rows written meanwhile were evaluated.';
 
 CREATE TABLE pgslo_catalog.post_processing (
     post_processing_id bigint NOT NULL,
@@ -20485,7 +20485,7 @@ CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
    FROM (pgslo_catalog.rule r
      JOIN pgslo_catalog.known_definition d USING (definition_id));
 
-COMMENT ON VIEW pgslo.rule IS 'What is promised, how it is enforced, and whether it can be judged.';
+COMMENT ON VIEW pgslo.rule IS 'Rules, how they are enforced, and whether they can be evaluated.';
 
 CREATE TABLE pgslo_catalog.sample (
     sample_id bigint NOT NULL,
@@ -20606,7 +20606,7 @@ CREATE VIEW pgslo.task_run WITH (security_barrier='true') AS
            FROM (pgslo_catalog.task t
              JOIN pgslo_catalog.known_definition d USING (definition_id)))));
 
-COMMENT ON VIEW pgslo.task_run IS 'What was run for which healthy batch, and what became of it.';
+COMMENT ON VIEW pgslo.task_run IS 'Runs of tasks for healthy batches, and their results.';
 
 CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
  WITH readable AS MATERIALIZED (
@@ -20877,7 +20877,7 @@ UNION ALL
      JOIN pg_class c ON ((c.oid = (d.relation)::oid)))
      JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
 
-COMMENT ON VIEW pgslo_catalog.left_behind IS 'What is there of each definition, with the fingerprint of what it was made from.';
+COMMENT ON VIEW pgslo_catalog.left_behind IS 'Existing objects of each definition, with the fingerprint of their source.';
 
 CREATE TABLE pgslo_catalog.migration (
     name text NOT NULL,
@@ -20920,7 +20920,7 @@ CREATE VIEW pgslo_catalog.moved_relation AS
      CROSS JOIN LATERAL pgslo_catalog.moved(o.*) m(is_gone, said))
   WHERE (m.said IS NOT NULL);
 
-COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that are not what they were at apply.';
+COMMENT ON VIEW pgslo_catalog.moved_relation IS 'Relations that definitions read besides their own tables, and that were changed since apply.';
 
 CREATE TABLE pgslo_catalog.own_salt (
     definition text NOT NULL,

@@ -22,4 +22,4 @@ def tree(name: Literal["sql", "migrations"]) -> Path:
     for place in (_PACKAGE / "_assets" / name, _CHECKOUT / name):
         if place.is_dir():
             return place
-    raise FileNotFoundError(f"pgslo is installed without its {name}/ folder: install it anew")
+    raise FileNotFoundError(f"pgslo is installed without its {name}/ folder: install it again")

@@ -181,3 +181,58 @@ def test_primary_messages_follow_the_style_guide() -> None:
                 f"{path.name}: {level}: {text}: {why}" for pattern, why in STYLE if re.search(pattern, text)
             ]
     assert wrong == []
+
+
+#: Words of a dialect that pgslo had, by what to write. tests/core/plain_exceptions.txt lists lines that may have one, with the reason.
+AVOID = {
+    r"anew": "again, re-create, recompute",
+    r"mend(s|ed|ing)?": "fix, correct",
+    r"nobody|somebody|whoever": "the passive, or the role",
+    r"he|his|him": "the writer, their, you",
+    r"wants": "expects, requires",
+    r"told|tells?": "reports, shows, records; distinguish",
+    r"promise[sd]?": "rule, summary, objective",
+    r"unseen": "unrecorded",
+    r"that (is|are|was|were) there( already)?": "existing",
+    r"what (is|are|was|were|it|they|comes?|came|becomes?|became)": "a noun",
+    r"(takes?|taken|took) away": "remove, drop",
+    r"(is|are|was|were) no (?!longer|more|such)\w+": "is not a",
+    r"unable|illegal": "cannot, could not; invalid",
+}
+EXCEPTIONS = Path(__file__).with_name("plain_exceptions.txt")
+
+
+def read_pages() -> Iterator[tuple[str, str]]:
+    """Yield lines of prose that users read: messages, help, README, tutorials, how-to pages, reference."""
+    docs = ROOT / "docs"
+    pages = [
+        ROOT / "README.md",
+        *(page for folder in ("tutorials", "how-to", "reference") for page in (docs / folder).rglob("*.md")),
+    ]
+    for page in sorted(pages):
+        fenced = False
+        for line in page.read_text(encoding="utf-8").splitlines():
+            fenced ^= line.lstrip().startswith("```")
+            yield page.name, "" if fenced else re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
+    from pgslo.cli.root import main
+
+    for verb in main.list_commands(None):  # type: ignore[arg-type]
+        command = main.get_command(None, verb)  # type: ignore[arg-type]
+        for one in (command, *getattr(command, "commands", {}).values()):
+            yield f"help of {verb}", one.help or ""
+            for option in one.params:
+                yield f"help of {verb}", getattr(option, "help", None) or ""
+
+
+def test_what_users_read_is_plain() -> None:
+    allowed = {
+        line.split(": ", 1)[0]
+        for line in EXCEPTIONS.read_text(encoding="utf-8").splitlines()
+        if line and line[0] != "#"
+    }
+    avoided = re.compile("|".join(rf"\b(?:{words})\b" for words in AVOID), re.IGNORECASE)
+    found = {f"{page} | {hit[0].lower()}" for page, line in read_pages() for hit in avoided.finditer(line)}
+    assert found - allowed == set(), (
+        f"write plainer words ({', '.join(AVOID.values())}), or add a line with the reason"
+    )
+    assert allowed - found == set(), "exceptions that are not needed any more"

@@ -36,7 +36,7 @@ def _map() -> str:
         rows = _rows(folder)
         parts.append(f"## {name}\n\n{_sentence(folder / '__init__.py')}\n")
         if rows:
-            parts.append("\n".join(("| module | what it does |", "| --- | --- |", *rows)) + "\n")
+            parts.append("\n".join(("| module | purpose |", "| --- | --- |", *rows)) + "\n")
     return "\n".join(parts)
 
 

@@ -16,7 +16,7 @@ REASONS = {
     "where": "the format has no condition for the rows that a check is about",
     "of_batches": "the format knows no batches",
     "type_unknown": "the format needs the column's type, and the definition does not state it",
-    "inside": "the format has no name for what is inside of a value",
+    "inside": "the format has no name for parts of a value",
     "off": "the rule is disabled",
     "no_objective": "neither the rule nor the file has an objective",
 }

@@ -46,7 +46,7 @@ class Imported:
         ignored: Entries that do not check data.
         absent: Tables that the database does not have, as SQL writes them.
         assumed: Tables in the schema ``public`` because neither the source nor the options name one, as SQL writes them.
-        kept: What stays as a person wrote it; known once the definitions are compared with those that are there.
+        kept: Parts that stay as a person wrote them; known once the definitions are compared with existing ones.
     """
 
     entries: tuple[Entry, ...] = ()

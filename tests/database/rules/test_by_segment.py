@@ -212,7 +212,7 @@ def test_figures_are_for_who_may_read_every_column(guarded):
         (("[tenant]", "[day]"), 'column "day" names the batch: each batch would be one segment'),
         (("[tenant]", "[score]"), 'by_segment cannot judge column "score" of type double precision'),
         (("[tenant]", "[nothing]"), 'column "nothing" of features.hits does not exist'),
-        (("[tenant]", "[id]"), "each row would be a segment of its own: id tells the rows of a batch apart"),
+        (("[tenant]", "[id]"), "each row would be a segment of its own: id identifies the rows of a batch"),
         (
             ("[tenant]", "{per: [tenant], columns: [nothing]}"),
             'column "nothing" of features.hits does not exist',

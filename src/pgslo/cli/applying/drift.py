@@ -23,8 +23,8 @@ from pgslo.errors import PgsloError
 def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
     """Find what moved since the last apply.
 
-    That is: objects that were dropped, edited or switched off, tables and columns that were renamed, retyped or dropped, partitions without triggers, rows that came in
-    unseen. It needs no definition files and changes nothing. Ends with exit code 3 when it finds something; findings that may be harmless are reported as hints.
+        That is: objects that were dropped, edited or switched off, tables and columns that were renamed, retyped or dropped, partitions without triggers, rows that came in
+    rows no definition files and changes nothing. Ends with exit code 3 when it finds something; findings that may be harmless are reported as hints.
     """
     with session.connect() as conn:
         rights = rights_on(conn)

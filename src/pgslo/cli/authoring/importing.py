@@ -180,7 +180,7 @@ def _import(
         _write_report(given["report_path"], given["report_format"], done)
     for path, why in kept.items():
         whole = path in done.definitions
-        output.warning(f"{path} {why}", hint="move it away to have it written anew" if whole else None)
+        output.warning(f"{path} {why}", hint="move it away to have it written again" if whole else None)
     if done.assumed:
         is_one = len(done.assumed) == 1
         output.warning(

@@ -289,7 +289,7 @@ def described(
 
 def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool, given: Given) -> Described:
     if rule.on_breach == "reject":
-        # An error is for the writer, who may lack the right to read; what is kept is for stewards.
+        # An error is for the writer, who may lack the right to read; kept values are for stewards.
         shown = _excerpt(table, rule, row)
     else:
         values = (_Labelled(sql.literal(f"{name} = "), text(table, name, row)) for name in rule.read_as_named)

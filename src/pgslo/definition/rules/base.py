@@ -324,7 +324,7 @@ class BatchRule(Rule):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Every column that it reads; not those of its ``where``: a batch of these rows misses it whoever reads them."""
+        """Every column that it reads; not those of its ``where``: a batch of these rows misses it for every reader."""
         return tuple(dict.fromkeys(self.paths.get(name, name) for name in self.named))
 
 

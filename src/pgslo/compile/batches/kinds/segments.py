@@ -116,7 +116,7 @@ class BySegment(FailureKind[rules.BySegment]):
         rest = {one for one in self.table.key if one != by}
         if rest and rest <= set(self.rule.per):
             raise CatalogError(
-                f"each row would be a segment of its own: {', '.join(sorted(rest))} tells the rows of a batch apart",
+                f"each row would be a segment of its own: {', '.join(sorted(rest))} identifies the rows of a batch",
                 hint="name columns that many rows share, such as a tenant or a country",
                 location=location,
             )

@@ -100,7 +100,7 @@ class Repair(RowKind[rules.Repair]):
         return found
 
     def repair_steps(self, column: Column, row: Sql) -> list[Step]:
-        """Return what is done to the column's value in a row, in order."""
+        """Return the steps on the column's value in a row, in order."""
         rule, value = self.rule, value_of(column, row)
         nan = (_NAN,) if is_float(column) else ()
         found = []

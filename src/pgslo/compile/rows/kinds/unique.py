@@ -148,7 +148,7 @@ class Unique(LookupKind[rules.Unique]):
         return self.rule.nulls == "same" and bool(self._nullable())
 
     def check_lookup(self) -> None:
-        """Make sure that a trigger finds rows by an index, and that a look-up of NULLs has not too many branches."""
+        """Make sure that a trigger finds rows by an index, and that a query for NULLs has not too many branches."""
         rule = self.rule
         for name in rule.paths:
             column = self.subject.column(name, rule.location)

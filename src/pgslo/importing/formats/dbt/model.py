@@ -101,7 +101,7 @@ class Project:
         try:
             parts = names.split(rendered)
         except names.BadNameError:
-            raise UnmappableError("unclear", f"{rendered[:80]} is no table") from None
+            raise UnmappableError("unclear", f"{rendered[:80]} is not a table") from None
         if len(parts) == 1:
             parts = (self.options.schema or SCHEMA, *parts)
         if len(parts) not in (2, 3):

@@ -377,7 +377,7 @@ def test_a_step_that_fails_leaves_what_the_model_gave(session):
         ("[calibrate: {platt: [1, 2], isotonic: [[0, 0], [1, 1]]}]", "calibrated in one way"),
         ("[clip: [0, 1], default: {last: grp, else: 0}]", "has to be the first one"),
         ("[default: {last: grp, else: 0}]", "has no index that finds rows by grp"),
-        ("[default: {last: grp}]", "when there is none to repeat"),
+        ("[default: {last: grp}]", "for rows without an earlier one"),
         ("[top_k: {k: 2, per: grp, into: late}]", 'column "late" of features.prediction exists already'),
     ],
 )

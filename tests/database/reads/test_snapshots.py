@@ -338,7 +338,7 @@ def test_equal_populations_do_not_drift(guarded: Connection) -> None:
 
 def test_one_name_one_snapshot(guarded: Connection) -> None:
     take(guarded, "november")
-    with pytest.raises(psycopg.errors.DuplicateObject, match='a snapshot "november" already'):
+    with pytest.raises(psycopg.errors.DuplicateObject, match='snapshot "november" already exists'):
         take(guarded, "november", condition="false")
     for name in ("", "1", "a b", 'a"b', "x" * 64, "refuse_change"):
         with pytest.raises(psycopg.errors.InvalidName):

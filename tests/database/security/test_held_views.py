@@ -141,7 +141,7 @@ def test_uninstall_names_what_holds_a_view_and_its_owner(held: World, request: p
     with held.session("installer") as session, pytest.raises(PlanError, match="stand on it") as refused:
         planning.plan_removal(session, ["features.t"])
     assert named in refused.value.detail
-    assert "pg_temp goes with the session" in refused.value.hint
+    assert "objects in pg_temp go with the session" in refused.value.hint
 
 
 @pytest.mark.parametrize("held", ["temporary column"], indirect=True)

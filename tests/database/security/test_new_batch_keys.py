@@ -156,4 +156,4 @@ def test_the_plan_says_that_batches_have_another_key(world):
 
     assert notes("{by: day}") == []
     assert "reads the whole table" in notes("{by: other}")[0]
-    assert "until it is accepted" in notes("statement")[0]
+    assert "until they are accepted" in notes("statement")[0]

@@ -78,7 +78,7 @@ def _judged(conn: Connection, compiled: Compiled) -> list[DefinitionError]:
     found = strangers(conn, compiled.definition)
     told = [error.location for error in found if error.location is not None]
     for probe in compiled.probes:
-        # An assertion is asked after its parts: what a part of it was told is not told again of the whole.
+        # An assertion is asked after its parts: errors of a part are not reported again for the whole.
         place = probe.location
         if any(one == place or (one.line == place.line and one.column > place.column) for one in told):
             continue

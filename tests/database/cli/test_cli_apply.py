@@ -451,7 +451,8 @@ def test_a_table_that_is_never_free_is_given_up_with_the_name_of_who_holds_it(
         holder = other.info.backend_pid
     assert result.exit_code == 1
     assert (
-        result.stderr.count("another session holds features.user_stats; trying again for 0.5 seconds at most") == 1
+        result.stderr.count("another session holds features.user_stats; trying again for 0.5 seconds at most")
+        == 1
     )
     assert result.stderr.count("create NOT NULL of country") == 1
     assert "no moment came in 0.5 seconds in which features.user_stats could be locked" in result.stderr

@@ -6545,7 +6545,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. What is inside of a column''s values has a label of its own.';
 
-CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
+CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6658,7 +6658,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         FROM (
             SELECT m.column_name, u.i, CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x,
                    CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[u.i], 0), 1))) ELSE m.summary[u.i] END AS now
-            FROM unnest((pgslo_catalog.crowded_before(expect.definition_id, expect.place, expect.phase))[1:8]) AS c (batch)
+            FROM unnest((expect.crowded)[1:8]) AS c (batch)
             CROSS JOIN mine m
             JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = c.batch
             LEFT JOIN pgslo_catalog.first_profile f
@@ -6752,7 +6752,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';
+COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) IS 'Notes what history foresaw of each number of a batch, and how far off it is; of a crowded day, such days before it count as well.';
 
 CREATE FUNCTION pgslo_catalog.expecting_rules(document jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -9185,6 +9185,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
                a.reach_below, a.reach_above, s.step, m.is_positive,
                CASE
+                   -- As far as a step goes, a quantile is within its bounds.
+                   WHEN k.kind = 'quantile' AND m.step > 0 AND abs(m.summary[k.ordinal] - m.expected[k.ordinal]) <= m.step THEN 0
                    WHEN k.kind = 'quantile' THEN greatest(m.surprise[k.ordinal] / a.reach_above, - m.surprise[k.ordinal] / a.reach_below) * m.spread[k.ordinal]
                    -- An order of magnitude is that of a value.
                    WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
@@ -9241,6 +9243,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
           -- Numbers and times are judged where they are some: not one text that looks like a number.
           AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
+          -- One of a few values may be round, as version 20 is, and then many rows are.
+          AND (k.name NOT IN ('tens', 'hundreds') OR greatest(m.summary[3], m.expected[3]) >= ln(10))
           -- Of a column with one value in each batch: whether there is one, how far it went, and how it is written.
           AND (m.moves = 'one value' OR k.name <> 'steps')
           AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
@@ -13712,9 +13716,9 @@ BEGIN
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
-    crowded := (pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase))[1:2];
+    crowded := pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase);
     turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
-        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded)) END;
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -13888,7 +13892,7 @@ BEGIN
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
-    PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase);
+    PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase, crowded);
 END
 $$;
 
@@ -22432,7 +22436,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, co
 
 REVOKE ALL ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.expecting_rules(document jsonb) FROM PUBLIC;
 

@@ -64,9 +64,9 @@ BEGIN
     ) a
     WHERE p.definition_id = profile_batch.definition.definition_id AND p.column_name = a.column_name AND p.batch = ANY (a.batches) AND NOT p.baseline;
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
-    crowded := (pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase))[1:2];
+    crowded := pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase);
     turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
-        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded)) END;
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
 
     FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
@@ -240,7 +240,7 @@ BEGIN
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.batch = mine.batch;
     END LOOP;
     PERFORM pgslo_catalog.compare_with_earlier(definition.definition_id, batch.name, batch.place);
-    PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase);
+    PERFORM pgslo_catalog.expect(definition.definition_id, batch.name, batch.place, phase, crowded);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profile_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS

@@ -31,7 +31,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.crowded_before(bigint, numeric, numeric) IS
     'Of a batch with far more rows than usual, the earlier batches of which the same is true, newest first; NULL if there are none.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -144,7 +144,7 @@ AS $pgslo$
         FROM (
             SELECT m.column_name, u.i, CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(u.x, 0), 1))) ELSE u.x END AS x,
                    CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[u.i], 0), 1))) ELSE m.summary[u.i] END AS now
-            FROM unnest((pgslo_catalog.crowded_before(expect.definition_id, expect.place, expect.phase))[1:8]) AS c (batch)
+            FROM unnest((expect.crowded)[1:8]) AS c (batch)
             CROSS JOIN mine m
             JOIN pgslo_catalog.profile p ON p.definition_id = expect.definition_id AND p.column_name = m.column_name AND p.batch = c.batch
             LEFT JOIN pgslo_catalog.first_profile f
@@ -237,4 +237,5 @@ AS $pgslo$
     FROM noted a
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.expect(bigint, text, numeric, numeric) IS 'Notes what history foresaw of each number of a batch, and how far off it is.';
+COMMENT ON FUNCTION pgslo_catalog.expect(bigint, text, numeric, numeric, text[]) IS
+    'Notes what history foresaw of each number of a batch, and how far off it is; of a crowded day, such days before it count as well.';

@@ -132,3 +132,33 @@ def test_what_comes_again_and_again_is_tolerated_to_the_end_of_the_scale(session
     """No values on every ninth day or so: after three times that is usual."""
     value = "CASE WHEN k IN (40, 49, 60, 68, 79) THEN NULL ELSE (i * 7919 + k * 104729) % 1000 END"
     assert set(Stream(session, "integer", value, "24").run(0, 80)) == {40, 49, 60}
+
+
+def judged(session: Any, number: str, value: float, expected: float, *, distinct: int) -> str:
+    """The verdict on a column of whole numbers of which one number alone is a surprise, a large one."""
+    Stream(session, "integer", "10 + i % 9").run(0, 23)
+    (ordinal,) = session.values(f"SELECT ordinal FROM pgslo_catalog.summary_kinds() WHERE name = '{number}'")
+    session.run(
+        f"""UPDATE pgslo_catalog.profile SET surprise = ARRAY(SELECT 0 * x FROM unnest(surprise) WITH ORDINALITY AS u (x, i) ORDER BY i), summary[3] = ln({distinct}), expected[3] = ln({distinct})
+            WHERE column_name = 'x' AND batch = '2025-01-24';
+            UPDATE pgslo_catalog.profile SET summary[{ordinal}] = {value}, expected[{ordinal}] = {expected}, spread[{ordinal}] = 1e-9,
+                surprise[{ordinal}] = ({value} - {expected}) / 1e-9
+            WHERE column_name = 'x' AND batch = '2025-01-24'"""
+    )
+    (verdict,) = session.values(
+        """SELECT j.verdict FROM pgslo_catalog.profile p
+           CROSS JOIN LATERAL pgslo_catalog.judge_columns(p.definition_id, p.batch, p.place, false) j
+           WHERE p.column_name = 'x' AND p.batch = '2025-01-24' AND j.column_name = 'x'"""
+    )
+    return verdict
+
+
+@pytest.mark.parametrize(("distinct", "verdict"), [(2, "met"), (9, "met"), (50, "missed")])
+def test_one_of_a_few_values_may_be_round(session, distinct, verdict):
+    """Release 20 is a multiple of ten, and soon most rows have it; amounts that are round are told."""
+    assert judged(session, "tens", 0.6, 0, distinct=distinct) == verdict
+
+
+@pytest.mark.parametrize(("now", "verdict"), [(18, "met"), (19, "missed"), (16, "met"), (15, "missed")])
+def test_a_step_is_within_the_bounds_of_a_quantile(session, now, verdict):
+    assert judged(session, "p95", now, 17, distinct=9) == verdict

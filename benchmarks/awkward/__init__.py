@@ -1,6 +1,6 @@
 """False alarms of learned bounds on ordinary but awkward tables, and whether plain faults are found on them."""
 
-from benchmarks.awkward import changing, mixed, moving, uneven
+from benchmarks.awkward import changing, everyday, mixed, moving, uneven
 
 TABLES = {
     kind.name: kind
@@ -22,5 +22,8 @@ TABLES = {
         mixed.Fiscal,
         mixed.Windows,
         mixed.Gateways,
+        everyday.Stock,
+        everyday.Rides,
+        everyday.Tickets,
     )
 }

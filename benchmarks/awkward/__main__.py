@@ -1,6 +1,6 @@
 """False alarms on ordinary but awkward tables: `python -m benchmarks.awkward [--table NAME] [--seed N]`.
 
-Each of seventeen tables is filled as its jobs would fill it. 60 batches are there before the definition, which sets no threshold, and are learned at
+Each of twenty tables is filled as its jobs would fill it. 60 batches are there before the definition, which sets no threshold, and are learned at
 once. Then 120 batches without a fault are loaded one after another and closed, and nobody answers an alarm. Then come plain faults, each of
 which is corrected, and followed by a good batch. The same seed gives the same tables.
 """

@@ -72,7 +72,6 @@ COMMENT ON TYPE pgslo_catalog.repaired_value IS 'A value that a repair replaced.
 
 CREATE TYPE pgslo_catalog.statement AS (
 	definition text,
-	rows text,
 	event text,
 	operation text,
 	rules text[],
@@ -84,7 +83,6 @@ CREATE TYPE pgslo_catalog.statement AS (
 	tallies text[],
 	sums text[],
 	sums_of text,
-	sample text,
 	batch_of text[],
 	is_sampled boolean,
 	refuses_batches boolean,
@@ -106,7 +104,8 @@ CREATE TYPE pgslo_catalog.statement AS (
 	unmeasured_by text,
 	first_code text,
 	first_message text,
-	presents text[]
+	presents text[],
+	is_removed boolean
 );
 
 COMMENT ON TYPE pgslo_catalog.statement IS 'A statement that wrote to a table, for its trigger function: what to judge and count, what to run next, and what came of it so far.';
@@ -2781,117 +2780,37 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) IS 'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
 
-CREATE FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+CREATE FUNCTION pgslo_catalog.after_row_error(definition text, rule text, refuses boolean, raised text, message text, INOUT step text, INOUT is_planned_again boolean, INOUT shown text, OUT row_key text, OUT error_code text, OUT error_message text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- An observer: whatever happens in it, the write lives.
-    BEGIN
-        IF state.step = 'count' THEN
-            state.first_code := state.error_code;
-            state.first_message := state.error_message;
-        END IF;
-        IF state.error_code IS NOT NULL AND (state.step = 'unknown' OR state.step = 'rows' AND pgslo_catalog.is_transient(state.error_code)) THEN
-            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', state.error_code, state.error_message);
-        ELSIF state.error_code IS NOT NULL OR state.step = 'check' THEN
-            state := pgslo_catalog.count_again(state);
-            RETURN;
-        ELSE
-            IF state.step <> 'count' THEN
-                state.batches := state.counted;
-                state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
-                -- It is not known which of them failed.
-                PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
-                    pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
-            END IF;
-            PERFORM pgslo_catalog.record_measured(state.definition, 'delete', -1, state.columns, state.tallies, state.rules,
-                state.batches, state.mask);
-        END IF;
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
-    END;
-    -- After an UPDATE, what it wrote is still to be counted.
-    IF state.refuses_batches AND state.event = 'DELETE' THEN
-        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
+    IF NOT after_row_error.is_planned_again AND (after_row_error.raised = '42804'
+        OR after_row_error.raised LIKE '42%' AND after_row_error.step <> 'show')
+    THEN
+        -- By plans from before ALTER TABLE, perhaps.
+        PERFORM pgslo_catalog.forget_plans(after_row_error.raised = '42804' AND after_row_error.refuses IS NOT FALSE);
+        step := 'judge';
+        shown := NULL;
+        is_planned_again := true;
+    ELSIF after_row_error.step = 'show' THEN
+        row_key := 'of the row';
+        step := NULL;
+    ELSIF after_row_error.step = 'judge' AND pgslo_catalog.is_of_value(after_row_error.raised) THEN
+        shown := pgslo_catalog.error_excerpt(after_row_error.definition, after_row_error.rule, after_row_error.raised, after_row_error.message);
+        step := 'plan';  -- An error again if it is not the row, but the table that does not fit.
+    ELSIF after_row_error.refuses IS NULL OR pgslo_catalog.must_raise(after_row_error.raised, after_row_error.refuses) THEN
+        step := 'raise';
+    ELSE
+        shown := NULL;
+        error_code := after_row_error.raised;
+        error_message := after_row_error.message;
+        step := NULL;
     END IF;
-    state.step := NULL;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) IS 'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';
-
-CREATE FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF state.step = 'count' AND state.error_code IS NULL THEN
-        IF state.batches IS NULL THEN
-            state.step := NULL;  -- A statement may write no row.
-            RETURN;
-        END IF;
-        state.failed := coalesce(pgslo_catalog.failed(state.batches), '{}');
-    ELSIF state.failed IS NULL THEN
-        IF state.rule = 0 THEN
-            IF state.error_code IS NOT NULL OR state.step = 'check' THEN
-                state := pgslo_catalog.count_again(state);
-                RETURN;
-            END IF;
-            state.batches := state.counted;
-            state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
-        END IF;
-        state := pgslo_catalog.judge_singly(state);
-        IF state.failed IS NULL THEN
-            RETURN;
-        END IF;
-    ELSIF state.step = 'show' THEN
-        PERFORM pgslo_catalog.reject(state.definition, ARRAY[state.rules[state.rule]], state.failed[state.rule],
-            CASE WHEN state.error_code IS NULL THEN state.shown[1] END, CASE WHEN state.error_code IS NULL THEN state.shown[2] END);
-    ELSIF state.step = 'example' AND state.error_code IS NOT NULL THEN
-        -- It is recorded that rows failed; which ones is not.
-        PERFORM pgslo_catalog.warn_unsampled(state.definition, state.rules[state.rule], state.error_code);
-    END IF;
-
-    IF state.step <> 'example' THEN
-        FOR n IN state.rule + 1 .. state.rejecting LOOP
-            IF state.failed[n] > 0 THEN
-                state.step := 'show';
-                state.rule := n;
-                state.query := pgslo_catalog.showing(state.failing, state.rules[n], state.event, state.passes[n]);
-                RETURN;
-            END IF;
-        END LOOP;
-        IF state.is_sampled AND state.step <> 'sample' THEN
-            state.step := 'sample';
-            RETURN;
-        END IF;
-        state := pgslo_catalog.record_written(state);
-        state.step := 'example';
-        state.rule := state.rejecting;
-    END IF;
-    FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
-        IF state.failed[n] > 0 THEN
-            state.rule := n;
-            state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
-                state.batch_of, state.failed[n]);
-            RETURN;
-        END IF;
-    END LOOP;
-    IF state.missed <> '{}' THEN
-        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
-        PERFORM pgslo_catalog.warn_writer(state.definition, ARRAY(
-            SELECT w.name FROM unnest(state.rules, state.failed) AS w (name, failed)
-            WHERE w.failed > 0 AND w.name = ANY (state.missed)));
-    END IF;
-    state.step := NULL;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) IS 'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.after_row_error(definition text, rule text, refuses boolean, raised text, message text, INOUT step text, INOUT is_planned_again boolean, INOUT shown text, OUT row_key text, OUT error_code text, OUT error_message text) IS 'Return what to do after a rule raised an error for a row: judge it again, plan its condition alone, raise the error, or nothing.';
 
 CREATE TABLE pgslo_catalog.definition (
     definition_id bigint NOT NULL,
@@ -5421,23 +5340,19 @@ CREATE FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) R
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    rows text := format('%I AS r', state.rows);
-    is_new boolean := state.rows = 'pgslo_new';
-    number text[] := ARRAY[CASE WHEN is_new THEN 'count(*)' ELSE '-count(*)' END];
-    -- Rows that come are sampled later, once it is known how many there are.
-    sample text := CASE WHEN is_new THEN 'NULL' ELSE state.sample END;
+    rows constant text := 'pgslo_rows AS r';
+    number constant text := CASE WHEN state.is_removed THEN '-count(*)' ELSE 'count(*)' END;
 BEGIN
     IF state.step = 'check' AND state.error_code IS NULL THEN
         state.step := 'apart';
         state.query := pgslo_catalog.counting(
-            format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, NOT is_new),
+            format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, state.is_removed),
             state.batch_of, state.columns, state.presents,
             -- Twice as many: the sums, and the rows for which each of them raises an error.
-            ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n),
-            sample);
+            ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n));
     ELSIF state.step = 'count' THEN
         state.step := 'plain';
-        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums, sample);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums);
     ELSIF state.step = 'plain' AND state.sums_of IS NOT NULL THEN
         -- Over no row, it is an error of the table, not of a row.
         state.step := 'check';
@@ -5451,15 +5366,15 @@ BEGIN
             -- The batch of one of them raises an error. Where they go, it was there before, and may go.
             state.step := 'unknown';
             state.batch_of := pgslo_catalog.unknown_batch();
-            state.unmeasured_by := CASE WHEN is_new THEN state.error_code END;
+            state.unmeasured_by := CASE WHEN NOT state.is_removed THEN state.error_code END;
             PERFORM pgslo_catalog.record_unmeasured(state.definition, NULL, state.error_code, state.error_message);
         ELSE
             state.step := 'rows';
             state.unmeasured_by := state.error_code;
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message)
-            WHERE is_new;
+            WHERE NOT state.is_removed;
         END IF;
-        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, number);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, ARRAY[number]);
     END IF;
 END
 $$;
@@ -5663,15 +5578,14 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) IS 'Count the rows of an unknown batch from the whole table, and record that they fail a rule.';
 
-CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text DEFAULT 'NULL'::text) RETURNS text
+CREATE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured), NULL::text[]
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', NULL)::pgslo_catalog.measured), NULL::text[]
         FROM (
-            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
-                   (%s)::text[] AS sample
+            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies
             FROM %s
             GROUP BY 1
         ) AS b',
@@ -5680,11 +5594,11 @@ BEGIN
         coalesce(array_to_string(counting.presents, ', '),
                  (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
                   FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
-        array_to_string(counting.sums, ', '), counting.sample, counting.rows);
+        array_to_string(counting.sums, ', '), counting.rows);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
+COMMENT ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[]) IS 'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums.';
 
 CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -5693,7 +5607,7 @@ CREATE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], or
 BEGIN
     RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of(%s, %s, b.failed), NULL)::pgslo_catalog.measured),
             NULL::text[]
-        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
+        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_rows AS r WHERE NOT %s GROUP BY 1) AS b',
         counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.ordinal, counting_failures.rules,
         counting_failures.batch_of[1], counting_failures.passes);
 END
@@ -9601,7 +9515,7 @@ BEGIN
         ELSIF state.step = 'rule' AND pgslo_catalog.is_of_value(state.error_code) THEN
             -- Over no row, it is an error of the table, not of a row.
             state.step := 'fit';
-            state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[] FROM pgslo_new AS r WHERE FALSE AND %s',
+            state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[] FROM pgslo_rows AS r WHERE FALSE AND %s',
                 state.passes[state.rule]);
             RETURN;
         ELSIF pgslo_catalog.is_transient(state.error_code) THEN
@@ -11751,10 +11665,10 @@ BEGIN
         WHEN 'fit', 'singly' THEN
             RETURN pgslo_catalog.must_raise(must_stop.error_code, state.rule <= state.refusing);
         WHEN 'rows' THEN
-            RETURN must_stop.error_code = '40001' AND state.rows = 'pgslo_old';
+            RETURN must_stop.error_code = '40001' AND state.is_removed;
         WHEN 'unknown' THEN
             -- Rows that go are an observer's. Rows that come and cannot even be counted are not stored.
-            RETURN must_stop.error_code = '40001' OR state.rows = 'pgslo_new';
+            RETURN must_stop.error_code = '40001' OR NOT state.is_removed;
         ELSE
             RETURN false;
     END CASE;
@@ -12223,6 +12137,78 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) IS 'Return misses that a plan does not know, in words.';
+
+CREATE FUNCTION pgslo_catalog.next_step(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF state.is_removed THEN
+        state := pgslo_catalog.record_removed(state);
+        RETURN;
+    ELSIF state.step = 'count' AND state.error_code IS NULL THEN
+        IF state.batches IS NULL THEN
+            state.step := NULL;  -- A statement may write no row.
+            RETURN;
+        END IF;
+        state.failed := coalesce(pgslo_catalog.failed(state.batches), '{}');
+    ELSIF state.failed IS NULL THEN
+        IF state.rule = 0 THEN
+            IF state.error_code IS NOT NULL OR state.step = 'check' THEN
+                state := pgslo_catalog.count_again(state);
+                RETURN;
+            END IF;
+            state.batches := state.counted;
+            state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
+        END IF;
+        state := pgslo_catalog.judge_singly(state);
+        IF state.failed IS NULL THEN
+            RETURN;
+        END IF;
+    ELSIF state.step = 'show' THEN
+        PERFORM pgslo_catalog.reject(state.definition, ARRAY[state.rules[state.rule]], state.failed[state.rule],
+            CASE WHEN state.error_code IS NULL THEN state.shown[1] END, CASE WHEN state.error_code IS NULL THEN state.shown[2] END);
+    ELSIF state.step = 'example' AND state.error_code IS NOT NULL THEN
+        -- It is recorded that rows failed; which ones is not.
+        PERFORM pgslo_catalog.warn_unsampled(state.definition, state.rules[state.rule], state.error_code);
+    END IF;
+
+    IF state.step <> 'example' THEN
+        FOR n IN state.rule + 1 .. state.rejecting LOOP
+            IF state.failed[n] > 0 THEN
+                state.step := 'show';
+                state.rule := n;
+                state.query := pgslo_catalog.showing(state.failing, state.rules[n], state.event, state.passes[n]);
+                RETURN;
+            END IF;
+        END LOOP;
+        IF state.is_sampled AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
+            state.step := 'sample';
+            RETURN;
+        END IF;
+        state := pgslo_catalog.record_written(state);
+        state.step := 'example';
+        state.rule := state.rejecting;
+    END IF;
+    FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
+        IF state.failed[n] > 0 THEN
+            state.rule := n;
+            state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
+                state.batch_of, state.failed[n]);
+            RETURN;
+        END IF;
+    END LOOP;
+    IF state.missed <> '{}' THEN
+        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
+        PERFORM pgslo_catalog.warn_writer(state.definition, ARRAY(
+            SELECT w.name FROM unnest(state.rules, state.failed) AS w (name, failed)
+            WHERE w.failed > 0 AND w.name = ANY (state.missed)));
+    END IF;
+    state.step := NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.next_step(INOUT state pgslo_catalog.statement) IS 'Judge and record what a query over the rows of a statement returned or raised, and name the next one, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.norm_of(numbers double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -14401,7 +14387,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) IS 'Warn the writer that rows were stored without a record of them, and have them counted by the next tick() where it can; fail the write where that cannot be noted, or where rules refuse batches.';
 
-CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) RETURNS void
+CREATE FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14409,11 +14395,11 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
 BEGIN
     PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
-        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
+        record_measured.tallies, record_measured.rules, record_measured.counted, record_measured.samples, record_measured.mask);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) IS 'Append the rows that a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
+COMMENT ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Append the rows that a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
 
 CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
@@ -14523,6 +14509,58 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) IS 'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';
+
+CREATE FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- An observer: whatever happens in it, the write lives.
+    BEGIN
+        IF state.step = 'count' THEN
+            state.first_code := state.error_code;
+            state.first_message := state.error_message;
+        END IF;
+        IF state.error_code IS NOT NULL AND (state.step = 'unknown' OR state.step = 'rows' AND pgslo_catalog.is_transient(state.error_code)) THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', state.error_code, state.error_message);
+        ELSIF state.step = 'check' OR state.error_code IS NOT NULL AND state.step <> 'sample' THEN
+            state := pgslo_catalog.count_again(state);
+            RETURN;
+        ELSE
+            IF state.step IN ('plain', 'apart', 'rows', 'unknown') THEN
+                state.batches := state.counted;
+                state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
+                -- It is not known which of them failed.
+                PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
+                    pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
+            END IF;
+            IF state.is_sampled AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
+                state.step := 'sample';
+                RETURN;
+            ELSIF state.step = 'sample' AND state.error_code IS NOT NULL THEN
+                -- The sample of their batches still has them, so that nothing may be compared with it.
+                state.samples := NULL;
+                state.tallies := state.tallies || 'unsampled rows'::text;
+                state.batches := pgslo_catalog.unsampled(state.batches, -1);
+            END IF;
+            PERFORM pgslo_catalog.record_measured(state.definition, 'delete', -1, state.columns, state.tallies, state.rules,
+                state.batches, state.samples, state.mask);
+        END IF;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
+    END;
+    -- After an UPDATE, what it wrote is still to be counted.
+    IF state.refuses_batches AND state.event = 'DELETE' THEN
+        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
+    END IF;
+    state.step := NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement) IS 'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) RETURNS void
     LANGUAGE sql
@@ -14870,7 +14908,7 @@ BEGIN
             -- What the batches look like is then known of their other rows alone, which is as good as nothing.
             state.samples := NULL;
             state.tallies := state.tallies || 'unsampled rows'::text;
-            state.batches := pgslo_catalog.unsampled(state.batches);
+            state.batches := pgslo_catalog.unsampled(state.batches, 1);
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message);
         END IF;
         state.missed := pgslo_catalog.record_statement(state.definition, state.operation, state.rules, state.columns,
@@ -15964,8 +16002,7 @@ CREATE FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) RETU
 BEGIN
     -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
     RETURN pgslo_catalog.sample_mask((
-        SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b
-        WHERE cardinality(sample_mask.batches) <= pgslo_catalog.batches_at_once())::bigint);
+        SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b)::bigint);
 END
 $$;
 
@@ -16035,7 +16072,7 @@ BEGIN
     RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[count(pgslo_catalog.record_sample(%L, %L, %s, b.row_key, b.shown))::text]
         FROM (
             SELECT %s AS raw, f.row_key, f.shown
-            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
+            FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
         sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
@@ -16882,7 +16919,7 @@ CREATE FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, p
     AS $$
 BEGIN
     RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[f.shown, f.row_key]
-        FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
+        FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
         showing.failure, showing.rule, showing.operation, showing.passes);
 END
 $$;
@@ -18245,15 +18282,16 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Forgets a definition with its history and its quarantine.';
 
-CREATE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+CREATE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[], sign integer) RETURNS pgslo_catalog.measured[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT array_agg(ROW(b.batch, b.place, b.rows, b.present, b.tallies || b.rows::numeric, b.failed, NULL)::pgslo_catalog.measured ORDER BY b.ordinal)
+    SELECT array_agg(ROW(b.batch, b.place, b.rows, b.present, b.tallies || unsampled.sign * b.rows::numeric, b.failed, NULL)::pgslo_catalog.measured
+        ORDER BY b.ordinal)
     FROM unnest(unsampled.batches) WITH ORDINALITY AS b (batch, place, rows, present, tallies, failed, sample, ordinal)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) IS 'Return batches with one more tally: their rows, none of which were sampled.';
+COMMENT ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[], sign integer) IS 'Return batches with one more tally: their rows, none of which were sampled, with a sign.';
 
 CREATE FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -22240,9 +22278,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.after_row_error(definition text, rule text, refuses boolean, raised text, message text, INOUT step text, INOUT is_planned_again boolean, INOUT shown text, OUT row_key text, OUT error_code text, OUT error_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) FROM PUBLIC;
 
@@ -22392,7 +22428,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.count_segments(definition pgslo_catalog.def
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[], sample text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) FROM PUBLIC;
 
@@ -22800,6 +22836,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) FROM PUBLI
 
 REVOKE ALL ON FUNCTION pgslo_catalog.news_said(definition text, planned text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.next_step(INOUT state pgslo_catalog.statement) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.norm_of(numbers double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) FROM PUBLIC;
@@ -22934,7 +22972,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_break(definition text, rule text, er
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_lost(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.record_measured(definition text, operation text, sign integer, columns text[], tallies text[], rules text[], counted pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text, place numeric, is_worse boolean) FROM PUBLIC;
 
@@ -22943,6 +22981,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_news(parts bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.record_quarantine(definition text, relation regclass, operation text, row_key text, old_row record, row_image record, rules text[], shown text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) FROM PUBLIC;
 
@@ -23190,7 +23230,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.unrecorded_batches(definition pgslo_catalog
 
 REVOKE ALL ON FUNCTION pgslo_catalog.unregister(definition text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[], sign integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) FROM PUBLIC;
 

@@ -97,14 +97,16 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.summed(pgslo_catalog.measured[], integer) IS
     'Return counts by row as one entry for each batch, with a number of sums.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[], sign integer) RETURNS pgslo_catalog.measured[]
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT array_agg(ROW(b.batch, b.place, b.rows, b.present, b.tallies || b.rows::numeric, b.failed, NULL)::pgslo_catalog.measured ORDER BY b.ordinal)
+    SELECT array_agg(ROW(b.batch, b.place, b.rows, b.present, b.tallies || unsampled.sign * b.rows::numeric, b.failed, NULL)::pgslo_catalog.measured
+        ORDER BY b.ordinal)
     FROM unnest(unsampled.batches) WITH ORDINALITY AS b (batch, place, rows, present, tallies, failed, sample, ordinal)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unsampled(pgslo_catalog.measured[]) IS 'Return batches with one more tally: their rows, none of which were sampled.';
+COMMENT ON FUNCTION pgslo_catalog.unsampled(pgslo_catalog.measured[], integer) IS
+    'Return batches with one more tally: their rows, none of which were sampled, with a sign.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_at_once() RETURNS integer
 LANGUAGE plpgsql IMMUTABLE

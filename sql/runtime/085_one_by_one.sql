@@ -1,4 +1,4 @@
--- Queries over the rows of a statement, for triggers that evaluate rules one by one: `r` is a row, pgslo_new the table of them.
+-- Queries over the rows of a statement, for triggers that evaluate rules one by one: `r` is a row, pgslo_rows the table of them.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- batch_of is how to find the batch of a row: expressions for its key over r, and for its name and its place over b.raw.
@@ -13,17 +13,14 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by which every row is of the batch "unknown".';
 
 -- Each query returns what it counts, and texts.
-CREATE OR REPLACE FUNCTION pgslo_catalog.counting(
-    rows text, batch_of text[], columns text[], presents text[], sums text[], sample text DEFAULT 'NULL'
-) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', b.sample)::pgslo_catalog.measured), NULL::text[]
+    RETURN format('SELECT array_agg(ROW(%s, %s, b.rows, b.present, b.tallies, ''{}'', NULL)::pgslo_catalog.measured), NULL::text[]
         FROM (
-            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies,
-                   (%s)::text[] AS sample
+            SELECT %s AS raw, count(*) AS rows, ARRAY[%s]::bigint[] AS present, ARRAY[%s]::numeric[] AS tallies
             FROM %s
             GROUP BY 1
         ) AS b',
@@ -32,11 +29,11 @@ BEGIN
         coalesce(array_to_string(counting.presents, ', '),
                  (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
                   FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
-        array_to_string(counting.sums, ', '), counting.sample, counting.rows);
+        array_to_string(counting.sums, ', '), counting.rows);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text[], text) IS
-    'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums; $1 is the mask of the sample.';
+COMMENT ON FUNCTION pgslo_catalog.counting(text, text[], text[], text[], text[]) IS
+    'Return the query that counts rows by batch, with the values that are not NULL in each column, and sums.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting_failures(passes text, batch_of text[], ordinal integer, rules integer) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -45,7 +42,7 @@ AS $pgslo$
 BEGIN
     RETURN format('SELECT array_agg(ROW(%s, %s, 0, ''{}'', ''{}'', pgslo_catalog.failing_of(%s, %s, b.failed), NULL)::pgslo_catalog.measured),
             NULL::text[]
-        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_new AS r WHERE NOT %s GROUP BY 1) AS b',
+        FROM (SELECT %s AS raw, count(*) AS failed FROM pgslo_rows AS r WHERE NOT %s GROUP BY 1) AS b',
         counting_failures.batch_of[2], counting_failures.batch_of[3], counting_failures.ordinal, counting_failures.rules,
         counting_failures.batch_of[1], counting_failures.passes);
 END
@@ -70,7 +67,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[f.shown, f.row_key]
-        FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
+        FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f WHERE NOT %s LIMIT 1',
         showing.failure, showing.rule, showing.operation, showing.passes);
 END
 $pgslo$;
@@ -87,7 +84,7 @@ BEGIN
     RETURN format('SELECT NULL::pgslo_catalog.measured[], ARRAY[count(pgslo_catalog.record_sample(%L, %L, %s, b.row_key, b.shown))::text]
         FROM (
             SELECT %s AS raw, f.row_key, f.shown
-            FROM pgslo_new AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
+            FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
         sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,

@@ -98,7 +98,7 @@ COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Return 
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(
     definition text, operation text, sign integer, columns text[], tallies text[], rules text[],
-    counted pgslo_catalog.measured[], mask bigint
+    counted pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -107,10 +107,10 @@ DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_measured.definition);
 BEGIN
     PERFORM pgslo_catalog.append_fragments(id, record_measured.operation, record_measured.sign, record_measured.columns,
-        record_measured.tallies, record_measured.rules, record_measured.counted, NULL, record_measured.mask);
+        record_measured.tallies, record_measured.rules, record_measured.counted, record_measured.samples, record_measured.mask);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], bigint) IS
+COMMENT ON FUNCTION pgslo_catalog.record_measured(text, text, integer, text[], text[], text[], pgslo_catalog.measured[], pgslo_catalog.measured[], bigint) IS
     'Append the rows that a statement added to its batches (sign 1; 0 when its rows are counted elsewhere) or removed (-1).';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) RETURNS void

@@ -8,8 +8,7 @@ AS $pgslo$
 BEGIN
     -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
     RETURN pgslo_catalog.sample_mask((
-        SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b
-        WHERE cardinality(sample_mask.batches) <= pgslo_catalog.batches_at_once())::bigint);
+        SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b)::bigint);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_mask(pgslo_catalog.measured[]) IS 'Which rows of a statement that wrote to these batches are sampled.';
@@ -26,10 +25,10 @@ BEGIN
         WHEN 'fit', 'singly' THEN
             RETURN pgslo_catalog.must_raise(must_stop.error_code, state.rule <= state.refusing);
         WHEN 'rows' THEN
-            RETURN must_stop.error_code = '40001' AND state.rows = 'pgslo_old';
+            RETURN must_stop.error_code = '40001' AND state.is_removed;
         WHEN 'unknown' THEN
             -- Rows that go are an observer's. Rows that come and cannot even be counted are not stored.
-            RETURN must_stop.error_code = '40001' OR state.rows = 'pgslo_new';
+            RETURN must_stop.error_code = '40001' OR NOT state.is_removed;
         ELSE
             RETURN false;
     END CASE;
@@ -43,23 +42,19 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    rows text := format('%I AS r', state.rows);
-    is_new boolean := state.rows = 'pgslo_new';
-    number text[] := ARRAY[CASE WHEN is_new THEN 'count(*)' ELSE '-count(*)' END];
-    -- Rows that come are sampled later, once it is known how many there are.
-    sample text := CASE WHEN is_new THEN 'NULL' ELSE state.sample END;
+    rows constant text := 'pgslo_rows AS r';
+    number constant text := CASE WHEN state.is_removed THEN '-count(*)' ELSE 'count(*)' END;
 BEGIN
     IF state.step = 'check' AND state.error_code IS NULL THEN
         state.step := 'apart';
         state.query := pgslo_catalog.counting(
-            format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, NOT is_new),
+            format('%s CROSS JOIN LATERAL (SELECT %s(r.*, %L) OFFSET 0) AS s (sums)', rows, state.sums_of, state.is_removed),
             state.batch_of, state.columns, state.presents,
             -- Twice as many: the sums, and the rows for which each of them raises an error.
-            ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n),
-            sample);
+            ARRAY(SELECT format('sum(s.sums[%s])', n) FROM generate_series(1, 2 * cardinality(state.sums)) AS n ORDER BY n));
     ELSIF state.step = 'count' THEN
         state.step := 'plain';
-        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums, sample);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, state.columns, state.presents, state.sums);
     ELSIF state.step = 'plain' AND state.sums_of IS NOT NULL THEN
         -- Over no row, it is an error of the table, not of a row.
         state.step := 'check';
@@ -73,15 +68,15 @@ BEGIN
             -- The batch of one of them raises an error. Where they go, it was there before, and may go.
             state.step := 'unknown';
             state.batch_of := pgslo_catalog.unknown_batch();
-            state.unmeasured_by := CASE WHEN is_new THEN state.error_code END;
+            state.unmeasured_by := CASE WHEN NOT state.is_removed THEN state.error_code END;
             PERFORM pgslo_catalog.record_unmeasured(state.definition, NULL, state.error_code, state.error_message);
         ELSE
             state.step := 'rows';
             state.unmeasured_by := state.error_code;
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message)
-            WHERE is_new;
+            WHERE NOT state.is_removed;
         END IF;
-        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, number);
+        state.query := pgslo_catalog.counting(rows, state.batch_of, '{}', NULL, ARRAY[number]);
     END IF;
 END
 $pgslo$;
@@ -106,7 +101,7 @@ BEGIN
         ELSIF state.step = 'rule' AND pgslo_catalog.is_of_value(state.error_code) THEN
             -- Over no row, it is an error of the table, not of a row.
             state.step := 'fit';
-            state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[] FROM pgslo_new AS r WHERE FALSE AND %s',
+            state.query := format('SELECT NULL::pgslo_catalog.measured[], NULL::text[] FROM pgslo_rows AS r WHERE FALSE AND %s',
                 state.passes[state.rule]);
             RETURN;
         ELSIF pgslo_catalog.is_transient(state.error_code) THEN
@@ -145,7 +140,7 @@ BEGIN
             -- What the batches look like is then known of their other rows alone, which is as good as nothing.
             state.samples := NULL;
             state.tallies := state.tallies || 'unsampled rows'::text;
-            state.batches := pgslo_catalog.unsampled(state.batches);
+            state.batches := pgslo_catalog.unsampled(state.batches, 1);
             PERFORM pgslo_catalog.record_unmeasured(state.definition, 'learned', state.error_code, state.error_message);
         END IF;
         state.missed := pgslo_catalog.record_statement(state.definition, state.operation, state.rules, state.columns,
@@ -170,12 +165,67 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_written(pgslo_catalog.statement) IS
     'Record what a statement wrote, and refuse it where a rule refuses its batches.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.after_written(INOUT state pgslo_catalog.statement)
+CREATE OR REPLACE FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    IF state.step = 'count' AND state.error_code IS NULL THEN
+    -- An observer: whatever happens in it, the write lives.
+    BEGIN
+        IF state.step = 'count' THEN
+            state.first_code := state.error_code;
+            state.first_message := state.error_message;
+        END IF;
+        IF state.error_code IS NOT NULL AND (state.step = 'unknown' OR state.step = 'rows' AND pgslo_catalog.is_transient(state.error_code)) THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', state.error_code, state.error_message);
+        ELSIF state.step = 'check' OR state.error_code IS NOT NULL AND state.step <> 'sample' THEN
+            state := pgslo_catalog.count_again(state);
+            RETURN;
+        ELSE
+            IF state.step IN ('plain', 'apart', 'rows', 'unknown') THEN
+                state.batches := state.counted;
+                state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
+                -- It is not known which of them failed.
+                PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
+                    pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
+            END IF;
+            IF state.is_sampled AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
+                state.step := 'sample';
+                RETURN;
+            ELSIF state.step = 'sample' AND state.error_code IS NOT NULL THEN
+                -- The sample of their batches still has them, so that nothing may be compared with it.
+                state.samples := NULL;
+                state.tallies := state.tallies || 'unsampled rows'::text;
+                state.batches := pgslo_catalog.unsampled(state.batches, -1);
+            END IF;
+            PERFORM pgslo_catalog.record_measured(state.definition, 'delete', -1, state.columns, state.tallies, state.rules,
+                state.batches, state.samples, state.mask);
+        END IF;
+    EXCEPTION
+        WHEN serialization_failure THEN
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        WHEN OTHERS THEN
+            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
+    END;
+    -- After an UPDATE, what it wrote is still to be counted.
+    IF state.refuses_batches AND state.event = 'DELETE' THEN
+        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
+    END IF;
+    state.step := NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.record_removed(pgslo_catalog.statement) IS
+    'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.next_step(INOUT state pgslo_catalog.statement)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF state.is_removed THEN
+        state := pgslo_catalog.record_removed(state);
+        RETURN;
+    ELSIF state.step = 'count' AND state.error_code IS NULL THEN
         IF state.batches IS NULL THEN
             state.step := NULL;  -- A statement may write no row.
             RETURN;
@@ -211,7 +261,7 @@ BEGIN
                 RETURN;
             END IF;
         END LOOP;
-        IF state.is_sampled AND state.step <> 'sample' THEN
+        IF state.is_sampled AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
             state.step := 'sample';
             RETURN;
         END IF;
@@ -236,48 +286,5 @@ BEGIN
     state.step := NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.after_written(pgslo_catalog.statement) IS
-    'Judge and record what a query over the rows that a statement wrote returned or raised, and name the next one, or NULL.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.after_removed(INOUT state pgslo_catalog.statement)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    -- An observer: whatever happens in it, the write lives.
-    BEGIN
-        IF state.step = 'count' THEN
-            state.first_code := state.error_code;
-            state.first_message := state.error_message;
-        END IF;
-        IF state.error_code IS NOT NULL AND (state.step = 'unknown' OR state.step = 'rows' AND pgslo_catalog.is_transient(state.error_code)) THEN
-            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', state.error_code, state.error_message);
-        ELSIF state.error_code IS NOT NULL OR state.step = 'check' THEN
-            state := pgslo_catalog.count_again(state);
-            RETURN;
-        ELSE
-            IF state.step <> 'count' THEN
-                state.batches := state.counted;
-                state.tallies := CASE WHEN state.step = 'apart' THEN pgslo_catalog.tally_slots(state.tallies) ELSE state.tallies END;
-                -- It is not known which of them failed.
-                PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
-                    pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
-            END IF;
-            PERFORM pgslo_catalog.record_measured(state.definition, 'delete', -1, state.columns, state.tallies, state.rules,
-                state.batches, state.mask);
-        END IF;
-    EXCEPTION
-        WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
-        WHEN OTHERS THEN
-            PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
-    END;
-    -- After an UPDATE, what it wrote is still to be counted.
-    IF state.refuses_batches AND state.event = 'DELETE' THEN
-        PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
-    END IF;
-    state.step := NULL;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.after_removed(pgslo_catalog.statement) IS
-    'Record what a query over the rows that a statement removed returned or raised, and name the next one, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.next_step(pgslo_catalog.statement) IS
+    'Judge and record what a query over the rows of a statement returned or raised, and name the next one, or NULL.';

@@ -1,6 +1,41 @@
 -- What triggers on rows do with a row that does not pass all rules at once, that a repair changed, or where all rows go.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.after_row_error(
+    definition text, rule text, refuses boolean, raised text, message text,
+    INOUT step text, INOUT is_planned_again boolean, INOUT shown text,
+    OUT row_key text, OUT error_code text, OUT error_message text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF NOT after_row_error.is_planned_again AND (after_row_error.raised = '42804'
+        OR after_row_error.raised LIKE '42%' AND after_row_error.step <> 'show')
+    THEN
+        -- By plans from before ALTER TABLE, perhaps.
+        PERFORM pgslo_catalog.forget_plans(after_row_error.raised = '42804' AND after_row_error.refuses IS NOT FALSE);
+        step := 'judge';
+        shown := NULL;
+        is_planned_again := true;
+    ELSIF after_row_error.step = 'show' THEN
+        row_key := 'of the row';
+        step := NULL;
+    ELSIF after_row_error.step = 'judge' AND pgslo_catalog.is_of_value(after_row_error.raised) THEN
+        shown := pgslo_catalog.error_excerpt(after_row_error.definition, after_row_error.rule, after_row_error.raised, after_row_error.message);
+        step := 'plan';  -- An error again if it is not the row, but the table that does not fit.
+    ELSIF after_row_error.refuses IS NULL OR pgslo_catalog.must_raise(after_row_error.raised, after_row_error.refuses) THEN
+        step := 'raise';
+    ELSE
+        shown := NULL;
+        error_code := after_row_error.raised;
+        error_message := after_row_error.message;
+        step := NULL;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.after_row_error(text, text, boolean, text, text, text, boolean, text) IS
+    'Return what to do after a rule raised an error for a row: judge it again, plan its condition alone, raise the error, or nothing.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_quarantined(
     definition text, relation oid, operation text, old_row record, new_row record, judged pgslo_catalog.judged_row[]
 ) RETURNS boolean

@@ -25,14 +25,12 @@ BEGIN
     sent := NEW;
     LOOP  -- Once. A repair that fails leaves the value as the writer sent it: then all but that one again.
         BEGIN
-            rule := 'spend_range';
-            IF (failed IS NULL OR rule <> ALL (failed)) THEN
+            rule := 'spend_range';  IF (failed IS NULL OR rule <> ALL (failed)) THEN
                 old_value := NEW.spend::text;
                 NEW.spend := CASE WHEN NEW.spend = 'NaN' THEN NULL WHEN NEW.spend < 0 THEN 0 WHEN NEW.spend > 100000 THEN 100000 ELSE NEW.spend END;
                 IF NEW.spend::text IS DISTINCT FROM old_value THEN
                     repaired := repaired || ROW(rule, 'spend', old_value, NEW.spend::text)::pgslo_catalog.repaired_value;
-                END IF;
-            END IF;
+                END IF;  END IF;
             IF repaired IS NOT NULL THEN
                 rule := NULL;  row_key := concat('(user_id, feature_date) = (', left(NEW.user_id::text, 100), ', ', left(NEW.feature_date::text, 100), ')');
                 PERFORM pgslo_catalog.record_repairs('features.user_stats', repaired, row_key);
@@ -49,7 +47,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo cdc7d50c51633569 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__repair() IS 'pgslo 21b0285b6ec4613a features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__repair() FROM PUBLIC;
 
 -- create function features__user_stats__failing: evaluates one rule for one row; no cursor is open meanwhile.
@@ -65,7 +63,7 @@ DECLARE
     new ALIAS FOR r;  tg_op ALIAS FOR operation;
     step text := 'judge';  is_planned_again boolean := FALSE;
 BEGIN
-    LOOP
+    WHILE step IS NOT NULL LOOP
         BEGIN
             CASE rule
                 WHEN 'age_range' THEN IF NOT (step = 'plan' OR ((r.age >= 0 AND r.age <= 120) IS NOT FALSE)) THEN
@@ -80,32 +78,23 @@ BEGIN
                     shown := concat_ws(', ', 'clicks = ' || coalesce(left(NEW.clicks::text, 100), 'NULL'));  END IF;
             END CASE;
             IF shown IS NOT NULL THEN
-                step := 'show';
-                row_key := pgslo_catalog.failing_key('features.user_stats', operation,
+                step := 'show';  row_key := pgslo_catalog.failing_key('features.user_stats', operation,
                     rule = ANY (ARRAY['age_range', 'shop_range']::text[]),
                     ARRAY['user_id', 'feature_date']::text[],
                     ARRAY[left(r.user_id::text, 100), left(r.feature_date::text, 100)]);
             END IF;
             RETURN;
         EXCEPTION WHEN OTHERS THEN
-            IF NOT is_planned_again AND (SQLSTATE = '42804' OR SQLSTATE LIKE '42%' AND step <> 'show') THEN
-                PERFORM pgslo_catalog.forget_plans(SQLSTATE = '42804' AND refuses IS NOT FALSE);  -- Those from before ALTER TABLE.
-                step := 'judge';  shown := NULL;  is_planned_again := TRUE;
-            ELSIF step = 'show' THEN
-                row_key := 'of the row';  RETURN;
-            ELSIF step = 'judge' AND pgslo_catalog.is_of_value(SQLSTATE) THEN
-                shown := pgslo_catalog.error_excerpt('features.user_stats', rule, SQLSTATE, SQLERRM);
-                step := 'plan';  -- An error again if it is not the row, but the table that does not fit.
-            ELSIF refuses IS NULL OR pgslo_catalog.must_raise(SQLSTATE, refuses) THEN
+            SELECT e.* INTO step, is_planned_again, shown, row_key, error_code, error_message
+            FROM pgslo_catalog.after_row_error('features.user_stats', rule, refuses, SQLSTATE, SQLERRM, step, is_planned_again, shown) AS e;
+            IF step = 'raise' THEN
                 RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
-            ELSE
-                shown := NULL;  error_code := SQLSTATE;  error_message := SQLERRM;  RETURN;
             END IF;
         END;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo 6c7cceee1c56f138 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo 96c52c576f3dfecd features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; each is evaluated only when it fails.
@@ -175,14 +164,21 @@ ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) FROM PUBLIC;
 
--- create function features__user_stats__statement: evaluates and counts the rows of a statement.
+-- create function features__user_stats__measured: one pass over all rows of a statement counts every rule.
 -- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, age integer, score real, plan text,
 --   shop integer, signed_up_at timestamp with time zone.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__statement(rows text, event text, operation text, OUT state pgslo_catalog.statement)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $pgslo$
+CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
+#variable_conflict use_variable
+DECLARE
+    state pgslo_catalog.statement;
 BEGIN
-    state.definition := 'features.user_stats';
-    state.rows := rows;  state.event := event;  state.operation := operation;  state.step := 'count';  state.rule := 0;
+    IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
+        PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);
+        RETURN NULL;
+    END IF;
+    state.definition := 'features.user_stats';  state.event := TG_OP;  state.operation := lower(TG_OP COLLATE "C");
+    state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'count';  state.rule := 0;
     state.rules := ARRAY['age_range', 'shop_range', 'score_range', 'signed_up_at_range']::text[];
     state.rejecting := 2;  -- The first so many refuse the statement for a row that fails.
     state.refusing := 2;  -- The first so many refuse it for a row, or for the batch that it makes.
@@ -199,27 +195,10 @@ BEGIN
     state.batch_of := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
         $sql$coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity')$sql$];
     state.mask := 0;  state.is_sampled := FALSE;  state.refuses_batches := FALSE;
-    state.sample := $sql$NULL::text[]$sql$;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) IS 'pgslo 02c1b3231d509260 features.user_stats';
-REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__statement(text, text, text) FROM PUBLIC;
-
--- create function features__user_stats__removed: subtracts the removed rows of a statement from their batches.
--- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, age integer, score real, plan text,
---   shop integer, signed_up_at timestamp with time zone.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__removed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
-#variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement := pgslo_gen.features__user_stats__statement('pgslo_old', TG_OP, 'delete');
-BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
-                WHEN 'count' THEN
-                    state.mask := pgslo_catalog.sample_mask((SELECT greatest(max(b.rows), sum(b.rows) / 100)
-                        FROM (SELECT (r.feature_date) AS raw, count(*) AS rows FROM pgslo_old AS r GROUP BY 1) AS b)::bigint);
+                WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
                     INTO state.batches
@@ -231,75 +210,22 @@ BEGIN
                         count(*) FILTER (WHERE NOT ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE)),
                         count(*) FILTER (WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE))]::bigint[] AS failed,
                         NULL::text[] AS sample
-                        FROM pgslo_old AS r GROUP BY 1) AS b;
-                ELSE
-                    EXECUTE state.query INTO state.counted, state.shown USING state.mask;
-            END CASE;
-            state.error_code := NULL;
-        EXCEPTION WHEN OTHERS THEN
-            IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
-            state.error_code := SQLSTATE;  state.error_message := SQLERRM;
-        END;
-        state := pgslo_catalog.after_removed(state);
-    END LOOP;
-    RETURN NULL;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__removed() IS 'pgslo 240e82e17634613e features.user_stats';
-REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__removed() FROM PUBLIC;
-
--- create function features__user_stats__written: one pass over all rows of a statement counts every rule.
--- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, age integer, score real, plan text,
---   shop integer, signed_up_at timestamp with time zone.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
-#variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement := pgslo_gen.features__user_stats__statement('pgslo_new', TG_OP, lower(TG_OP COLLATE "C"));
-BEGIN
-    WHILE state.step IS NOT NULL LOOP
-        BEGIN
-            CASE state.step
-                WHEN 'count' THEN  -- One pass over what the statement wrote.
-                    SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
-                        b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO state.batches
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
-                        ARRAY[]::bigint[] AS present,
-                        ARRAY[]::numeric[] AS tallies,
-                        ARRAY[count(*) FILTER (WHERE NOT ((r.age >= 0 AND r.age <= 120) IS NOT FALSE)),
-                        count(*) FILTER (WHERE NOT ((r.shop > 0 AND r.shop < 1000) IS NOT FALSE)),
-                        count(*) FILTER (WHERE NOT ((r.score >= '0.1'::real AND r.score <= '0.9'::real) IS NOT FALSE)),
-                        count(*) FILTER (WHERE NOT (((r.plan = 'pro')) IS NOT TRUE OR (r.signed_up_at >= '2015-01-01 00:00:00+00') IS NOT FALSE))]::bigint[] AS failed,
-                        NULL::text[] AS sample
-                        FROM pgslo_new AS r GROUP BY 1) AS b;
+                        FROM pgslo_rows AS r GROUP BY 1) AS b;
                 ELSE  -- A row that fails is shown; or a row raises an error, or a rule does not fit the table.
-                    EXECUTE state.query INTO state.counted, state.shown USING state.mask;
+                    EXECUTE state.query INTO state.counted, state.shown;
             END CASE;
             state.error_code := NULL;
         EXCEPTION WHEN OTHERS THEN
             IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
             state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
-        state := pgslo_catalog.after_written(state);
+        state := pgslo_catalog.next_step(state);
     END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__written() IS 'pgslo 14d7af0aa212b28c features.user_stats';
-REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__written() FROM PUBLIC;
-
--- create function features__user_stats__truncated: a table that is emptied has no batches any more.
--- Generated by pgslo from the definition of features.user_stats.
-CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__truncated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
-BEGIN
-    PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);
-    RETURN NULL;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__truncated() IS 'pgslo 003783aadf6977e9 features.user_stats';
-REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__truncated() FROM PUBLIC;
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 343974718fb65437 features.user_stats';
+REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.
 -- Generated by pgslo from the definition of features.user_stats with user_id bigint, feature_date date, score real, plan text, signed_up_at
@@ -368,40 +294,40 @@ COMMENT ON TRIGGER pgslo_300_quarantine_row ON features.user_stats IS 'pgslo db0
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_450_taken_update
 AFTER UPDATE ON features.user_stats
-REFERENCING OLD TABLE AS pgslo_old
-FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__removed();
-COMMENT ON TRIGGER pgslo_450_taken_update ON features.user_stats IS 'pgslo 439cb8fe555d250d features.user_stats';
+REFERENCING OLD TABLE AS pgslo_rows
+FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('removed');
+COMMENT ON TRIGGER pgslo_450_taken_update ON features.user_stats IS 'pgslo e9420532e1690182 features.user_stats';
 
 -- create trigger pgslo_450_taken_delete ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_450_taken_delete
 AFTER DELETE ON features.user_stats
-REFERENCING OLD TABLE AS pgslo_old
-FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__removed();
-COMMENT ON TRIGGER pgslo_450_taken_delete ON features.user_stats IS 'pgslo e3c97222461448e3 features.user_stats';
-
--- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
--- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_500_measure_insert
-AFTER INSERT ON features.user_stats
-REFERENCING NEW TABLE AS pgslo_new
-FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__written();
-COMMENT ON TRIGGER pgslo_500_measure_insert ON features.user_stats IS 'pgslo 8d44cf1e4a02d9e8 features.user_stats';
-
--- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
--- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
-CREATE OR REPLACE TRIGGER pgslo_500_measure_update
-AFTER UPDATE ON features.user_stats
-REFERENCING NEW TABLE AS pgslo_new
-FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__written();
-COMMENT ON TRIGGER pgslo_500_measure_update ON features.user_stats IS 'pgslo 60a73c618d2458c6 features.user_stats';
+REFERENCING OLD TABLE AS pgslo_rows
+FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('removed');
+COMMENT ON TRIGGER pgslo_450_taken_delete ON features.user_stats IS 'pgslo 1b0a252042b29b88 features.user_stats';
 
 -- create trigger pgslo_600_emptied_truncate ON features.user_stats: TRUNCATE fires no other trigger, and has no rows to show.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_600_emptied_truncate
 AFTER TRUNCATE ON features.user_stats
-FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__truncated();
-COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo f85a38dcc897a4e4 features.user_stats';
+FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured();
+COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo b563c9e075389286 features.user_stats';
+
+-- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
+CREATE OR REPLACE TRIGGER pgslo_500_measure_insert
+AFTER INSERT ON features.user_stats
+REFERENCING NEW TABLE AS pgslo_rows
+FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('written');
+COMMENT ON TRIGGER pgslo_500_measure_insert ON features.user_stats IS 'pgslo 56a3f3a86cfd64b8 features.user_stats';
+
+-- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
+CREATE OR REPLACE TRIGGER pgslo_500_measure_update
+AFTER UPDATE ON features.user_stats
+REFERENCING NEW TABLE AS pgslo_rows
+FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('written');
+COMMENT ON TRIGGER pgslo_500_measure_update ON features.user_stats IS 'pgslo 56c1f924e8955399 features.user_stats';
 
 -- create view guarded.user_stats: warns in the reader's session, for the rows and columns that are read.
 -- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:

@@ -428,7 +428,7 @@ class Stranger:
             "CREATE TEMP TABLE definition (name text)",
             "CREATE TEMP TABLE incident (definition text, about text[], resolved_at timestamptz)",
             "CREATE TEMP TABLE pg_class (oid oid, relname text)",
-            "CREATE TEMP TABLE pgslo_new (id int4)",
+            "CREATE TEMP TABLE pgslo_rows (id int4)",
             "CREATE TEMP TABLE fragment (definition_id int8)",
             "CREATE TEMP VIEW pg_cursors AS SELECT 'pgslo_warned'::text AS name, ''::text AS statement",
             "CREATE TYPE pg_temp.measured AS (batch text)",

@@ -108,8 +108,8 @@ STATEMENTS = {
         ("switched off", "trigger pgslo_500_measure_insert ON features.stats"),
     ),
     "edited function": (
-        "CREATE OR REPLACE FUNCTION pgslo_gen.features__stats__written() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-        ("edited", "function features__stats__written"),
+        "CREATE OR REPLACE FUNCTION pgslo_gen.features__stats__measured() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        ("edited", "function features__stats__measured"),
     ),
     "dropped view": ("DROP VIEW guarded.stats_strict", ("missing", "view guarded.stats_strict")),
     "renamed column": ("ALTER TABLE features.stats RENAME country TO land", ("column renamed", "column country")),

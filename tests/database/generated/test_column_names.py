@@ -119,7 +119,8 @@ FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 LEFT JOIN pg_trigger g ON g.tgfoid = p.oid AND NOT g.tgisinternal
 CROSS JOIN LATERAL public.plpgsql_check_function_tb(
     p.oid, coalesce(g.tgrelid, 0)::regclass, fatal_errors => false,
-    newtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_new' ELSE g.tgnewtable END,
+    newtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_new'
+        WHEN g.tgname LIKE 'pgslo_600%' THEN 'pgslo_rows' ELSE g.tgnewtable END,
     oldtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_old' ELSE g.tgoldtable END) c
 WHERE l.lanname = 'plpgsql' AND p.pronamespace = 'pgslo_gen'::regnamespace AND c.level = 'error'
   AND (p.prorettype <> 'trigger'::regtype OR g.oid IS NOT NULL)

@@ -135,8 +135,9 @@ SELECT p.oid::regprocedure::text, g.tgname, c.lineno, c.message, c.query
 FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
 CROSS JOIN LATERAL plpgsql_check_function_tb(
     p.oid, g.tgrelid, fatal_errors => false,
-    -- What notes touched groups asks which event it is for before it looks at one of the two.
-    newtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_new' ELSE g.tgnewtable END,
+    -- What notes touched groups asks which event it is for before it looks at one of the two; so does what counts.
+    newtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_new'
+        WHEN g.tgname LIKE 'pgslo_600%' THEN 'pgslo_rows' ELSE g.tgnewtable END,
     oldtable => CASE WHEN g.tgname LIKE 'pgslo_800%' THEN 'pgslo_old' ELSE g.tgoldtable END) c
 WHERE NOT g.tgisinternal AND g.tgname LIKE 'pgslo%' AND c.level = 'error'
 """

@@ -36,7 +36,7 @@ ORDER BY 1, 2
 HOSTILE_WORDS = st.sampled_from(
     [
         "select", "user", "drop table victim", "'", '"', "''", '""', "$$", "$pgslo$", "$1", "%s", "%I", "{{ x }}", "{% x %}", ";", "--",
-        "/*", "*/", "\\", "\n", "\t", "é", "e\u0301", "数据", "😀", "new", "old", "r", "pgslo_new", "batch", "failed", "x" * 63,
+        "/*", "*/", "\\", "\n", "\t", "é", "e\u0301", "数据", "😀", "new", "old", "r", "pgslo_new", "pgslo_rows", "batch", "failed", "x" * 63,
         "row_key", "TG_OP", "NULL", "true", "1", "(", ")", " ", ".", ",", "::", "::regclass", "pg_sleep(9)", "pg_read_file('/etc/passwd')",
         "(SELECT count(*) FROM victim)", "OR 1=1", "age", ">= 0", "IS NULL", "nextval('s')", "set_config('a','b',false)", "current_user",
         "E'\\''", "U&'\\0027'", "\u202e", "\x00", "|| 'x'", "= ANY(ARRAY[1])", "CASE WHEN true THEN", "END", "lower(", "random()", "note", "AND",

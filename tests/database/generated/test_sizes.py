@@ -22,17 +22,13 @@ ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden"
 GOLDENS = sorted(path.with_suffix(".sql") for path in GOLDEN.rglob("*.yml"))
 #: The functions that triggers on a table's writes call, and those that these call.
-ON_WRITES = re.compile(
-    r"__(quarantine|repair|written|row_written|removed|truncated|failing|statement|sums|judge_row)\("
-)
+ON_WRITES = re.compile(r"__(quarantine|repair|row_written|measured|failing|sums|judge_row)\(")
 WIDEST = 160
 
 LINES_OF_A_TABLE = 130
 LINES_OF_A_RULE = 4
 LINES_OF_FLIGHTS = 800
-#: As measured: by how many lines the longest functions on writes of a golden exceed the goal, and so on.
-TODAY_ABOVE = 56
-TODAY_OF_FLIGHTS = 906
+#: As measured.
 TODAY_TOO_WIDE = {"tests/golden": 235, "sql/templates": 34, "sql/runtime": 198}
 TODAY_CATCHING_TWICE = 4
 
@@ -87,12 +83,10 @@ def _of_flights(connection: psycopg.Connection[Any]) -> int:
     return _lines(show.as_sql(made, ()))
 
 
-@pytest.mark.xfail(strict=True, reason="rows that come and rows that go are counted by a function each")
 def test_functions_on_writes_are_short() -> None:
     assert max(map(_above, GOLDENS)) <= 0
 
 
-@pytest.mark.xfail(strict=True, reason="guarded views of all columns take a third of it")
 def test_a_script_for_the_example_is_short(connection: psycopg.Connection[Any]) -> None:
     assert _of_flights(connection) <= LINES_OF_FLIGHTS
 
@@ -110,9 +104,7 @@ def test_a_function_catches_all_errors_once() -> None:
     assert _catching_twice() == set()
 
 
-def test_nothing_gets_longer(connection: psycopg.Connection[Any]) -> None:
+def test_nothing_gets_longer() -> None:
     wide = {folder: _too_wide(folder) for folder in TODAY_TOO_WIDE}
-    assert max(map(_above, GOLDENS)) <= TODAY_ABOVE
-    assert _of_flights(connection) <= TODAY_OF_FLIGHTS
     assert {folder: lines for folder, lines in wide.items() if lines > TODAY_TOO_WIDE[folder]} == {}
     assert len(_catching_twice()) <= TODAY_CATCHING_TWICE

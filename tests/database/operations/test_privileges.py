@@ -329,13 +329,13 @@ def test_a_stranger_cannot_forge_records_with_a_trigger_of_his_own(
     stranger = role("stranger")
     grant(guarded, "GRANT USAGE ON SCHEMA pgslo_catalog, pgslo_gen TO {}", stranger)
     generated = guarded.execute(
-        "SELECT p.oid::regproc::text, p.prosrc ~ 'pgslo_new' FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype"
+        "SELECT p.oid::regproc::text, p.prosrc ~ 'pgslo_(new|rows)' FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.prorettype = 'trigger'::regtype"
     ).fetchall()
     assert len(generated) >= 3
     session = connect(stranger)
     session.execute("CREATE TEMPORARY TABLE example (id int, flag int)")
     for function, of_statement in generated:
-        each = "REFERENCING NEW TABLE AS pgslo_new FOR EACH STATEMENT" if of_statement else "FOR EACH ROW"
+        each = "REFERENCING NEW TABLE AS pgslo_rows FOR EACH STATEMENT" if of_statement else "FOR EACH ROW"
         with pytest.raises(DENIED, match="permission denied for function"):
             session.execute(
                 f"CREATE TRIGGER forged AFTER INSERT ON example {each} EXECUTE FUNCTION {function}()".encode()
@@ -349,7 +349,7 @@ def test_temporary_tables_do_not_stand_in_for_the_runtimes(
     guarded: Connection, writer: str, reader: str, connect: Connect
 ) -> None:
     session = connect(writer)
-    for name in (*RUNTIME_TABLES, "pgslo_new", "example", "country", "pg_class", "pg_attribute"):
+    for name in (*RUNTIME_TABLES, "pgslo_rows", "example", "country", "pg_class", "pg_attribute"):
         session.execute(f"CREATE TEMPORARY TABLE {name} (LIKE pg_catalog.pg_class)".encode())
     session.execute("SET search_path = pg_temp, pg_catalog")
     with pytest.raises(psycopg.errors.CheckViolation):

@@ -221,11 +221,11 @@ def test_forging_and_deleting_records_is_refused(
         "TRUNCATE pgslo_catalog.quarantine",
         "DELETE FROM pgslo_catalog.incident_event",
         "UPDATE pgslo_catalog.paused_function SET source = 'x'",
-        "CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS pgslo_new FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__stats__written()",
+        "CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS pgslo_rows FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__stats__measured()",
         "CREATE TABLE pgslo.mine (id int)",
         "CREATE FUNCTION pgslo_gen.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "SELECT pgslo_catalog.record_row('features.stats', 'x', 0, 'k', '{}', '{}')",
-        "SELECT pgslo_catalog.silence('features__stats__written')",
+        "SELECT pgslo_catalog.silence('features__stats__measured')",
         # PostgreSQL asks for this right where a planner has it check an expression.
         *(() if function == "planner" else ("SELECT * FROM features.stats",)),
     ):

@@ -51,7 +51,7 @@ NAMES = [
     "--",
     "/*",
     # Names that the generated code uses itself
-    *("r", "b", "n", "new", "other", "target", "pgslo_new", "rules", "rule", "failed", "batches", "batch"),
+    *("r", "b", "n", "new", "other", "target", "pgslo_rows", "rules", "rule", "failed", "batches", "batch"),
     *("row_key", "shown", "notes", "warns", "sent", "raw", "name", "place", "value", "definition"),
 ]
 

@@ -59,6 +59,21 @@ def test_a_batch_with_rows_that_were_not_sampled_has_no_profile(guarded: Any) ->
     assert verdicts["filled"][0] == verdicts["average"][0] == "met"
 
 
+def test_rows_that_leave_unsampled_leave_a_batch_without_a_profile(guarded: Any) -> None:
+    guarded.run("writer", "INSERT INTO features.ex SELECT n, 1, n * 10 FROM generate_series(1, 20) n")
+    guarded.run("installer", FAILING)
+    guarded.run("writer", "DELETE FROM features.ex WHERE id > 15")
+    guarded.run("installer", SAMPLING)
+    guarded.run("operator", "SELECT pgslo.close_batch('features.ex')")
+    assert guarded.run("superuser", "SELECT count(*) FROM pgslo_catalog.profile") == [(0,)]
+    assert guarded.run("installer", "SELECT verdict FROM pgslo.verdict WHERE rule = 'middle'") == [
+        ("unknown",)
+    ]
+    # Their number is known, and which of them failed.
+    counted = "SELECT sum(rows)::int, sum((failures ->> 'a_range')::int)::int FROM pgslo_catalog.fragment"
+    assert guarded.run("superuser", counted) in ([(15, 5)], [(None, None)])
+
+
 def test_a_batch_that_was_sampled_whole_has_a_profile(guarded: Any) -> None:
     guarded.run("writer", "INSERT INTO features.ex SELECT n, 1, 5 FROM generate_series(1, 10) n")
     guarded.run("operator", "SELECT pgslo.close_batch('features.ex')")

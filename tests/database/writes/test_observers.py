@@ -31,7 +31,7 @@ BLOCKS = max(1, CASES // (COLUMNS * TABLES))
 NAMES = (
     "Select", "user", "table", 'a"b', "a'b", "semi;x", "--", "/*", "*/", "$$", "back\\s", " sp ", "%I", "%s", "{{x}}",
     "a.b", "UPPER", "upper", "x" * 63, "数据", "數" * 21, "é", "e\u0301", "😀", "a:b", "#x", "[1]", "null", "true", "1",
-    "failed", "batches", "r", "b", "n", "i", "rows", "row_key", "pgslo_new", "new", "old", "NEW", "tg_op", "tg_relid", "notes", "shown",
+    "failed", "batches", "r", "b", "n", "i", "rows", "row_key", "pgslo_new", "pgslo_rows", "new", "old", "NEW", "tg_op", "tg_relid", "notes", "shown",
     "warns", "missed", "rules", "example", "passes", "batch_name", "batch_place", "rejects", "sent", "old_value", "raw", "violated",
     "value", "count", "raised_key", "sqlerrm", "sqlstate", "found", "ctid_", "pg_catalog", "array_agg", "text",
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
@@ -45,24 +44,25 @@ class _Apart:
 
 
 @dataclass(frozen=True)
-class _Sample:
-    sample: Sql
+class _Emptied:
+    """Stands for a trigger on TRUNCATE."""
 
 
 @dataclass(frozen=True)
-class _Statement:
-    """What both the rows that come and those that go are judged and counted by.
+class _Measured(Header):
+    """What judges and counts both the rows that come and those that go.
 
     Attributes:
+        operation: What it is recorded as that rows came.
         rejecting: How many of the rules reject a row; they come first.
         refusing: How many of them refuse a row or a statement.
         failing: The name of the function that says what of a row violates a rule.
         apart: Nothing where no sum can raise an error for a row.
+        emptied: Nothing where TRUNCATE is not noted.
     """
 
-    source: Sql
-    function: Sql
-    definition: Sql
+    emptied: tuple[_Emptied, ...]
+    operation: Sql
     rules: tuple[Described, ...]
     rule_names: Sql
     rejecting: Sql
@@ -75,18 +75,7 @@ class _Statement:
     batch_of: Sql
     is_sampled: Sql
     refuses_batches: Sql
-    sampled: tuple[_Sample, ...]
-
-
-@dataclass(frozen=True)
-class _Counted(Header):
-    statement: Sql
     count: Sql
-
-
-@dataclass(frozen=True)
-class _Written(_Counted):
-    operation: Sql
     sampling: tuple[profiles.Sampled, ...]
 
 
@@ -106,16 +95,14 @@ def statements(table: TableContext, so_far: Part) -> Part:
     if recounted is not None:
         made.append(recount(table, recounted, columns, so_far.tallies))
     triggers = _Triggers(table, columns, judged, so_far.tallies, profiled=profiled, refuses=refuses)
-    if mode == "bulk":
-        if profiled or judged:
-            made += triggers.statement()
-            if of_row:
-                made += triggers.removed()
-            made += [*triggers.written(updates=of_row or bool(judged)), *triggers.emptied()]
-    elif judged:
+    if mode != "bulk":
         # The total of a stream is counted from the table when a batch closes: a statement has one row.
         triggers = replace(triggers, columns=(), tallies=(), profiled=False)
-        made += [*triggers.statement(), *triggers.written(updates=True)]
+    if judged or (profiled and mode == "bulk"):
+        made += triggers.functions()
+        if mode == "bulk":
+            made += [*(triggers.removed() if of_row else ()), *triggers.emptied()]
+        made += triggers.written(updates=of_row or bool(judged))
     # Whether batches are measured: triggers count them, or the table can be asked.
     is_measured = mode == "bulk" or recounted is not None
     learns = definition.watch and is_measured
@@ -152,19 +139,22 @@ class _Triggers:
         """Rules that reject a row first, then those that refuse what the batch comes to."""
         return tuple(sorted(self.judged, key=lambda rule: (rule.on_breach != "reject", not refuses(rule))))
 
-    def statement(self) -> list[Artifact]:
-        """What the functions on statements judge and count, and the function that computes the sums of one row."""
+    @property
+    def _function(self) -> str:
+        return self.table.function_name("measured")
+
+    def functions(self) -> list[Artifact]:
+        """What judges and counts the rows of a statement, and the function that computes the sums of one row."""
         table, judged = self.table, self._ordered
-        function, failing = table.function_name("statement"), table.function_name("failing")
-        summing = table.function_name("sums")
+        failing, summing = table.function_name("failing"), table.function_name("sums")
         of_rows = described(table, judged, ROW)
         batch = (table.batching.raw_row, table.batching.name, table.batching.place)
-        sample = profiles.sample(table, self.columns, mask=_FIRST) if self.profiled else _NO_SAMPLE
         is_apart = any(one.reads for one in self.tallies)
-        context = _Statement(
-            source=table.source(judged),
-            function=_generated(function),
-            definition=sql.literal(table.definition.name),
+        sampled = profiles.sampled(table, self.columns, mask=_STATE_MASK)
+        context = _Measured(
+            **header(table, self._function, ROW, judged),
+            emptied=(_Emptied(),) if table.writes.mode == "bulk" else (),
+            operation=Sql('lower(TG_OP COLLATE "C")' if table.writes.mode == "bulk" else "'judged'"),
             rules=of_rows,
             rule_names=names(of_rows),
             rejecting=sql.literal(sum(rule.on_breach == "reject" for rule in judged)),
@@ -177,15 +167,25 @@ class _Triggers:
             batch_of=sql.listed((sql.quoted(one) for one in batch), _INDENT),
             is_sampled=sql.literal(self.profiled),
             refuses_batches=sql.literal(self.refuses),
-            sampled=(_Sample(sql.quoted(sample)),),
+            count=counting.count(
+                table,
+                self.columns,
+                self.tallies,
+                _ROWS,
+                judged,
+                sample=_NO_SAMPLE,
+                into=_STATE_BATCHES,
+                names_first=True,
+            ),
+            sampling=(sampled,) if self.profiled else (),
         )
+        reason = "one pass over all rows of a statement judges every rule and measures its batches"
+        if not self.profiled:
+            reason = "one pass over all rows of a statement counts every rule"
         return [
             *((counting.sums(table, summing, self.tallies),) if is_apart else ()),
             table.function(
-                function,
-                sql.render("statement", context),
-                "evaluates and counts the rows of a statement",
-                arguments=Sql("text, text, text"),
+                self._function, sql.render("measured", context), reason, settings=self._settings()
             ),
         ]
 
@@ -202,56 +202,15 @@ class _Triggers:
         )
 
     def written(self, *, updates: bool) -> list[Artifact]:
-        """What a statement adds: one pass judges every rule and measures the batches."""
-        table, function = self.table, self.table.function_name("written")
-        sampled = profiles.sampled(table, self.columns, mask=_STATE_MASK)
-        context = _Written(
-            **self._counted(function, "pgslo_new", sample=_NO_SAMPLE, names_first=True),
-            operation=Sql('lower(TG_OP COLLATE "C")' if table.writes.mode == "bulk" else "'judged'"),
-            sampling=(sampled,) if self.profiled else (),
-        )
-        reason = "one pass over all rows of a statement judges every rule and measures its batches"
-        if not self.profiled:
-            reason = "one pass over all rows of a statement counts every rule"
+        """What a statement adds."""
         events = [(naming.MEASURE_ORDER, "measure", event) for event in ("INSERT", "UPDATE")]
-        return [
-            table.function(function, sql.render("written", context), reason, settings=self._settings()),
-            *self._attached(function, "trigger_statement", events if updates else events[:1]),
-        ]
+        return self._attached("trigger_measure", events if updates else events[:1])
 
     def removed(self) -> list[Artifact]:
-        """The rows that a statement removes, with the rules that they failed."""
-        table, function = self.table, self.table.function_name("removed")
-        sample = profiles.sample(table, self.columns, mask=_STATE_MASK) if self.profiled else _NO_SAMPLE
-        # Before the new rows of an UPDATE are evaluated: a row that it corrects must not count as failing any more.
+        """What a statement takes away, with the rules that the rows failed."""
+        # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
         events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
-        return [
-            table.function(
-                function,
-                sql.render("removed", _Counted(**self._counted(function, "pgslo_old", sample=sample))),
-                "subtracts the removed rows of a statement from their batches",
-                settings=self._settings(),
-            ),
-            *self._attached(function, "trigger_taken", events),
-        ]
-
-    def _counted(self, function: str, rows: str, *, sample: Sql, names_first: bool = False) -> dict[str, Any]:
-        """The fields of :class:`_Counted` about these rows."""
-        table = self.table
-        return {
-            **header(table, function, ROW, self._ordered),
-            "statement": _generated(table.function_name("statement")),
-            "count": counting.count(
-                table,
-                self.columns,
-                self.tallies,
-                Sql(f"{rows} AS r"),
-                self._ordered,
-                sample=sample,
-                into=_STATE_BATCHES,
-                names_first=names_first,
-            ),
-        }
+        return self._attached("trigger_removed", events)
 
     def _settings(self) -> frozenset[Settings]:
         """What the functions need to count the same in every session."""
@@ -261,17 +220,9 @@ class _Triggers:
 
     def emptied(self) -> list[Artifact]:
         """TRUNCATE."""
-        table = self.table
-        function = table.function_name("truncated")
-        text = sql.render("truncated", Header(**header(table, function, ROW, ())))
-        return [
-            table.function(function, text, "a table that is emptied has no batches any more"),
-            *self._attached(function, "trigger_truncate", [(naming.EMPTIED_ORDER, "emptied", "TRUNCATE")]),
-        ]
+        return self._attached("trigger_truncate", [(naming.EMPTIED_ORDER, "emptied", "TRUNCATE")])
 
-    def _attached(
-        self, function: str, template: str, events: Iterable[tuple[int, str, str]]
-    ) -> list[Artifact]:
+    def _attached(self, template: str, events: Iterable[tuple[int, str, str]]) -> list[Artifact]:
         relation = self.table.relation
         own = self.table.name
         return [
@@ -279,7 +230,7 @@ class _Triggers:
                 template,
                 naming.trigger(order, word, event.lower()),
                 event,
-                function,
+                self._function,
                 name,
                 _WHY[template] if name == own else _WHY_PARTITION,
                 apart=name != own,
@@ -292,13 +243,13 @@ class _Triggers:
 _NO_SAMPLE = Sql("NULL::text[]")
 #: Where further lines of a list of constants begin.
 _INDENT = 8
-#: The mask of a sample, as the parameter of a query and as what the triggers know of the statement.
-_FIRST, _STATE_MASK, _STATE_BATCHES = Sql("$1"), Sql("state.mask"), Sql("state.batches")
+#: The mask of the sample and the batches, as the trigger knows them, and the rows that it sees.
+_STATE_MASK, _STATE_BATCHES, _ROWS = Sql("state.mask"), Sql("state.batches"), Sql("pgslo_rows AS r")
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
-    "trigger_statement": "an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event",
-    "trigger_taken": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
+    "trigger_measure": "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event",
+    "trigger_removed": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
     "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
 }
 

@@ -26,7 +26,9 @@ _NO_ARGUMENTS = Sql("")
 #: Templates of the triggers that PostgreSQL clones to partitions.
 _FOR_EACH_ROW = frozenset({"trigger_row", "trigger_after_row"})
 #: Templates of the triggers that see all rows of a statement, in a transition table.
-_FOR_ALL_ROWS = frozenset({"trigger_statement", "trigger_taken", "trigger_changed"})
+_FOR_ALL_ROWS = frozenset(
+    {"trigger_statement", "trigger_measure", "trigger_taken", "trigger_removed", "trigger_changed"}
+)
 #: Objects of a lower number came with PostgreSQL.
 _FIRST_OWN_NUMBER = 16384
 

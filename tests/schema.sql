@@ -731,6 +731,7 @@ BEGIN
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
         PERFORM pgslo_catalog.judge_expected(target);
         PERFORM pgslo_catalog.follow_missed(target);
+        PERFORM pgslo_catalog.tell_nodes(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
         -- What a conversion, a constraint or code of the table raises may hold a value of a row.
@@ -2354,6 +2355,54 @@ $$;
 
 COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
 
+CREATE FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+DECLARE
+    wish text := nullif(current_setting('pgslo.on_read', true), '');
+    -- Each shard asks. One that another node asks for knows no statement: there a warning is not repeated for a second.
+    statement numeric := CASE
+        WHEN current_setting('application_name') LIKE 'citus_internal%' THEN trunc(extract(epoch FROM clock_timestamp()))
+        ELSE extract(epoch FROM statement_timestamp()) END;
+    said text := md5(concat_ws(' ', say_told.definition, say_told.code, say_told.rule, say_told.message));
+    before text[] := string_to_array(current_setting('pgslo.told', true), ' ');
+BEGIN
+    IF say_told.on_read = 'silent' AND wish IS NULL THEN
+        RETURN true;
+    END IF;
+    IF 'refuse' IN (say_told.on_read, wish) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL001',
+            MESSAGE = format('read refused: %s', say_told.message),
+            DETAIL = coalesce(say_told.detail, ''),
+            HINT = coalesce(say_told.hint, ''),
+            SCHEMA = split_part(say_told.definition, '.', 1),
+            TABLE = substr(say_told.definition, strpos(say_told.definition, '.') + 1),
+            COLUMN = coalesce(say_told.column_name, ''),
+            CONSTRAINT = coalesce(say_told.rule, '');
+    END IF;
+    IF before[1] = statement::text AND said = ANY (before) THEN
+        RETURN true;
+    END IF;
+    PERFORM set_config('pgslo.told', array_to_string(
+        CASE WHEN before[1] = statement::text THEN before ELSE ARRAY[statement::text] END || said, ' '), false);
+    RAISE WARNING USING
+        ERRCODE = say_told.code,
+        MESSAGE = say_told.message,
+        DETAIL = coalesce(say_told.detail, ''),
+        HINT = coalesce(say_told.hint, ''),
+        SCHEMA = split_part(say_told.definition, '.', 1),
+        TABLE = substr(say_told.definition, strpos(say_told.definition, '.') + 1),
+        COLUMN = coalesce(say_told.column_name, ''),
+        CONSTRAINT = coalesce(say_told.rule, '');
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) IS 'What a guarded view of a distributed table calls for what is wrong with the rows that are read: true, with a WARNING, or an error. Reads no table.';
+
 CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2853,6 +2902,8 @@ CREATE TABLE pgslo_catalog.definition (
     is_rekeyed boolean DEFAULT false NOT NULL,
     history_batches integer,
     history_span interval,
+    outbox text,
+    told text,
     CONSTRAINT definition_budgeting_is_known CHECK ((budgeting = ANY (ARRAY['occurrences'::text, 'time_slices'::text]))),
     CONSTRAINT definition_keeps_enough_batches CHECK ((history_batches >= 60)),
     CONSTRAINT definition_max_age_is_positive CHECK ((max_age > '00:00:00'::interval)),
@@ -2919,6 +2970,10 @@ COMMENT ON COLUMN pgslo_catalog.definition.is_rekeyed IS 'Whether tick() has sti
 COMMENT ON COLUMN pgslo_catalog.definition.history_batches IS 'How many batches keep their profiles and verdicts; NULL: as many as usual, or history_span decides.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.history_span IS 'How long after its last write a batch keeps its profile and verdicts; NULL: history_batches decides.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.outbox IS 'Table in which triggers of shards note what tick() reads, as pgslo_gen names it; NULL where the table is on one node.';
+
+COMMENT ON COLUMN pgslo_catalog.definition.told IS 'Table on every node with what readers of its guarded views are told, as pgslo_gen names it; NULL where the table is on one node.';
 
 CREATE FUNCTION pgslo_catalog.age(definition pgslo_catalog.definition, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -3835,8 +3890,9 @@ BEGIN
          ORDER BY q.quarantine_id DESC
          LIMIT 1),
         measured.bytes, 0);
-    -- A subscription would stop for good; drift reports a quarantine beyond its bound.
-    IF NEW.total > target.max_bytes AND NOT pgslo_catalog.is_replica() THEN
+    -- A subscription would stop for good, and what was diverted on a shard has nowhere else to go, which no trigger brings here.
+    -- drift reports a quarantine beyond its bound.
+    IF NEW.total > target.max_bytes AND NOT pgslo_catalog.is_replica() AND pg_trigger_depth() > 1 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'configuration_limit_exceeded',
             MESSAGE = format('quarantine of %s is full', target.name),
@@ -6018,6 +6074,60 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
+CREATE FUNCTION pgslo_catalog.drain_outbox(outbox text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    target pgslo_catalog.definition;
+    notes jsonb;
+    note jsonb;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d
+    WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = to_regclass(drain_outbox.outbox);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- What is read is removed in the transaction that takes it over, on every node or on none. Rows that a note is about are
+    -- visible to what counts them later, as they were written by its transaction on its node.
+    EXECUTE format(
+        'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
+         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.noted_at) FROM gone AS g', to_regclass(drain_outbox.outbox))
+    INTO notes;
+    -- However often a batch was written to, it is counted once.
+    INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+    SELECT target.definition_id, b.name, min(b.place::numeric), false
+    FROM jsonb_array_elements(notes) AS n (note) CROSS JOIN LATERAL jsonb_each_text(n.note -> 'told') AS b (name, place)
+    WHERE n.note ->> 'called' = 'batches'
+    GROUP BY b.name
+    ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    IF notes @> '[{"called": "emptied"}]' THEN
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT target.definition_id, k.name, min(k.place), false
+        FROM (
+            SELECT b.name, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.rows <> 0
+            UNION ALL
+            SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = target.definition_id AND f.batch <> ''
+        ) AS k
+        GROUP BY k.name
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    END IF;
+    FOREACH note IN ARRAY ARRAY(SELECT n.note FROM jsonb_array_elements(notes) AS n (note) WHERE n.note ->> 'called' IN ('quarantine', 'repairs'))
+    LOOP
+        IF note ->> 'called' = 'quarantine' THEN
+            PERFORM pgslo_catalog.take_diverted(target, note -> 'told', note ->> 'writer', (note ->> 'noted_at')::timestamptz);
+        ELSE
+            INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
+            SELECT target.definition_id, v.rule, v.column_name, note #>> '{told,key}', v.old_value, v.new_value,
+                   note ->> 'writer', (note ->> 'noted_at')::timestamptz
+            FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, note #> '{told,values}') AS v;
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.drain_outbox(outbox text) IS 'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. Nothing for a table that is no outbox.';
+
 CREATE FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7179,6 +7289,7 @@ CREATE FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, 
 DECLARE
     target pgslo_catalog.definition := follow_parts.definition;
 BEGIN
+    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox)) WHERE target.outbox IS NOT NULL;
     IF target.recount IS NULL THEN
         RETURN;
     END IF;
@@ -7187,9 +7298,12 @@ BEGIN
         WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
     ) THEN
         PERFORM pgslo_catalog.note_parts(target.definition_id);
-        RETURN;
+        IF target.outbox IS NULL THEN
+            RETURN;
+        END IF;
+    ELSE
+        PERFORM pgslo_catalog.compare_parts(target);
     END IF;
-    PERFORM pgslo_catalog.compare_parts(target);
     IF target.is_rekeyed THEN
         PERFORM pgslo_catalog.follow_key(target);
     END IF;
@@ -7199,7 +7313,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count the batches of rows that came or left with a partition or a child of a table.';
+COMMENT ON FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) IS 'Count the batches of rows that came or left with a partition or a child of a table, and those that were noted on shards.';
 
 CREATE FUNCTION pgslo_catalog.follow_stream(definition pgslo_catalog.definition, at_once text, at_most integer) RETURNS boolean
     LANGUAGE plpgsql
@@ -10303,7 +10417,7 @@ BEGIN
             'hit(numeric, text, text[], interval)', 'hit(text, text, text[], interval)', 'hit(date, interval, text, text[], interval)',
             'hit(timestamp, interval, text, text[], interval)', 'hit(timestamptz, interval, text, text[], interval)',
             'healthy_batches(text, text[], timestamptz)', 'readiness(text)', 'ready(text)', 'snapshot_diff(text, text)', 'snapshot_query(text)',
-            'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
+            'say_told(text, text, text, text, text, text, text, text)', 'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
         ('public', 'function', 'EXECUTE', 'pgslo_catalog.', ARRAY[
             'schema_difference(regclass, jsonb)', 'may_see_values(name)', 'may_know_all(name)', 'may_read(oid, name)',
             'may_see_figures(oid, text[], jsonb, name)', 'break_said(pgslo_catalog.rule_break, name)',
@@ -10398,7 +10512,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..7 LOOP
+    FOR step IN 0..8 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -10411,6 +10525,7 @@ BEGIN
                 WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
+                WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -15274,6 +15389,9 @@ BEGIN
             pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
+    IF before.outbox <> coalesce(document ->> 'outbox', '') THEN
+        PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(before.outbox));
+    END IF;
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every,
@@ -15300,6 +15418,7 @@ BEGIN
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
         history_batches = (document ->> 'history_batches')::integer, history_span = (document ->> 'history_span')::interval,
+        outbox = document ->> 'outbox', told = document ->> 'told',
         known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
         readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;
@@ -15464,6 +15583,30 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) IS 'Refuse a write as a check constraint does, for the first of these rules; return where session_replication_role is replica.';
+
+CREATE FUNCTION pgslo_catalog.reject_on_shard(definition text, rule text, failing bigint, promise text, owner text, about text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF reject_on_shard.failing = 0 THEN
+        RETURN;
+    END IF;
+    -- As pgslo_catalog.reject(), which reads tables. Which row it is, a statement on one shard alone could tell.
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('new row for %s violates rule "%s"', reject_on_shard.definition, reject_on_shard.rule),
+        DETAIL = format('%s of the statement on one shard; expected: %s.',
+            CASE reject_on_shard.failing WHEN 1 THEN '1 row' ELSE reject_on_shard.failing || ' rows' END, reject_on_shard.promise),
+        HINT = format('Correct the row, or contact the owner of the rule, %s.', reject_on_shard.owner),
+        SCHEMA = split_part(reject_on_shard.definition, '.', 1),
+        TABLE = substr(reject_on_shard.definition, strpos(reject_on_shard.definition, '.') + 1),
+        COLUMN = reject_on_shard.about,
+        CONSTRAINT = reject_on_shard.rule;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.reject_on_shard(definition text, rule text, failing bigint, promise text, owner text, about text) IS 'Refuse a statement on a shard if rows of it violate a rule. Reads no table, as no node but the coordinator has those of pgslo.';
 
 CREATE FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) RETURNS void
     LANGUAGE plpgsql
@@ -15821,7 +15964,12 @@ BEGIN
                       AND n.rows > 0
                     ORDER BY n.place DESC LIMIT 100
                 ) f
-                WHERE f.written_at >= i.opened_at
+                WHERE f.written_at >= CASE
+                        -- What was noted on shards is counted together, and before any of it opens an incident.
+                        WHEN (resolve_met.definition).outbox IS NOT NULL THEN least(i.opened_at, (
+                            SELECT max(o.written_at) FROM pgslo_catalog.fragment o
+                            WHERE o.definition_id = i.definition_id AND o.batch = i.opened_batch) - interval '10 seconds')
+                        ELSE i.opened_at END
                   AND NOT EXISTS (
                       SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
@@ -15929,6 +16077,24 @@ CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
+
+CREATE FUNCTION pgslo_catalog.row_text(value record) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '3'
+    SET lc_monetary TO 'C'
+    AS $$
+BEGIN
+    -- A row whose columns are all NULL is not NULL itself.
+    RETURN CASE WHEN value IS NOT DISTINCT FROM NULL THEN NULL ELSE concat(value) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.row_text(value record) IS 'Return a row as a text that reads back as it was, whatever the settings of the session.';
 
 CREATE FUNCTION pgslo_catalog.rows_shown(rows numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17548,6 +17714,11 @@ BEGIN
             WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM whole w JOIN listed l USING (who)
                 WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
+            -- Readers of distributed tables read there what they are told, on every node with their own rights.
+            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'relation' AND o.privilege = 'SELECT'
+                AND starts_with(replace(o.object, '"', ''), 'pgslo_gen.told__') THEN false
+            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'schema' AND o.privilege = 'USAGE' AND EXISTS (
+                SELECT FROM pg_class c WHERE c.relnamespace = 'pgslo_gen'::regnamespace AND starts_with(c.relname::text, 'told__')) THEN false
             -- What people call and read is the owner's to give.
             WHEN o.nspname = 'pgslo' THEN false
             ELSE NOT o.is_listed END
@@ -17753,6 +17924,42 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) IS 'Record the counts of batches, and evaluate closed batches whose counts changed, and those that no later count would close.';
 
+CREATE FUNCTION pgslo_catalog.take_diverted(target pgslo_catalog.definition, told jsonb, writer text, noted_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '3'
+    SET lc_monetary TO 'C'
+    AS $_$
+DECLARE
+    rules text[] := ARRAY(SELECT jsonb_array_elements_text(told -> 'rules'));
+    shown text[] := ARRAY(SELECT jsonb_array_elements_text(told -> 'shown'));
+BEGIN
+    BEGIN
+        EXECUTE format('SELECT pgslo_catalog.record_quarantine($1, $2, $3, $4, $5::%1$s, $6::%1$s, $7, $8)', (take_diverted.target).relation)
+        USING (take_diverted.target).name, (take_diverted.target).relation, told ->> 'operation', told ->> 'key',
+            told ->> 'old', told ->> 'new', rules, shown;
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        -- The columns changed since. The row is kept as text, with the columns that the table has now.
+        INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image_text, reasons)
+        SELECT (take_diverted.target).definition_id, (take_diverted.target).relation,
+               pgslo_catalog.columns_of((take_diverted.target).relation), told ->> 'operation', told ->> 'key', told ->> 'new',
+               (SELECT jsonb_agg(jsonb_build_object('rule', n.name, 'promise', '', 'shown', n.shown) ORDER BY n.ordinal)
+                FROM unnest(rules, shown) WITH ORDINALITY AS n (name, shown, ordinal));
+    END;
+    UPDATE pgslo_catalog.quarantine q SET writer = take_diverted.writer, written_at = take_diverted.noted_at
+    WHERE q.quarantine_id = currval(pg_get_serial_sequence('pgslo_catalog.quarantine', 'quarantine_id'));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_diverted(target pgslo_catalog.definition, told jsonb, writer text, noted_at timestamp with time zone) IS 'Put a row into quarantine that a trigger diverted on a shard.';
+
 CREATE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -17879,6 +18086,58 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) IS 'Report the last of some expected batches in a row that did not come, under its own name.';
+
+CREATE FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := tell_nodes.definition;
+    told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
+    kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
+    wanted jsonb;
+    known jsonb;
+BEGIN
+    IF told IS NULL THEN
+        RETURN;
+    END IF;
+    WITH about AS (
+        SELECT '*' AS name
+        UNION
+        SELECT c.name FROM pgslo_catalog.rule r CROSS JOIN unnest(r.columns) AS c (name)
+        WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL
+    ), problem AS MATERIALIZED (
+        SELECT a.name, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, p.by_row
+        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name]) AS p
+    ), concerned AS (
+        -- Rows of the batches, or all rows where no key finds them, or there are too many.
+        SELECT a.name, CASE WHEN pgslo_catalog.are_keys(ARRAY[c.batch], kind) AND c.number <= pgslo_catalog.batches_told() THEN c.batch END AS batch
+        FROM about a
+        CROSS JOIN LATERAL (
+            SELECT n.batch, count(*) OVER () AS number FROM pgslo_catalog.concern(target.name, ARRAY[a.name], NULL) AS n GROUP BY n.batch
+        ) AS c
+    ), line AS (
+        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint
+        FROM problem p JOIN concerned c USING (name) WHERE p.by_row
+        UNION
+        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
+        UNION ALL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo.status_of(target.name)::text, NULL, NULL
+    )
+    SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
+    EXECUTE format(
+        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t),
+                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)', told)
+    INTO known, wanted USING wanted;
+    -- Nearly always nothing changed: a write goes to every node.
+    IF wanted IS DISTINCT FROM known THEN
+        EXECUTE format('DELETE FROM %s', told);
+        EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
+    END IF;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) IS 'Write what readers of a distributed table are told to the table that every node has; nothing for other tables, or if it is there.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -19018,7 +19277,9 @@ CREATE VIEW pgslo_catalog.known_definition WITH (security_barrier='true') AS
     batch_key,
     is_rekeyed,
     history_batches,
-    history_span
+    history_span,
+    outbox,
+    told
    FROM pgslo_catalog.definition d
   WHERE (definition_id = ANY (ARRAY( SELECT k.definition_id
            FROM pgslo_catalog.definition k
@@ -19820,7 +20081,9 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
             d.batch_key,
             d.is_rekeyed,
             d.history_batches,
-            d.history_span
+            d.history_span,
+            d.outbox,
+            d.told
            FROM pgslo_catalog.known_definition d
         ), readable AS MATERIALIZED (
          SELECT k.rule_id
@@ -19985,7 +20248,9 @@ CREATE VIEW pgslo.ml_metric WITH (security_barrier='true') AS
             k.batch_key,
             k.is_rekeyed,
             k.history_batches,
-            k.history_span
+            k.history_span,
+            k.outbox,
+            k.told
            FROM pgslo_catalog.known_definition k
           WHERE ((k.pairs IS NOT NULL) AND pgslo_catalog.may_see_figures((k.relation)::oid, '{}'::text[], k.pairs, CURRENT_USER))
         )
@@ -22448,6 +22713,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definitio
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.drain_outbox(outbox text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
@@ -23032,6 +23299,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.reject_on_shard(definition text, rule text, failing bigint, promise text, owner text, about text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) FROM PUBLIC;
@@ -23055,6 +23324,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.restore_session(before text[], with_locks b
 REVOKE ALL ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.row_text(columns jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.row_text(value record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.rows_shown(rows numeric) FROM PUBLIC;
 
@@ -23178,6 +23449,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definit
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.take_diverted(target pgslo_catalog.definition, told jsonb, writer text, noted_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
@@ -23189,6 +23462,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_guards_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.tend_incidents() FROM PUBLIC;
 

@@ -30,6 +30,12 @@ CROSS JOIN LATERAL pg_catalog.pg_identify_object_as_address(d.classid, d.objid, 
 WHERE NOT EXISTS (SELECT FROM own WHERE own.name = a.object_names[1])
   -- A partition's clone of a trigger goes with the trigger, which is looked at itself.
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE d.classid = 'pg_trigger'::regclass AND g.oid = d.objid AND g.tgparentid <> 0)
+  -- So does the copy that Citus makes for each shard, which has no comment.
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_trigger g
+      JOIN pg_catalog.pg_trigger whole ON whole.tgfoid = g.tgfoid AND starts_with(g.tgname::text, whole.tgname || '_')
+      JOIN made m ON m.class_id = 'pg_trigger'::regclass AND m.object_id = whole.oid
+      WHERE d.classid = 'pg_trigger'::regclass AND g.oid = d.objid)
   -- What pgslo generated outside its schemas, guarded views and triggers, goes before the runtime does.
   AND NOT EXISTS (SELECT FROM made m WHERE m.class_id = d.classid AND m.object_id = d.objid
                                           OR m.class_id = 'pg_class'::regclass AND m.object_id = w.ev_class)

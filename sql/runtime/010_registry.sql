@@ -52,6 +52,9 @@ BEGIN
             pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
+    IF before.outbox <> coalesce(document ->> 'outbox', '') THEN
+        PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(before.outbox));
+    END IF;
     -- Not when pgslo is installed: a dump of an extension brings its own.
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every,
@@ -78,6 +81,7 @@ BEGIN
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
         history_batches = (document ->> 'history_batches')::integer, history_span = (document ->> 'history_span')::interval,
+        outbox = document ->> 'outbox', told = document ->> 'told',
         known_types = CASE WHEN document ? 'types' THEN ARRAY(SELECT jsonb_array_elements_text(document -> 'types')) END,
         readers = ARRAY(SELECT jsonb_array_elements_text(document -> 'readers'))
     WHERE d.definition_id = id;

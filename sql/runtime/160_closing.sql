@@ -258,6 +258,7 @@ BEGIN
         PERFORM pgslo_catalog.follow(target, close_batch.batch, 2147483647);
         PERFORM pgslo_catalog.judge_expected(target);
         PERFORM pgslo_catalog.follow_missed(target);
+        PERFORM pgslo_catalog.tell_nodes(target);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
         PERFORM pgslo_catalog.restore_session(session_before, true);
         -- What a conversion, a constraint or code of the table raises may hold a value of a row.

@@ -101,6 +101,7 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := follow_parts.definition;
 BEGIN
+    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox)) WHERE target.outbox IS NOT NULL;
     IF target.recount IS NULL THEN
         RETURN;
     END IF;
@@ -109,9 +110,12 @@ BEGIN
         WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
     ) THEN
         PERFORM pgslo_catalog.note_parts(target.definition_id);
-        RETURN;
+        IF target.outbox IS NULL THEN
+            RETURN;
+        END IF;
+    ELSE
+        PERFORM pgslo_catalog.compare_parts(target);
     END IF;
-    PERFORM pgslo_catalog.compare_parts(target);
     IF target.is_rekeyed THEN
         PERFORM pgslo_catalog.follow_key(target);
     END IF;
@@ -121,4 +125,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_parts(pgslo_catalog.definition, timestamptz) IS
-    'Count the batches of rows that came or left with a partition or a child of a table.';
+    'Count the batches of rows that came or left with a partition or a child of a table, and those that were noted on shards.';

@@ -26,7 +26,12 @@ BEGIN
                       AND n.rows > 0
                     ORDER BY n.place DESC LIMIT 100
                 ) f
-                WHERE f.written_at >= i.opened_at
+                WHERE f.written_at >= CASE
+                        -- What was noted on shards is counted together, and before any of it opens an incident.
+                        WHEN (resolve_met.definition).outbox IS NOT NULL THEN least(i.opened_at, (
+                            SELECT max(o.written_at) FROM pgslo_catalog.fragment o
+                            WHERE o.definition_id = i.definition_id AND o.batch = i.opened_batch) - interval '10 seconds')
+                        ELSE i.opened_at END
                   AND NOT EXISTS (
                       SELECT FROM pgslo_catalog.rule_break b WHERE b.rule_id = i.rule_id AND b.batch = f.batch)
                 ORDER BY f.place DESC LIMIT 1
@@ -72,7 +77,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..7 LOOP
+    FOR step IN 0..8 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -85,6 +90,7 @@ BEGIN
                 WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
+                WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN

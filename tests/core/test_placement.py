@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from placed import COPIED, HASHED, HEAD, T, by_day, catalog, refused
 
-from pgslo.catalog import Catalog, Citus, Column, Engine, ForeignKey, Index, Placement, Relation
+from pgslo.catalog import Catalog, Citus, Engine, ForeignKey, Placement
 from pgslo.compile import compile_definition, placement
 from pgslo.definition import load
 from pgslo.errors import DefinitionErrors, PlanError
@@ -19,54 +20,6 @@ VERSIONS = {
     "PostgreSQL 14.4 (Cloudberry Database 1.6.0 build 1) on x86_64": "Cloudberry",
     "PostgreSQL 16.4-limitless on x86_64": "Aurora PostgreSQL Limitless Database",
 }
-
-
-def columns(*named: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, kind, kind, "pg_catalog", _CATEGORY[kind]) for name, kind in named)
-
-
-_CATEGORY = {"bigint": "N", "double precision": "N", "date": "D"}
-T = Relation(
-    "feat",
-    "t",
-    "r",
-    columns(
-        ("id", "bigint"),
-        ("day", "date"),
-        ("a", "double precision"),
-        ("r", "bigint"),
-    ),
-    primary_key=("id", "day"),
-    indexes=(Index(("id", "day"), unique=True, whole=True),),
-)
-R = Relation(
-    "feat",
-    "r",
-    "r",
-    columns(("id", "bigint"), ("a", "double precision")),
-    primary_key=("id",),
-    indexes=(Index(("id",), unique=True, whole=True),),
-)
-HASHED = Placement("distributed", "id", 7)
-COPIED = Placement("reference")
-HEAD = "table: feat.t\nowner: sam\n"
-
-
-def catalog(*, version: int = 180000, engine: Engine | None = None, **placed: Placement) -> Catalog:
-    citus = Citus(is_worker=False, tables={("feat", name): one for name, one in placed.items()})
-    return Catalog(
-        version,
-        {("feat", "t"): T, ("feat", "r"): R},
-        engine=engine or Engine(database="f"),
-        citus=citus if placed else None,
-        user="owner",
-    )
-
-
-def refused(text: str, known: Catalog) -> list[str]:
-    with pytest.raises(DefinitionErrors) as caught:
-        compile_definition(load(HEAD + text, path="slos/t.yml"), known)
-    return [error.message for error in caught.value.errors]
 
 
 def accepted(text: str, known: Catalog) -> list[str]:
@@ -129,26 +82,26 @@ def test_a_worker_names_its_coordinator() -> None:
         "row_count: {min: 10}\nbatch: {by: day}",
     ],
 )
-def test_rules_by_trigger_on_a_distributed_or_reference_table(rule: str) -> None:
-    assert refused(rule, catalog(t=HASHED)) == [
-        "feat.t is distributed by id: what triggers record on its nodes does not reach the coordinator"
-    ]
+def test_rules_by_trigger_on_a_reference_table_or_one_that_its_schema_distributes(rule: str) -> None:
     assert refused(rule, catalog(t=COPIED)) == [
         "each node has a copy of feat.t and would evaluate it alone; only rules that are PostgreSQL constraints can be enforced"
+    ]
+    assert refused(rule, catalog(t=Placement("distributed", "", 9))) == [
+        "feat.t is distributed by its schema: what triggers record on its nodes does not reach the coordinator"
     ]
     accepted(rule, catalog(r=HASHED))
 
 
 def test_bounds_that_reject_on_a_distributed_table() -> None:
     for text in (
-        "writes: bulk\ncolumns: {a: [not_null: {at_least: 0.9, reject_below: 0.5}]}",
+        "writes: bulk\nbatch: {by: day}\ncolumns: {a: [not_null: {at_least: 0.9, reject_below: 0.5}]}",
         "writes: bulk\nbatch: {by: day}\ncolumns: {a: [completeness: {min: 0.9, reject_below: 0.5}]}",
     ):
-        (message,) = refused(text, catalog(t=HASHED))
+        (message,) = refused(text, by_day(t=HASHED))
         assert message == (
             "feat.t is distributed: no node knows the whole batch before the next tick; the rule cannot reject"
         )
-        accepted(text, catalog())
+        accepted(text, by_day())
 
 
 def test_assertions_on_a_distributed_table() -> None:
@@ -182,11 +135,11 @@ def test_not_null_is_kept_without_triggers_and_learned_bounds_are_not() -> None:
         kinds = accepted(f"watch: false\n{text}", catalog(t=placed))
         assert "not_null" in kinds
         assert "trigger" not in kinds
-    (message,) = refused(f"writes: bulk\nbatch: {{by: day}}\n{text}", catalog(t=HASHED))
-    assert message == (
-        "feat.t is distributed by id: what triggers record on its nodes does not reach the coordinator"
+    (message,) = refused(f"writes: bulk\nbatch: {{by: day}}\n{text}", catalog(t=COPIED))
+    assert (
+        message == "each node has a copy of feat.t; what its triggers record does not reach the coordinator"
     )
-    made = compile_definition(load(f"{HEAD}watch: false\n{text}", path="t.yml"), catalog(t=HASHED))
+    made = compile_definition(load(f"{HEAD}watch: false\n{text}", path="t.yml"), catalog(t=COPIED))
     assert any("the guarded view fails where a query is sent to one node" in note for note in made.notes)
 
 

@@ -49,6 +49,11 @@ class Placement:
     colocation: int = 0
 
     @property
+    def on_shards(self) -> bool:
+        """Whether the rows are on shards, and a column of theirs says on which."""
+        return self.kind == "distributed" and bool(self.column)
+
+    @property
     def by(self) -> str:
         """How the rows are distributed, for a message."""
         return f" by {self.column}" if self.column else " by its schema"

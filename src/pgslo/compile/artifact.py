@@ -16,6 +16,11 @@ from pgslo.sql import Sql
 #: Table locks, weakest first, as PostgreSQL names them; the empty one locks nothing on a table.
 Lock = Literal["", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
 
+#: How the names of tables begin in which triggers of shards note what tick() counts.
+OUTBOX = "outbox"
+#: And those with what readers on other nodes are told.
+TOLD = "told"
+
 #: The note about a dropped view.
 GRANTS_LOST = "rights that were granted on it by hand are lost with it"
 
@@ -210,7 +215,11 @@ def drop(
         case "table":
             generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
             kept = ("waits for transactions that are noted in it",)
+            # What is noted is taken over first: an outbox is also dropped to be made anew for other shards.
+            noted = names[0].startswith(f"{OUTBOX}__")
+            drained = sql.render("shards/outbox_drained", _Drained(sql.literal(str(generated))))
             return (
+                *((Statement(drained),) if noted else ()),
                 Statement(
                     sql.render("drop", _Drop(Sql("TABLE"), generated)),
                     "ACCESS EXCLUSIVE",
@@ -305,6 +314,11 @@ class _Drop:
 
 
 @dataclass(frozen=True)
+class _Drained:
+    outbox: Sql
+
+
+@dataclass(frozen=True)
 class _Locked:
     table: Sql
 
@@ -318,6 +332,11 @@ class _Assertion:
 @dataclass(frozen=True)
 class _Unregister:
     definition: Sql
+
+
+def is_of_shards(kind: Kind, names: tuple[str, ...]) -> bool:
+    """Whether it is a table that triggers of shards write to, or guarded views of them read: those are replaced first."""
+    return kind == "table" and names[0].startswith((f"{OUTBOX}__", f"{TOLD}__"))
 
 
 def qualified(name: Name) -> Sql:

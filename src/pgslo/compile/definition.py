@@ -11,6 +11,7 @@ from pgslo.compile import placement
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.assertions.triggers import assertions
 from pgslo.compile.batches.measures import rules_over_batches
+from pgslo.compile.batches.outboxes import outbox_table
 from pgslo.compile.batches.triggers import statements
 from pgslo.compile.batches.unjudged import unjudged
 from pgslo.compile.choice import Choice
@@ -26,7 +27,7 @@ from pgslo.compile.rows.repairs import repairs
 from pgslo.compile.rows.triggers import row_triggers
 from pgslo.compile.table import keys, reading
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.views import guarded
+from pgslo.compile.views import guarded, shards
 from pgslo.definition.rules import Definition
 from pgslo.errors import DefinitionError, Problems
 
@@ -70,11 +71,11 @@ def guarded_views(table: TableContext, so_far: Part) -> Part:
         frozenset(name for told in so_far.rules if told[key] == value for name in told["columns"])
         for key, value in (("kind", "learned"), ("scope", "assertion"))
     )
-    return Part(
-        artifacts=guarded.artifacts(
-            table.definition, table.catalog, table.relation, table.key, table.batching, learned, asserted
-        )
+    made = guarded.artifacts(
+        table.definition, table.catalog, table.relation, table.key, table.batching, learned, asserted
     )
+    told = {"told": shards.told_name(table.definition)} if table.shards is not None else {}
+    return Part(artifacts=made, registered=told)
 
 
 #: The passes that choose how rules are enforced and, where none of them finds an error, those that make what does it.
@@ -87,6 +88,7 @@ MAKING: tuple[Makes, ...] = (
     row_triggers,
     statements,
     unjudged,
+    outbox_table,
     notes,
     pair,
     guarded_views,

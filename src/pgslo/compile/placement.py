@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pgslo import sql
 from pgslo.catalog import Catalog, Citus, Engine, Name, Placement
+from pgslo.compile import shards
 from pgslo.compile.artifact import Artifact
 from pgslo.compile.choice import Choice
 from pgslo.compile.table import reading
@@ -21,8 +22,6 @@ _REFUSED = (
     ("-limitless", "Aurora PostgreSQL Limitless Database", "It has no triggers."),
 )
 _SUPPORTED = "docs/explanation/where-it-runs.md lists the engines"
-#: Mechanisms that put no trigger on the table.
-_WITHOUT_TRIGGER = ("native", "on read")
 
 
 def refused_version(version: str) -> DatabaseError | None:
@@ -69,7 +68,10 @@ def check(definition: Definition, catalog: Catalog, choices: Iterable[Choice]) -
     if placed is not None and placed.kind == "managed":
         yield _managed(definition)
         return
-    for choice in choices:
+    chosen = tuple(choices)
+    if placed is not None and placed.on_shards and shards.needed(definition, chosen):
+        yield from shards.check_table(definition, catalog, placed)
+    for choice in chosen:
         error = _rule_error(choice, definition, placed) if placed else None
         if error is not None:
             yield error
@@ -83,7 +85,7 @@ def check_assertions(definition: Definition, catalog: Catalog) -> Iterator[Catal
         if asserted.by_index:
             continue
         if placed is not None and placed.kind == "distributed":
-            yield _ungrouped(asserted, definition, placed)
+            yield shards.ungrouped(asserted, definition, placed)
         elif catalog.engine.is_yugabyte:
             yield CatalogError(
                 "YugabyteDB has no triggers that wait for the end of a transaction, which assertions need",
@@ -98,7 +100,7 @@ def check_triggers(
     tables = dict.fromkeys(one.relation for one in artifacts if one.kind == "trigger" and one.relation)
     for name in tables:
         placed = catalog.placement(name)
-        if placed is not None:
+        if placed is not None and not placed.on_shards:
             yield CatalogError(
                 _unrecorded(".".join(name), placed),
                 detail="Batches and learned bounds need such records.",
@@ -110,8 +112,15 @@ def check_triggers(
 def notes(definition: Definition, catalog: Catalog) -> tuple[str, ...]:
     """Return what the author should know of a table that can be guarded in part."""
     name: Name = (definition.schema_name, definition.table_name)
-    if catalog.placement(name) is None:
+    placed = catalog.placement(name)
+    if placed is None:
         return ()
+    if placed.on_shards:
+        rights = f"USAGE on schema {definition.schema_name} and SELECT on {definition.name}"
+        return (
+            f"{definition.name} is distributed{placed.by}: rows are counted and judged by tick()",
+            f"readers of guarded views need {rights}, because Citus reads shards with the rights of the reader",
+        )
     note = (
         f"{definition.name} is on the nodes of a Citus cluster: the guarded view fails where a query is sent to one node, as"
         " pgslo's tables are on the coordinator alone"
@@ -159,7 +168,9 @@ def _rule_error(choice: Choice, definition: Definition, placed: Placement) -> Ca
             f"a unique rule of a distributed table needs its distribution column, {placed.column}",
             location=rule.location,
         )
-    if unique or (choice.mechanism in _WITHOUT_TRIGGER and not isinstance(rule, rules.Assertion)):
+    if placed.on_shards:
+        return None if unique else shards.check_rule(choice, definition, placed)
+    if unique or (choice.mechanism in shards.WITHOUT_TRIGGER and not isinstance(rule, rules.Assertion)):
         return None
     if placed.kind == "reference":
         return CatalogError(
@@ -167,7 +178,7 @@ def _rule_error(choice: Choice, definition: Definition, placed: Placement) -> Ca
             location=rule.location,
         )
     if isinstance(rule, rules.Assertion):
-        return _ungrouped(rule, definition, placed)
+        return shards.ungrouped(rule, definition, placed)
     if any(bound is not None for bound in bounds.rejects(rule)):
         return CatalogError(
             f"{table} is distributed: no node knows the whole batch before the next tick; the rule cannot reject",
@@ -177,13 +188,6 @@ def _rule_error(choice: Choice, definition: Definition, placed: Placement) -> Ca
     return CatalogError(
         _unrecorded(table, placed),
         hint="only rules that are PostgreSQL constraints can be kept there: not_null, unique and references that reject",
-        location=rule.location,
-    )
-
-
-def _ungrouped(rule: rules.Assertion, definition: Definition, placed: Placement) -> CatalogError:
-    return CatalogError(
-        f"rows of a group may be on several nodes; {definition.name} is distributed{placed.by}",
         location=rule.location,
     )
 

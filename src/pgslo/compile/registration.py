@@ -50,6 +50,8 @@ _FIELDS = (
     "batch_is_of_row",
     "recount",
     "judge",
+    "outbox",
+    "told",
     "batch_column",
     "place_is_number",
     "sensitivity",

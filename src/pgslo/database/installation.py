@@ -250,6 +250,7 @@ def _prepare(conn: Connection, *, lock: int = LOCK_TIMEOUT, statement: int = STA
     conn.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     conn.execute(f"SET LOCAL lock_timeout = {lock}".encode())
     conn.execute(f"SET LOCAL statement_timeout = {statement}".encode())
+    conn.execute(query("citus_settings"))
 
 
 def _patiently(

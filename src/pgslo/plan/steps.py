@@ -9,7 +9,7 @@ from typing import Literal
 from pgslo import naming, sql
 from pgslo.catalog import Catalog, Installed, Name
 from pgslo.compile import Artifact, Choice, Compiled, Statement, drop
-from pgslo.compile.artifact import GRANTS_LOST
+from pgslo.compile.artifact import GRANTS_LOST, is_of_shards
 from pgslo.compile.views import grants
 from pgslo.errors import PlanError
 from pgslo.plan import state, views
@@ -128,7 +128,7 @@ def make(compiled: Sequence[Compiled], catalog: Catalog, *, runtime_scripts: tup
         and not (views.is_aside(one) and one.dependants)
     ]
     # Triggers of a renamed table, and views, are pointed elsewhere before the functions they called go.
-    last = [one for one in orphans if one.kind == "function"]
+    last = [one for one in orphans if one.kind == "function" or is_of_shards(one.kind, one.names)]
 
     steps = [*_revocations(compiled, catalog), *(_renaming(old, new) for old, new in renamed.items())]
     steps += [_removal(one, catalog) for one in sorted(orphans, key=_leaving) if one not in last]

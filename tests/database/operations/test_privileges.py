@@ -246,6 +246,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.read_hit(anyelement,timestamp without time zone,text,text[],text,interval)",
         "pgslo.readiness(text)",
         "pgslo.ready(text)",
+        "pgslo.say_told(text,text,text,text,text,text,text,text)",
         "pgslo.snapshot_diff(text,text)",
         "pgslo.snapshot_query(text)",
         "pgslo.status_of(text)",

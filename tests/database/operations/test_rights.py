@@ -45,6 +45,7 @@ EVERYBODY = {
     "read",
     "read_any",
     "read_hit",
+    "say_told",
     "told_by_rows",
     "unhealthy",
     "status_of",

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.batches import counting, profiles
+from pgslo.compile.batches import counting, outboxes, profiles
 from pgslo.compile.batches.profiles import Watched
 from pgslo.compile.batches.recounting import recount
 from pgslo.compile.part import Part, Tally
@@ -15,6 +15,7 @@ from pgslo.compile.rows.described import Described, Header, described, header, n
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import ROW
 from pgslo.definition import rules
+from pgslo.definition.rules import Definition
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
@@ -94,6 +95,11 @@ def statements(table: TableContext, so_far: Part) -> Part:
     recounted = table.function_name("recount") if of_row and is_counted else None
     if recounted is not None:
         made.append(recount(table, recounted, columns, so_far.tallies))
+    if table.shards is not None:
+        # Nothing of a batch is known on one node: it is counted from the table, on the coordinator.
+        counts = profiled or any(rule.on_breach != "reject" for rule in judged)
+        made += outboxes.statements(table, judged, counts=counts)
+        return _measured(definition, columns, made, of_row=of_row, recounted=recounted, is_measured=True)
     triggers = _Triggers(table, columns, judged, so_far.tallies, profiled=profiled, refuses=refuses)
     if mode != "bulk":
         # The total of a stream is counted from the table when a batch closes: a statement has one row.
@@ -105,6 +111,18 @@ def statements(table: TableContext, so_far: Part) -> Part:
         made += triggers.written(updates=of_row or bool(judged))
     # Whether batches are measured: triggers count them, or the table can be asked.
     is_measured = mode == "bulk" or recounted is not None
+    return _measured(definition, columns, made, of_row=of_row, recounted=recounted, is_measured=is_measured)
+
+
+def _measured(
+    definition: Definition,
+    columns: tuple[Watched, ...],
+    made: list[Artifact],
+    *,
+    of_row: bool,
+    recounted: str | None,
+    is_measured: bool,
+) -> Part:
     learns = definition.watch and is_measured
     return Part(
         artifacts=tuple(made),

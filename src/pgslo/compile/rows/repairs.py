@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pgslo import naming, sql
 from pgslo.catalog import Column
@@ -11,6 +12,7 @@ from pgslo.compile.part import Part
 from pgslo.compile.rows import kinds
 from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import session_settings, texts
+from pgslo.compile.table import outbox
 from pgslo.compile.table.column_types import check_stored
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW
@@ -28,6 +30,18 @@ class _Repairs:
     function: Sql
     guards: tuple[Sql, ...]
     definition: Sql
+    row_key: Sql
+    variables: tuple[Sql, ...]
+    repairs: tuple[Sql, ...]
+
+
+@dataclass(frozen=True)
+class _ShardRepairs:
+    source: Sql
+    function: Sql
+    guards: tuple[Sql, ...]
+    outbox: Sql
+    key: Sql
     row_key: Sql
     variables: tuple[Sql, ...]
     repairs: tuple[Sql, ...]
@@ -71,20 +85,29 @@ def _artifacts(table: TableContext, repairs: tuple[rules.Rule, ...]) -> tuple[Ar
     relation = table.relation
     name = naming.fit(relation.schema, relation.name, "repair")
     made = tuple(_repair(table, rule) for rule in repairs)
-    context = _Repairs(
-        source=table.source(repairs),
-        function=sql.identifier(naming.GENERATED_SCHEMA, name),
-        guards=table.guards(relation, returns=NEW),
-        definition=sql.literal(table.definition.name),
-        row_key=row_key(table, NEW),
-        variables=tuple(dict.fromkeys(one.kept.variable for one in made)),
-        repairs=tuple(Sql(f"            {sql.render('rules/repair', one)}") for one in made),
-    )
+    common: dict[str, Any] = {
+        "source": table.source(repairs),
+        "function": sql.identifier(naming.GENERATED_SCHEMA, name),
+        "row_key": row_key(table, NEW),
+        "variables": tuple(dict.fromkeys(one.kept.variable for one in made)),
+        "repairs": tuple(Sql(f"            {sql.render('rules/repair', one)}") for one in made),
+    }
+    if table.shards is not None:
+        queued = outbox.qualified(table)
+        of_shard = _ShardRepairs(**common, guards=outbox.guards(table), outbox=queued, key=outbox.key(table))
+        text = sql.render("shards/shard_repair", of_shard)
+    else:
+        of_table = _Repairs(
+            **common,
+            guards=table.guards(relation, returns=NEW),
+            definition=sql.literal(table.definition.name),
+        )
+        text = sql.render("write_repair", of_table)
     trigger = naming.trigger(naming.REPAIR_ORDER, "repair", "row")
     return (
         table.function(
             name,
-            sql.render("write_repair", context),
+            text,
             "repairs values before they are evaluated; keeps the originals",
             settings=session_settings.needed(repairs, relation),
         ),
@@ -109,6 +132,12 @@ def _repair(table: TableContext, rule: rules.Rule) -> _Repair:
             location=rule.location,
         )
     check_stored(column, rule.location)
+    if table.shards is not None and column.name == table.shards.column:
+        raise CatalogError(
+            f'column "{column.name}" says which shard a row belongs to, and no trigger can change that',
+            hint="use on_breach: reject or quarantine",
+            location=rule.location,
+        )
     if column.name in table.relation.partition_key:
         raise CatalogError(
             f'column "{column.name}" says which {"chunk" if table.relation.is_hypertable else "partition"} a row belongs to,'

@@ -17,8 +17,10 @@ from pgslo.compile.rows.described import (
     failing,
     header,
     names,
+    row_key,
     with_breach,
 )
+from pgslo.compile.table import outbox
 from pgslo.compile.table.context import TableContext
 from pgslo.compile.table.subject import NEW
 from pgslo.definition import rules
@@ -64,6 +66,28 @@ class _RowWritten(_Judging):
 
 
 @dataclass(frozen=True)
+class _Diverting:
+    """A rule that diverts rows, as a function on a shard prints it; it is new if an UPDATE changes what the rule reads."""
+
+    name: Sql
+    passes: Sql
+    shown: Sql
+    is_changed: Sql
+
+
+@dataclass(frozen=True)
+class _ShardQuarantine:
+    source: Sql
+    function: Sql
+    outbox: Sql
+    key: Sql
+    guards: tuple[Sql, ...]
+    passes: Sql
+    rules: tuple[_Diverting, ...]
+    row_key: Sql
+
+
+@dataclass(frozen=True)
 class _Schema:
     source: Sql
     function: Sql
@@ -105,15 +129,11 @@ def _artifacts(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifa
 
 def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[Artifact]:
     function = table.function_name("quarantine")
-    context = _Judging(
-        **header(table, function, NEW, diverting, returns=NEW),
-        **_judging(table, diverting, refuses=_ALWAYS),
-        passed=NEW,
-    )
+    text = _on_shard(table, function, diverting) if table.shards else _diverting(table, function, diverting)
     return [
         table.function(
             function,
-            sql.render("quarantine", context),
+            text,
             "all quarantining rules in one condition; each is evaluated only when it fails",
             settings=table.settings(diverting),
         ),
@@ -126,6 +146,43 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
             "a BEFORE ROW trigger; PostgreSQL clones it to every partition",
         ),
     ]
+
+
+def _diverting(table: TableContext, function: str, diverting: tuple[rules.Rule, ...]) -> Sql:
+    context = _Judging(
+        **header(table, function, NEW, diverting, returns=NEW),
+        **_judging(table, diverting, refuses=_ALWAYS),
+        passed=NEW,
+    )
+    return sql.render("quarantine", context)
+
+
+def _on_shard(table: TableContext, function: str, diverting: tuple[rules.Rule, ...]) -> Sql:
+    """The same on the node of a shard, where a block that catches errors would end the session of some writers."""
+    told = described(table, diverting, NEW)
+    context = _ShardQuarantine(
+        source=table.source(diverting),
+        function=sql.identifier(naming.GENERATED_SCHEMA, function),
+        outbox=outbox.qualified(table),
+        key=outbox.key(table),
+        guards=outbox.guards(table),
+        passes=sql.join(" AND ", (one.passes for one in told)),
+        rules=tuple(
+            _Diverting(one.name, one.passes, one.shown, _is_changed(rule))
+            for rule, one in zip(diverting, told, strict=True)
+        ),
+        row_key=row_key(table, NEW),
+    )
+    return sql.render("shards/shard_quarantine", context)
+
+
+def _is_changed(rule: rules.Rule) -> Sql:
+    """Whether an UPDATE changes a column that the rule reads; one that names no column may be about any."""
+    old, new = (
+        sql.join(", ", (Sql(f"{row}.{sql.identifier(name)}") for name in rule.reads))
+        for row in ("OLD", "NEW")
+    )
+    return Sql(f"record_image_ne(ROW({old}), ROW({new}))") if rule.reads else _ALWAYS
 
 
 def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pgslo import naming, sql
-from pgslo.catalog import Catalog, Name, Relation
+from pgslo.catalog import Catalog, Name, Placement, Relation
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
@@ -115,6 +115,12 @@ class TableContext:
     def name(self) -> Name:
         """The table's schema and name."""
         return self.subject.name
+
+    @property
+    def shards(self) -> Placement | None:
+        """Where Citus keeps the rows of the table, if it distributes them by a column."""
+        placed = self.catalog.placement(self.name)
+        return placed if placed is not None and placed.on_shards else None
 
     @property
     def qualified(self) -> Sql:

@@ -14,6 +14,7 @@ from pgslo.compile.table.batching import Batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.views import comments
 from pgslo.compile.views.columns import NO_WINDOW, Columns, array, laid_out
+from pgslo.compile.views.shards import ShardViews, told_table
 from pgslo.definition import names, wording
 from pgslo.definition.rules import Definition, Task
 from pgslo.errors import CatalogError
@@ -99,12 +100,13 @@ def artifacts(
     """
     compiler = _ViewCompiler(definition, catalog, relation, key, batching, watched, asserted)
     views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.healthy(), *compiler.tasks()]
+    told = (told_table(definition, batching),) if compiler.shards is not None else ()
     called = [view.identity for view in views]
     for view in views:
         if called.count(view.identity) > 1:
             raise CatalogError(f"two views would be called {view.identity}", location=definition.location)
     schemas = sorted({view.names[0] for view in views if compiler.makes_schema(view)})
-    return (*(compiler.schema(name) for name in schemas), *views)
+    return (*(compiler.schema(name) for name in schemas), *told, *views)
 
 
 class _ViewCompiler:
@@ -130,6 +132,9 @@ class _ViewCompiler:
         self.told_by = batching.by.columns if batching.by is not None and batching.by_value else ()
         self.dated = batching.dated
         self.options = self._options()
+        placed = catalog.placement((relation.schema, relation.name))
+        on_shards = placed is not None and placed.on_shards
+        self.shards = ShardViews(definition, batching) if on_shards else None
         self.source = Sql(f"the definition of {wording.one_line(definition.name)}")
         for role in definition.readers:
             if role not in catalog.roles:
@@ -167,7 +172,8 @@ class _ViewCompiler:
         )
 
     def status(self) -> Artifact:
-        own = sql.render("status_column", _Status(sql.literal(self.definition.name)))
+        of_table = _Status(sql.literal(self.definition.name))
+        own = self.shards.status() if self.shards else sql.render("status_column", of_table)
         on_read = "refuse" if self.definition.on_read == "refuse" else "silent"
         return self._view(
             self._name("_status"),
@@ -178,8 +184,8 @@ class _ViewCompiler:
         )
 
     def healthy(self) -> Iterable[Artifact]:
-        """The view of rows of healthy batches, where rows name their batch."""
-        if self.columns.batch is not None:
+        """The view of rows of healthy batches, where rows name their batch, and are on one node."""
+        if self.columns.batch is not None and self.shards is None:
             yield self._healthy(
                 self._name("_healthy"),
                 self.columns.names,
@@ -291,6 +297,10 @@ class _ViewCompiler:
         task: str = "",
     ) -> Artifact:
         """A guarded view of columns of the table, and of its own."""
+        how = "status" if own else on_read
+        if self.shards is not None:
+            create = self._on_shards(self.shards, name, columns, on_read, own)
+            return self._artifact(name, (*columns, *own), create, reason, how, task)
         wide = sum(self.columns.is_guarded(one) for one in columns) >= _WIDE
         whole = self.columns.guard(self.columns.whole, on_read, within, wide=wide)
         guarded = (self.columns.guarded(one, on_read, within, wide=wide) for one in columns)
@@ -309,8 +319,25 @@ class _ViewCompiler:
             rows=sql.render("guarded_rows", whole),
         )
         create = sql.render("wide_view" if wide else "guarded_view", context)
-        how = "status" if own else on_read
         return self._artifact(name, (*columns, *own), create, reason, how, task)
+
+    def _on_shards(
+        self,
+        shards: ShardViews,
+        name: tuple[str, str],
+        columns: tuple[str, ...],
+        on_read: str,
+        own: Mapping[str, Sql],
+    ) -> Sql:
+        """The same, for a table whose rows are read on other nodes than this."""
+        guarded = (
+            shards.column(one, Sql(f"r.{sql.identifier(one)}"), on_read)
+            if self.columns.is_guarded(one)
+            else self.columns.plain(one)
+            for one in columns
+        )
+        lines = laid_out([*guarded, *own.values()])
+        return shards.view(self.source, name, self.options, lines, self.table, self.columns.whole, on_read)
 
     def _artifact(
         self,
@@ -330,6 +357,7 @@ class _ViewCompiler:
             statements += [
                 Statement(sql.render("grant_schema", grant)),
                 Statement(sql.render("grant_view", grant)),
+                *(self.shards.grants(roles) if self.shards else ()),
             ]
         return Artifact(
             kind="view",

@@ -1,0 +1,136 @@
+-- What triggers note on the nodes of a cluster, and tick() reads on the coordinator. The first functions run on every node.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.reject_on_shard(
+    definition text, rule text, failing bigint, promise text, owner text, about text
+) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF reject_on_shard.failing = 0 THEN
+        RETURN;
+    END IF;
+    -- As pgslo_catalog.reject(), which reads tables. Which row it is, a statement on one shard alone could tell.
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('new row for %s violates rule "%s"', reject_on_shard.definition, reject_on_shard.rule),
+        DETAIL = format('%s of the statement on one shard; expected: %s.',
+            CASE reject_on_shard.failing WHEN 1 THEN '1 row' ELSE reject_on_shard.failing || ' rows' END, reject_on_shard.promise),
+        HINT = format('Correct the row, or contact the owner of the rule, %s.', reject_on_shard.owner),
+        SCHEMA = split_part(reject_on_shard.definition, '.', 1),
+        TABLE = substr(reject_on_shard.definition, strpos(reject_on_shard.definition, '.') + 1),
+        COLUMN = reject_on_shard.about,
+        CONSTRAINT = reject_on_shard.rule;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.reject_on_shard(text, text, bigint, text, text, text) IS
+    'Refuse a statement on a shard if rows of it violate a rule. Reads no table, as no node but the coordinator has those of pgslo.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.row_text(value record) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 3
+SET lc_monetary = 'C'
+AS $pgslo$
+BEGIN
+    -- A row whose columns are all NULL is not NULL itself.
+    RETURN CASE WHEN value IS NOT DISTINCT FROM NULL THEN NULL ELSE concat(value) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.row_text(record) IS 'Return a row as a text that reads back as it was, whatever the settings of the session.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_diverted(target pgslo_catalog.definition, told jsonb, writer text, noted_at timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- As the text was written: pgslo_catalog.row_text().
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 3
+SET lc_monetary = 'C'
+AS $pgslo$
+DECLARE
+    rules text[] := ARRAY(SELECT jsonb_array_elements_text(told -> 'rules'));
+    shown text[] := ARRAY(SELECT jsonb_array_elements_text(told -> 'shown'));
+BEGIN
+    BEGIN
+        EXECUTE format('SELECT pgslo_catalog.record_quarantine($1, $2, $3, $4, $5::%1$s, $6::%1$s, $7, $8)', (take_diverted.target).relation)
+        USING (take_diverted.target).name, (take_diverted.target).relation, told ->> 'operation', told ->> 'key',
+            told ->> 'old', told ->> 'new', rules, shown;
+    EXCEPTION WHEN OTHERS THEN
+        IF pgslo_catalog.is_transient(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        -- The columns changed since. The row is kept as text, with the columns that the table has now.
+        INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image_text, reasons)
+        SELECT (take_diverted.target).definition_id, (take_diverted.target).relation,
+               pgslo_catalog.columns_of((take_diverted.target).relation), told ->> 'operation', told ->> 'key', told ->> 'new',
+               (SELECT jsonb_agg(jsonb_build_object('rule', n.name, 'promise', '', 'shown', n.shown) ORDER BY n.ordinal)
+                FROM unnest(rules, shown) WITH ORDINALITY AS n (name, shown, ordinal));
+    END;
+    UPDATE pgslo_catalog.quarantine q SET writer = take_diverted.writer, written_at = take_diverted.noted_at
+    WHERE q.quarantine_id = currval(pg_get_serial_sequence('pgslo_catalog.quarantine', 'quarantine_id'));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_diverted(pgslo_catalog.definition, jsonb, text, timestamptz) IS
+    'Put a row into quarantine that a trigger diverted on a shard.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.drain_outbox(outbox text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition;
+    notes jsonb;
+    note jsonb;
+BEGIN
+    SELECT d.* INTO target FROM pgslo_catalog.definition d
+    WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = to_regclass(drain_outbox.outbox);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- What is read is removed in the transaction that takes it over, on every node or on none. Rows that a note is about are
+    -- visible to what counts them later, as they were written by its transaction on its node.
+    EXECUTE format(
+        'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
+         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.noted_at) FROM gone AS g', to_regclass(drain_outbox.outbox))
+    INTO notes;
+    -- However often a batch was written to, it is counted once.
+    INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+    SELECT target.definition_id, b.name, min(b.place::numeric), false
+    FROM jsonb_array_elements(notes) AS n (note) CROSS JOIN LATERAL jsonb_each_text(n.note -> 'told') AS b (name, place)
+    WHERE n.note ->> 'called' = 'batches'
+    GROUP BY b.name
+    ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    IF notes @> '[{"called": "emptied"}]' THEN
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT target.definition_id, k.name, min(k.place), false
+        FROM (
+            SELECT b.name, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.rows <> 0
+            UNION ALL
+            SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = target.definition_id AND f.batch <> ''
+        ) AS k
+        GROUP BY k.name
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    END IF;
+    FOREACH note IN ARRAY ARRAY(SELECT n.note FROM jsonb_array_elements(notes) AS n (note) WHERE n.note ->> 'called' IN ('quarantine', 'repairs'))
+    LOOP
+        IF note ->> 'called' = 'quarantine' THEN
+            PERFORM pgslo_catalog.take_diverted(target, note -> 'told', note ->> 'writer', (note ->> 'noted_at')::timestamptz);
+        ELSE
+            INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
+            SELECT target.definition_id, v.rule, v.column_name, note #>> '{told,key}', v.old_value, v.new_value,
+                   note ->> 'writer', (note ->> 'noted_at')::timestamptz
+            FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, note #> '{told,values}') AS v;
+        END IF;
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.drain_outbox(text) IS
+    'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. Nothing for a table that is no outbox.';

@@ -1,0 +1,105 @@
+-- What readers of a distributed table are told: its guarded views are read on nodes that have no table of pgslo's but one.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE OR REPLACE FUNCTION pgslo.say_told(
+    definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text
+) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+-- Behind a pooler another client's SET client_min_messages would silence this one.
+SET client_min_messages = 'warning'
+AS $pgslo$
+DECLARE
+    wish text := nullif(current_setting('pgslo.on_read', true), '');
+    -- Each shard asks. One that another node asks for knows no statement: there a warning is not repeated for a second.
+    statement numeric := CASE
+        WHEN current_setting('application_name') LIKE 'citus_internal%' THEN trunc(extract(epoch FROM clock_timestamp()))
+        ELSE extract(epoch FROM statement_timestamp()) END;
+    said text := md5(concat_ws(' ', say_told.definition, say_told.code, say_told.rule, say_told.message));
+    before text[] := string_to_array(current_setting('pgslo.told', true), ' ');
+BEGIN
+    IF say_told.on_read = 'silent' AND wish IS NULL THEN
+        RETURN true;
+    END IF;
+    IF 'refuse' IN (say_told.on_read, wish) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SL001',
+            MESSAGE = format('read refused: %s', say_told.message),
+            DETAIL = coalesce(say_told.detail, ''),
+            HINT = coalesce(say_told.hint, ''),
+            SCHEMA = split_part(say_told.definition, '.', 1),
+            TABLE = substr(say_told.definition, strpos(say_told.definition, '.') + 1),
+            COLUMN = coalesce(say_told.column_name, ''),
+            CONSTRAINT = coalesce(say_told.rule, '');
+    END IF;
+    IF before[1] = statement::text AND said = ANY (before) THEN
+        RETURN true;
+    END IF;
+    PERFORM set_config('pgslo.told', array_to_string(
+        CASE WHEN before[1] = statement::text THEN before ELSE ARRAY[statement::text] END || said, ' '), false);
+    RAISE WARNING USING
+        ERRCODE = say_told.code,
+        MESSAGE = say_told.message,
+        DETAIL = coalesce(say_told.detail, ''),
+        HINT = coalesce(say_told.hint, ''),
+        SCHEMA = split_part(say_told.definition, '.', 1),
+        TABLE = substr(say_told.definition, strpos(say_told.definition, '.') + 1),
+        COLUMN = coalesce(say_told.column_name, ''),
+        CONSTRAINT = coalesce(say_told.rule, '');
+    RETURN true;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.say_told(text, text, text, text, text, text, text, text) IS
+    'What a guarded view of a distributed table calls for what is wrong with the rows that are read: true, with a WARNING, or an error. Reads no table.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := tell_nodes.definition;
+    told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
+    kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
+    wanted jsonb;
+    known jsonb;
+BEGIN
+    IF told IS NULL THEN
+        RETURN;
+    END IF;
+    WITH about AS (
+        SELECT '*' AS name
+        UNION
+        SELECT c.name FROM pgslo_catalog.rule r CROSS JOIN unnest(r.columns) AS c (name)
+        WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL
+    ), problem AS MATERIALIZED (
+        SELECT a.name, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, p.by_row
+        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name]) AS p
+    ), concerned AS (
+        -- Rows of the batches, or all rows where no key finds them, or there are too many.
+        SELECT a.name, CASE WHEN pgslo_catalog.are_keys(ARRAY[c.batch], kind) AND c.number <= pgslo_catalog.batches_told() THEN c.batch END AS batch
+        FROM about a
+        CROSS JOIN LATERAL (
+            SELECT n.batch, count(*) OVER () AS number FROM pgslo_catalog.concern(target.name, ARRAY[a.name], NULL) AS n GROUP BY n.batch
+        ) AS c
+    ), line AS (
+        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint
+        FROM problem p JOIN concerned c USING (name) WHERE p.by_row
+        UNION
+        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
+        UNION ALL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo.status_of(target.name)::text, NULL, NULL
+    )
+    SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
+    EXECUTE format(
+        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t),
+                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)', told)
+    INTO known, wanted USING wanted;
+    -- Nearly always nothing changed: a write goes to every node.
+    IF wanted IS DISTINCT FROM known THEN
+        EXECUTE format('DELETE FROM %s', told);
+        EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.tell_nodes(pgslo_catalog.definition) IS
+    'Write what readers of a distributed table are told to the table that every node has; nothing for other tables, or if it is there.';

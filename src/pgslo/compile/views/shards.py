@@ -1,0 +1,148 @@
+"""Guards of a table on the nodes of a cluster: they read a small table that is on every node, and none of pgslo's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgslo import naming, sql
+from pgslo.compile.artifact import TOLD, Artifact, Statement
+from pgslo.compile.table.batching import Batching
+from pgslo.definition.rules import Definition
+from pgslo.sql import Sql
+
+
+@dataclass(frozen=True)
+class _Table:
+    told: Sql
+    type: Sql
+
+
+@dataclass(frozen=True)
+class _Told:
+    told: Sql
+
+
+@dataclass(frozen=True)
+class _Filled:
+    definition: Sql
+
+
+@dataclass(frozen=True)
+class _Granted:
+    told: Sql
+    roles: Sql
+    schema: Sql
+
+
+@dataclass(frozen=True)
+class _Guard:
+    told: Sql
+    about: Sql
+    value: Sql
+    batch: Sql
+    definition: Sql
+    on_read: Sql
+
+
+@dataclass(frozen=True)
+class _Column:
+    guard: Sql
+    column: Sql
+
+
+@dataclass(frozen=True)
+class _View:
+    source: Sql
+    view: Sql
+    options: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    table: Sql
+    rows: Sql
+
+
+def told_name(definition: Definition) -> str:
+    """The name of the table with what readers of a definition's views are told, without the schema."""
+    return naming.fit(TOLD, definition.schema_name, definition.table_name)
+
+
+def told_table(definition: Definition, batching: Batching) -> Artifact:
+    """The table that tick() writes on the coordinator, and that Citus keeps on every node."""
+    name = sql.identifier(naming.GENERATED_SCHEMA, told_name(definition))
+    reference = sql.render("shards/told_reference", _Told(sql.literal(str(name))))
+    index = sql.render("shards/told_index", _Told(name))
+    filled = sql.render("shards/told_filled", _Filled(sql.literal(definition.name)))
+    return Artifact(
+        kind="table",
+        names=(told_name(definition),),
+        definition=definition.name,
+        create=(
+            Statement(
+                sql.render("shards/told_table", _Table(name, batching.type)), then=(index, reference, filled)
+            ),
+        ),
+        reason="what readers are told, on every node; tick() writes it",
+        commented=Sql(f"TABLE {name}"),
+    )
+
+
+@dataclass(frozen=True)
+class ShardViews:
+    """Parts of guarded views of a table whose rows are on shards."""
+
+    definition: Definition
+    batching: Batching
+
+    @property
+    def told(self) -> Sql:
+        """The table with what readers are told."""
+        return sql.identifier(naming.GENERATED_SCHEMA, told_name(self.definition))
+
+    def column(self, name: str, value: Sql, on_read: str) -> Sql:
+        """A column with its guard."""
+        guard = self._guard(sql.literal(name), value, on_read)
+        return sql.render("shards/shard_column", _Column(guard, sql.identifier(name)))
+
+    def view(
+        self,
+        source: Sql,
+        name: tuple[str, str],
+        options: Sql,
+        lines: tuple[Sql, ...],
+        table: Sql,
+        whole: tuple[str, ...],
+        on_read: str,
+    ) -> Sql:
+        """A guarded view, with these lines of columns."""
+        first, *others = lines
+        rows = self.rows(whole, on_read)
+        context = _View(source, sql.identifier(*name), options, first, tuple(others), table, rows)
+        return sql.render("shards/shard_view", context)
+
+    def rows(self, columns: tuple[str, ...], on_read: str) -> Sql:
+        """The condition that warns of the table as a whole; true for every row."""
+        return self._guard(sql.join(", ", (sql.literal(name) for name in columns)), Sql("true"), on_read)
+
+    def status(self) -> Sql:
+        """The column of a status view."""
+        return sql.render("shards/shard_status", _Told(self.told))
+
+    def grants(self, roles: Sql) -> tuple[Statement, ...]:
+        """What readers need besides the view: its queries run on the nodes with their own rights."""
+        granted = _Granted(self.told, roles, sql.identifier(naming.GENERATED_SCHEMA))
+        return (
+            Statement(sql.render("grant_schema", granted)),
+            Statement(sql.render("shards/told_granted", granted)),
+        )
+
+    def _guard(self, columns: Sql, value: Sql, on_read: str) -> Sql:
+        context = _Guard(
+            told=self.told,
+            about=Sql(f"IN ({columns})"),
+            value=value,
+            # Where no row tells its batch, any may be concerned.
+            batch=self.batching.raw_row if self.batching.by_value else Sql("t.batch"),
+            definition=sql.literal(self.definition.name),
+            on_read=sql.literal(on_read),
+        )
+        return sql.render("shards/shard_guard", context)

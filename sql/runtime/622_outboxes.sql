@@ -60,6 +60,14 @@ DECLARE
     shown text[] := ARRAY(SELECT jsonb_array_elements_text(told -> 'shown'));
 BEGIN
     BEGIN
+        PERFORM pgslo_catalog.pin_table(take_diverted.target, (take_diverted.target).recount);
+        -- Text becomes a row by what reads its types; a column may have come since, of a type or a domain that calls functions of others.
+        IF EXISTS (
+            SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = (take_diverted.target).relation AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace)
+        THEN
+            RAISE datatype_mismatch;
+        END IF;
         EXECUTE format('SELECT pgslo_catalog.record_quarantine($1, $2, $3, $4, $5::%1$s, $6::%1$s, $7, $8)', (take_diverted.target).relation)
         USING (take_diverted.target).name, (take_diverted.target).relation, told ->> 'operation', told ->> 'key',
             told ->> 'old', told ->> 'new', rules, shown;
@@ -67,7 +75,7 @@ BEGIN
         IF pgslo_catalog.is_transient(SQLSTATE) THEN
             RAISE;
         END IF;
-        -- The columns changed since. The row is kept as text, with the columns that the table has now.
+        -- The columns changed since, or are not PostgreSQL's own. The row is kept as text, with the columns that the table has now.
         INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image_text, reasons)
         SELECT (take_diverted.target).definition_id, (take_diverted.target).relation,
                pgslo_catalog.columns_of((take_diverted.target).relation), told ->> 'operation', told ->> 'key', told ->> 'new',

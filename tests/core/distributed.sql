@@ -253,8 +253,8 @@ CREATE TABLE pgslo_gen.outbox__feat__t (
     PRIMARY KEY (shard_key, note_id)
 );
 ALTER TABLE pgslo_gen.outbox__feat__t OWNER TO owner;
-SELECT create_distributed_table('pgslo_gen.outbox__feat__t', 'shard_key', colocate_with => 'feat.t')  -- Colocation group 7.;
-COMMENT ON TABLE pgslo_gen.outbox__feat__t IS 'pgslo 5195ef4ee325de21 feat.t';
+SELECT create_distributed_table('pgslo_gen.outbox__feat__t', 'shard_key', colocate_with => 'feat.t'  /* in group 7 */);
+COMMENT ON TABLE pgslo_gen.outbox__feat__t IS 'pgslo bab126373d504041 feat.t';
 
 -- create table told__feat__t: what readers are told, on every node; tick() writes it.
 CREATE TABLE pgslo_gen.told__feat__t (

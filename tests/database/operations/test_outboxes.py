@@ -141,6 +141,30 @@ def test_a_row_whose_columns_changed_before_it_was_taken_over(conn: Connection) 
     assert found == [(None, "(1,2026-03-01,1,-3,1,1,1)")]
 
 
+def test_no_function_of_a_column_that_came_later_runs_when_a_row_is_taken_over(
+    role: Any, conn: Connection
+) -> None:
+    """The owner of the table owns the outbox, too, and may write a row into it as it would have to be."""
+    mallory = role("mallory")
+    conn.execute("INSERT INTO feat.t VALUES (1, '2026-03-01', 1, -3, 1, 1, 1)")
+    for statement in (
+        "CREATE TABLE feat.ran (by text)",
+        """CREATE FUNCTION feat.spy(integer) RETURNS boolean LANGUAGE plpgsql
+               AS 'BEGIN INSERT INTO feat.ran VALUES (current_user); RETURN true; END'""",
+        f"ALTER FUNCTION feat.spy OWNER TO {mallory}",
+        "CREATE DOMAIN feat.spied AS integer CHECK (feat.spy(VALUE))",
+        f"ALTER DOMAIN feat.spied OWNER TO {mallory}",
+        "ALTER TABLE feat.t ADD COLUMN g feat.spied",
+        """UPDATE pgslo_gen.outbox__feat__t SET told = jsonb_set(told, '{new}', to_jsonb(rtrim(told ->> 'new', ')') || ',5)'))
+               WHERE called = 'quarantine'""",
+    ):
+        conn.execute(statement.encode())
+    conn.execute("SELECT pgslo.tick()")
+    assert conn.execute("SELECT * FROM feat.ran").fetchall() == []
+    found = conn.execute("SELECT image, image_text FROM pgslo_catalog.quarantine").fetchall()
+    assert found == [(None, "(1,2026-03-01,1,-3,1,1,1,5)")]
+
+
 def test_a_full_quarantine_takes_what_was_diverted(conn: Connection) -> None:
     apply(conn, f"{RULES}quarantine: {{max_bytes: 1 kB}}\n")
     conn.execute("INSERT INTO feat.t SELECT i, '2026-03-01', 1, -3, 1, 1, 1 FROM generate_series(1, 30) AS i")

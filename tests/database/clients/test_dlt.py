@@ -18,7 +18,9 @@ PYTHON = Path(os.environ.get("PGSLO_CACHE") or Path(_KEPT) / "pgslo") / "dlt/bin
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PYTHON.is_file(), reason="dlt is not installed: run .ci/dlt"),
+    pytest.mark.skipif(
+        not (PYTHON.parents[1] / "ready").is_file(), reason="dlt is not installed: run .ci/dlt"
+    ),
 ]
 
 SCRIPT = """

@@ -96,7 +96,6 @@ def test_a_changed_bound_replaces_the_function_and_not_the_trigger() -> None:
     assert [(step.action, step.kind) for step in steps] == [
         ("replace", "function"),
         ("replace", "function"),
-        ("replace", "function"),
         ("replace", "registration"),
     ]
 
@@ -104,7 +103,7 @@ def test_a_changed_bound_replaces_the_function_and_not_the_trigger() -> None:
 def test_objects_that_no_rule_wants_are_dropped() -> None:
     leaner = compiled("table: s.t\nwrites: bulk\nwatch: false\ncolumns: {}\n")
     steps = plan.make([leaner], with_installed(*everything())).steps
-    assert [step.kind for step in steps if step.action == "drop"] == ["trigger"] * 3 + ["function"] * 4
+    assert [step.kind for step in steps if step.action == "drop"] == ["trigger"] * 3 + ["function"] * 2
 
 
 def test_other_definitions_are_left_alone() -> None:

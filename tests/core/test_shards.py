@@ -93,7 +93,7 @@ COUNTED = f"{BATCH}columns: {{a: [range: {{min: 0}}]}}"
             f"fires: always\nwrites: bulk\n{COUNTED}",
             "triggers that always fire would also fire while a shard moves",
         ),
-        ("columns: {a: [range: {min: 0}]}", "each row has to tell its own"),
+        ("columns: {a: [range: {min: 0}]}", "a column of the rows has to name the batch"),
         (f"on_read: insist\n{COUNTED}", "its nodes do not know whether a reader's client shows warnings"),
         (
             f"{COUNTED}\ntasks: {{x: {{reads: [a], view: guarded.x, window: 30 days}}}}",

@@ -94,7 +94,7 @@ def check_table(definition: Definition, catalog: Catalog, placed: Placement) -> 
         )
     if not _has_ordered_batches(definition, catalog):
         yield CatalogError(
-            f"{table} is distributed: its batches are counted from the table, so each row has to tell its own",
+            f"{table} is distributed: its batches are counted from the table, so a column of the rows has to name the batch",
             hint="batch: {by: <a date, a time stamp or a number>}",
             location=definition.place("batch") if definition.batch else place,
         )

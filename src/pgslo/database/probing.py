@@ -22,7 +22,7 @@ from pgslo.sql import Sql
 
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
-#: So many queries are sent in one message: each holds locks on its table and indexes until the last of them is done.
+#: So many queries are sent without waiting: each holds locks on its table and indexes until the last of them is done.
 _TOGETHER = 200
 
 
@@ -40,16 +40,15 @@ def judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[Definit
 
 
 def accepts(conn: Connection, probes: Sequence[Probe]) -> bool:
-    """Whether PostgreSQL accepts all of these queries, each of which it runs: asked in one message for many of them.
+    """Whether PostgreSQL accepts all of these queries, each of which it runs: many are sent before the first answer.
 
     If it does not, :func:`judge` says of each what is wrong.
     """
     try:
         for first in range(0, len(probes), _TOGETHER):
-            with asking(conn), conn.cursor() as cursor:
-                texts = (probe.text.text for probe in probes[first : first + _TOGETHER])
-                # A line of its own each: an author's text may end with a comment.
-                cursor.execute("\n;\n".join(texts).encode(), prepare=False)
+            with asking(conn), conn.pipeline(), conn.cursor() as cursor:
+                for probe in probes[first : first + _TOGETHER]:
+                    cursor.execute(probe.text.text.encode(), prepare=False)
     except psycopg.Error:
         # Also what a role may not do: judge() meets it again.
         return False

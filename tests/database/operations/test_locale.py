@@ -21,6 +21,7 @@ THEIRS = (
     *("repairs/lower.sql.j2", "375_faults.sql", "golden/repair.sql"),
     # Bounds of ranges.
     *("part_span.sql.j2", "part_span_days.sql.j2", "part_span_seconds.sql.j2"),
+    *(f"paths/inside_{one}.sql.j2" for one in ("days", "lower", "span", "span_seconds", "upper")),
 )
 #: Case that no locale folds: with a collation of its own; or no text at all.
 FOLDED = re.compile(r"\b(?:lower|upper)\((?!(?:[^()]|\([^()]*\))*COLLATE \"C\"\))(?!span\))")

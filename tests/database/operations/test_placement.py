@@ -102,7 +102,9 @@ def test_where_citus_keeps_tables(connection: Connection) -> None:
             ("feat", "tenant"): Placement("distributed", "", 5),
         },
     )
-    assert "each row has to tell its own" in refused(connection, "columns: {a: [range: {min: 0}]}")
+    assert "a column of the rows has to name the batch" in refused(
+        connection, "columns: {a: [range: {min: 0}]}"
+    )
     tenant = "what triggers record on its nodes does not reach the coordinator"
     assert tenant in refused(connection, "columns: {id: [range: {min: 0}]}", table="feat.tenant")
     assert "feat.own is a local table in the metadata of Citus" in refused(connection, "", table="feat.own")

@@ -63,7 +63,8 @@ def test_a_batch_column_of_a_new_type_runs_no_cast(owned, writes):
 
     assert owned.run("superuser", "TABLE evil.loot") == []
     breaks = owned.run("superuser", "SELECT error_code FROM pgslo_catalog.rule_break WHERE rule_id IS NULL")
-    assert ("42804",) in breaks
+    # The type is new, or its code is of a role without the owner's rights: whichever is seen first.
+    assert {("42804",), ("42501",)} & {*breaks}
     assert owned.run("superuser", "SELECT resolved_at FROM pgslo.incident") == [(None,)]
 
 

@@ -220,7 +220,8 @@ DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
 BEGIN
     UPDATE pgslo_catalog.incident i
-    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user), note = coalesce(acknowledge.note, i.note)
+    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user),
+        note = coalesce(acknowledge.note, i.note)
     WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s acknowledged', known.incident_id);
@@ -292,7 +293,8 @@ DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);
 BEGIN
     IF mode <> 'silent' THEN
-        PERFORM pgslo_catalog.say_problem(announce.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+        PERFORM pgslo_catalog.say_problem(announce.definition,
+                                          ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
         FROM pgslo_catalog.problem(announce.definition, announce.columns, announce.within) AS p
         -- Of the table as a whole, guard() says the rest.
         WHERE p.by_row OR '*' <> ALL (announce.columns);
@@ -388,7 +390,8 @@ BEGIN
             MESSAGE = format('unrecognized fault "%s"', wrong[1]),
             HINT = (SELECT 'Faults are ' || string_agg(k.name, ', ' ORDER BY k.ordinal) || '.' FROM pgslo_catalog.fault_kinds() k);
     END IF;
-    SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
+    SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts
+    FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
     SELECT array_agg(k.name ORDER BY k.ordinal) INTO table_faults
     FROM pgslo_catalog.fault_kinds() k WHERE 'table' = ANY (k.kinds) AND (backtest.faults IS NULL OR k.name = ANY (backtest.faults));
     BEGIN
@@ -415,7 +418,8 @@ BEGIN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
                         whole := mine;
-                        SELECT r.broken, r.broken_rows INTO broken, whole.rows FROM pgslo_catalog.break_rows(one.sample, chosen[1], one.rows, one.batch, backtest.seed) AS r;
+                        SELECT r.broken, r.broken_rows INTO broken, whole.rows
+                        FROM pgslo_catalog.break_rows(one.sample, chosen[1], one.rows, one.batch, backtest.seed) AS r;
                         PERFORM pgslo_catalog.profile_batch(twin, whole, columns, broken, level,
                             (SELECT jsonb_object_agg(p.key, round(p.value::numeric * whole.rows / greatest(one.rows, 1))) FROM jsonb_each_text(present) p));
                         FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j WHERE j.column_name = '*' LOOP
@@ -436,7 +440,8 @@ BEGIN
                                 FROM made m CROSS JOIN LATERAL unnest(one.sample, m.broken) WITH ORDINALITY AS u (was, now, i) GROUP BY 1
                             ), taken AS MATERIALIZED (
                                 SELECT pgslo_catalog.profile_batch(twin, mine, columns, m.broken, level, (
-                                    SELECT jsonb_object_agg(c.name, round(least(CASE WHEN t.was > 0 THEN coalesce((present ->> c.name)::numeric, 0) * t.now / t.was ELSE t.now END, one.rows)))
+                                    SELECT jsonb_object_agg(c.name, round(least(
+                                        CASE WHEN t.was > 0 THEN coalesce((present ->> c.name)::numeric, 0) * t.now / t.was ELSE t.now END, one.rows)))
                                     FROM unnest(columns) WITH ORDINALITY AS c (name, col) JOIN there t USING (col))) AS done, m.changed
                                 FROM made m
                             )
@@ -447,7 +452,8 @@ BEGIN
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
-                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised' ELSE j.said END
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised'
+                                        ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v
@@ -574,7 +580,8 @@ BEGIN
     INSERT INTO pgslo_catalog.task_run AS r (task, batch, state, attempts, host, process_id, started_at, seen_at, started_by)
     VALUES (begin_run.task, begin_run.batch, 'running', 1, begin_run.host, begin_run.process_id, clock_timestamp(), clock_timestamp(), pgslo_catalog.caller())
     ON CONFLICT ON CONSTRAINT task_run_is_made_once_a_batch DO UPDATE SET
-        state = 'running', attempts = r.attempts + 1, host = excluded.host, process_id = excluded.process_id, started_at = excluded.started_at, seen_at = excluded.seen_at,
+        state = 'running', attempts = r.attempts + 1, host = excluded.host, process_id = excluded.process_id, started_at = excluded.started_at,
+        seen_at = excluded.seen_at,
         started_by = excluded.started_by, ended_at = NULL, next_attempt_at = NULL, exit_code = NULL, output = NULL
     RETURNING r.task_run_id, r.attempts INTO task_run_id, attempt;
 END
@@ -618,7 +625,8 @@ BEGIN
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                   'collation', CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END)) ORDER BY a.attnum)
+                   'collation', CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END))
+                       ORDER BY a.attnum)
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
@@ -626,7 +634,8 @@ BEGIN
     BEGIN
         INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema,
             source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
-        VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
+        VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name,
+                begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;
         begun.is_checked := pgslo_catalog.can_be_read(begun);
@@ -650,7 +659,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %I.%I do not say which batch they belong to', begun.source_schema, begun.source_name),
-            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.' ELSE 'Unhealthy rows cannot be left out.' END,
+            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.'
+                          ELSE 'Unhealthy rows cannot be left out.' END,
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
@@ -661,7 +671,8 @@ BEGIN
         SELECT coalesce(array_agg(h.place), '{}'), coalesce(array_agg(h.batch), '{}') INTO healthy, healthy_names
         FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
+                WHERE EXISTS (SELECT FROM pg_attribute a
+                              WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
                 clock_timestamp(), within) AS h;
         begun.left_out := ARRAY(
             SELECT b.place FROM pgslo_catalog.batch b
@@ -746,11 +757,14 @@ BEGIN
     END;
     -- Functions that every read calls compare no locks.
     PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
-    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
+    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b
+                                                WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('%s has no batch "%s"', target.name, close_batch.batch),
-            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.', 'Nothing was written since the definition was applied.'),
+            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b
+                                                   WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.',
+                              'Nothing was written since the definition was applied.'),
             HINT = 'SELECT batch FROM pgslo.batch;';
     END IF;
     RETURN QUERY
@@ -772,7 +786,8 @@ CREATE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name
     AS $$
 BEGIN
     PERFORM pgslo.check_own_rights(current_user);
-    EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition, create_snapshot.as_reference, create_snapshot.healthy_only);
+    EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition,
+                                 create_snapshot.as_reference, create_snapshot.healthy_only);
     PERFORM pgslo.seal_snapshot(create_snapshot.name);
 END
 $$;
@@ -821,7 +836,8 @@ BEGIN
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
-        AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
+        AND EXISTS (SELECT FROM pg_namespace n
+                    WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
         DROP SCHEMA pgslo_snapshot;
     END IF;
@@ -840,12 +856,14 @@ CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, i
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
     room text := CASE WHEN known.is_copy THEN known.name ELSE pgslo_catalog.room_of(known.snapshot_id) END;
-    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
+    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
                         AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user));
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
-        RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END, CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
+        RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END,
+            CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
         IF NOT known.is_copy THEN
             PERFORM pgslo_catalog.leave_room(room);
         END IF;
@@ -913,7 +931,8 @@ CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
         exit_code = end_run.exit_code, output = right(end_run.output, 4000), ended_at = clock_timestamp(),
-        next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
+        next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries
+                                   THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
     WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
       -- The role that began it; once nothing was heard of it for long, whoever may run the task gives it up.
       AND (r.started_by = pgslo_catalog.caller() OR pgslo_catalog.is_owner(pgslo_catalog.caller())
@@ -933,7 +952,8 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
      JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
      WHERE i.incident_id = evidence.incident_id
        -- Of this incident alone, not of an earlier one of the rule.
-       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o
+                                     WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
        AND s.written_at <= coalesce(i.over_at, 'infinity')
      ORDER BY s.sample_id
      LIMIT 20)
@@ -975,7 +995,8 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id AND pgslo_catalog.may_know(d.name, pgslo_catalog.caller())
     ), first AS (
-        SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        SELECT f.writer, f.application, f.written_at
+        FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
     ), reader AS (
         SELECT x.* FROM incident n JOIN pgslo.reader x ON x.definition = n.name AND (x.columns && n.columns OR n.columns = '{}')
@@ -1000,7 +1021,8 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
         ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
                             FROM pgslo_catalog.profiles_of(n.incident_id) p
-                            WHERE (p.before).batch IS NOT NULL AND pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
+                            WHERE (p.before).batch IS NOT NULL
+                              AND pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p
                           WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
@@ -1015,7 +1037,8 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
             FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.over_at IS NULL THEN 'open'
-                       WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
+                       WHEN n.resolved_at IS NULL
+                           THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
                        ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.over_batch, '-')) END),
         ('missed batches', (
             SELECT array_to_string(s.names[1:20], ', ') || CASE WHEN s.batches > 20 THEN format(' and %s more', s.batches - 20) ELSE '' END
@@ -1544,7 +1567,8 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < pgslo_catalog.least_batches() THEN format('unknown: %s of %s batches are known', n.batches, pgslo_catalog.least_batches())
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
+               WHEN n.batches < pgslo_catalog.enough_batches()
+                   THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
            nullif(concat_ws(', ', t.usual, CASE n.kind
@@ -1728,7 +1752,8 @@ BEGIN
             HINT = 'SELECT page, incident_id FROM pgslo.incident;';
     END IF;
     INSERT INTO pgslo_catalog.delivery (sender, delivery_key, recipient, page, event, incidents, subject, body)
-    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents,
+            queue_delivery.subject, queue_delivery.body)
     ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
     RETURN FOUND;
 END
@@ -1787,7 +1812,8 @@ COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone,
 CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
@@ -1795,7 +1821,8 @@ COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, de
 CREATE FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
@@ -1803,7 +1830,8 @@ COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time z
 CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
@@ -1910,7 +1938,8 @@ DECLARE
 BEGIN
     PERFORM pgslo_catalog.need_task(readiness.task, pgslo_catalog.caller());
     RETURN QUERY SELECT r.* FROM pgslo_catalog.tables_ready(readiness.task) AS r;
-    FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
+    FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'training', gate -> 'training') AS r;
             training := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'training');
@@ -1928,7 +1957,8 @@ BEGIN
         IF gate ? 'training' AND gate ? 'evaluation' THEN
             IF training.definition = evaluation.definition AND training.newest_place IS NOT NULL AND evaluation.newest_place IS NOT NULL THEN
                 IF evaluation.newest_place < training.newest_place THEN
-                    said := format('evaluation set "%s" ends with batch %s, before training set "%s" with %s', evaluation.name, evaluation.newest_batch, training.name, training.newest_batch);
+                    said := format('evaluation set "%s" ends with batch %s, before training set "%s" with %s', evaluation.name, evaluation.newest_batch,
+                                   training.name, training.newest_batch);
                     RETURN NEXT;
                 END IF;
             ELSIF evaluation.taken_at < training.taken_at THEN
@@ -2025,7 +2055,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('row %s is not held in quarantine', release.quarantine_id),
-            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.' ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
+            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.'
+                          ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
             HINT = 'SELECT * FROM pgslo.quarantine;';
     END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
@@ -2082,7 +2113,8 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('cannot determine the row of %s that row %s updates', target.name, release.quarantine_id),
             DETAIL = 'A key column was renamed or dropped, and the definition was not applied again, before the row was written.',
-            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                          release.quarantine_id);
     END IF;
     -- The key says which row is written. Who releases decides about the held row, not about another one.
     SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
@@ -2110,8 +2142,10 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.', unknown),
-                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.',
+                                unknown),
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                              release.quarantine_id);
         END IF;
     END IF;
 
@@ -2146,7 +2180,8 @@ BEGIN
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
                 DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
-                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                              release.quarantine_id);
         END IF;
         SELECT array_agg(c.name_now), jsonb_object_agg(c.name_now, held.image -> c.name_then)
         INTO known, renamed
@@ -2202,7 +2237,8 @@ BEGIN
 
     IF is_upsert THEN
         SELECT string_agg(CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
-                               ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
+                               ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
+                                           pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
         INTO old_key
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attname = ANY (key_names) AND a.attnum > 0 AND NOT a.attisdropped;
@@ -2210,7 +2246,8 @@ BEGIN
         -- The row with the key that it had before: the image may hold another one, and so may the changes.
         -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
         SELECT CASE WHEN count(*) = count(a.attname) THEN string_agg(format('%s = %L',
-                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
+                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname)
+                        ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
                    held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
         FROM jsonb_object_keys(held.old_key) AS k (name)
         LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attname = called ->> k.name AND a.attnum > 0 AND NOT a.attisdropped;
@@ -2240,7 +2277,9 @@ BEGIN
             ERRCODE = 'unique_violation',
             MESSAGE = said,
             DETAIL = about,
-            HINT = CASE WHEN is_update THEN '' ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
+            HINT = CASE WHEN is_update THEN ''
+                        ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').',
+                                    release.quarantine_id) END,
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1),
             CONSTRAINT = constraint_name;
@@ -2255,14 +2294,18 @@ BEGIN
     END;
 
     IF written <> 1 THEN
-        SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
+        SELECT q.* INTO again FROM pgslo_catalog.quarantine q
+        WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
-                (SELECT string_agg(format('%s; rule "%s" expects: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                (SELECT string_agg(format('%s; rule "%s" expects: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ')
+                 FROM jsonb_array_elements(again.reasons) reason) || '.',
                 CASE WHEN is_upsert THEN format('The row with key %s is not there to be updated.', held.row_key) END,
-                format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
+                format('The row with key %s is not there to be updated.',
+                       (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal))
+                        FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
     END IF;
     UPDATE pgslo_catalog.quarantine q
@@ -2435,9 +2478,12 @@ BEGIN
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
     SET rows = known.rows, is_checked = begun.is_checked, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
-        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
+        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b
+                                        WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target)
+                                        ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
-            SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
+            SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at,
+                                                'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
             -- Batches of one that is over are left out of healthy rows.
             WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND (i.over_at IS NULL OR s.left_out IS NULL)
@@ -2448,7 +2494,8 @@ BEGIN
         EXECUTE format('DROP TABLE pgslo_snapshot.%I', begun.name);
         RETURN;
     END IF;
-    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
+    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
@@ -2501,12 +2548,15 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT coalesce(b.column_name, a.column_name),
-           CASE WHEN a.column_name IS NULL THEN 'added' WHEN b.column_name IS NULL THEN 'gone' WHEN a.column_type <> b.column_type THEN 'retyped' ELSE 'kept' END,
+           CASE WHEN a.column_name IS NULL THEN 'added'
+                WHEN b.column_name IS NULL THEN 'gone'
+                WHEN a.column_type <> b.column_type THEN 'retyped' ELSE 'kept' END,
            a.column_type, b.column_type, (1 - a.present / nullif(first.rows, 0)::float8), (1 - b.present / nullif(second.rows, 0)::float8),
            a.summary, b.summary, d.distance, d.by_chance,
            coalesce(d.distance > d.by_chance, false)
                -- Two shares of null, by their normal approximation; three standard errors.
-               OR abs(asin(sqrt(greatest(1 - a.present / nullif(first.rows, 0)::float8, 0))) - asin(sqrt(greatest(1 - b.present / nullif(second.rows, 0)::float8, 0))))
+               OR abs(asin(sqrt(greatest(1 - a.present / nullif(first.rows, 0)::float8, 0)))
+                      - asin(sqrt(greatest(1 - b.present / nullif(second.rows, 0)::float8, 0))))
                   > 1.65 * sqrt(1.0 / nullif(first.rows, 0) + 1.0 / nullif(second.rows, 0))
     FROM (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = first.snapshot_id) AS a
     FULL JOIN (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = second.snapshot_id) AS b ON b.column_name = a.column_name
@@ -3721,7 +3771,8 @@ CREATE FUNCTION pgslo_catalog.batch_so_far(definition_id bigint, batch text) RET
     AS $$
 DECLARE
     summed pgslo_catalog.batch;
-    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
+    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f
+                                WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
 BEGIN
     SELECT batch_so_far.definition_id, batch_so_far.batch, min(f.place), coalesce(sum(f.rows), 0)::bigint,
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), pgslo_catalog.added_up(array_agg(f.failures))
@@ -3851,7 +3902,8 @@ BEGIN
     LOOP
         UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
         WITH fine AS (
-            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8 RETURNING s.score, s.positive, s.negative
+            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8
+            RETURNING s.score, s.positive, s.negative
         )
         INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
         SELECT large, round(f.score::numeric, 4)::float8, sum(f.positive), sum(f.negative) FROM fine f GROUP BY 2
@@ -3990,7 +4042,8 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
         SELECT c.row, c.col, c.value, a.fault,
                CASE WHEN a.fault IS NULL THEN c.value ELSE
                    pgslo_catalog.broken_value(a.fault, a.kind, c.value, pgslo_catalog.chance(a.col::text, l.hash), a.strength,
-                       CASE a.fault WHEN 'stale' THEN p.value WHEN 'swapped' THEN s.value WHEN 'frozen' THEN f.frozen WHEN 'truncated' THEN f.cut::text END) END AS now
+                       CASE a.fault WHEN 'stale' THEN p.value WHEN 'swapped' THEN s.value WHEN 'frozen' THEN f.frozen
+                            WHEN 'truncated' THEN f.cut::text END) END AS now
         FROM cell c
         JOIN line l USING (row)
         LEFT JOIN about a ON a.col = c.col
@@ -4001,7 +4054,8 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     )
     SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
            (SELECT array_agg(d.share ORDER BY d.col) FROM (
-                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale') THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
+                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale')
+                                       THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
                 FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $$;
 
@@ -4113,7 +4167,9 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
         WHEN 'stale' THEN other
         WHEN 'swapped' THEN other
         WHEN 'frozen' THEN CASE WHEN value IS NOT NULL THEN other END
-        WHEN 'unit_change' THEN CASE WHEN abs(value::numeric) > 1e250 THEN value ELSE round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer], least(coalesce(scale(value::numeric), 0) + 3, 1000))::text END
+        WHEN 'unit_change' THEN CASE WHEN abs(value::numeric) > 1e250 THEN value
+                                     ELSE round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer],
+                                                least(coalesce(scale(value::numeric), 0) + 3, 1000))::text END
         WHEN 'default_filled' THEN CASE WHEN part >= 0.15 + 0.6 * strength THEN value ELSE
             CASE kind WHEN 'number' THEN (ARRAY['0', '-1', '9999'])[1 + floor(3 * strength)::integer]
                       WHEN 'time' THEN '0.000000' ELSE (ARRAY['', 'unknown', 'N/A'])[1 + floor(3 * strength)::integer] END END
@@ -4686,7 +4742,8 @@ CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn in
         FROM one o JOIN other q USING (col)
     )
     -- In turn, so that each is tried about as often; each column begins with another.
-    SELECT array_agg(f.names[1 + mod(turn + floor(1000 * pgslo_catalog.chance('turn/' || f.col, seed))::integer, greatest(cardinality(f.names), 1))] ORDER BY f.col),
+    SELECT array_agg(f.names[1 + mod(turn + floor(1000 * pgslo_catalog.chance('turn/' || f.col, seed))::integer,
+                                     greatest(cardinality(f.names), 1))] ORDER BY f.col),
            array_agg(f.partner ORDER BY f.col)
     FROM fit f
 $$;
@@ -4750,7 +4807,8 @@ BEGIN
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
-        SELECT format('%s judged batches are wanted, there are %s', column_readiness.batches, newest.number) WHERE newest.number BETWEEN 1 AND column_readiness.batches - 1
+        SELECT format('%s judged batches are wanted, there are %s', column_readiness.batches, newest.number)
+        WHERE newest.number BETWEEN 1 AND column_readiness.batches - 1
         UNION ALL
         (SELECT format('batch %s has rows that were not judged yet; SELECT * FROM pgslo.close_batch(%L);', n.name, target.name)
          FROM (
@@ -4762,13 +4820,15 @@ BEGIN
          -- Of a streamed table a batch is always under way.
          WHERE target.writes = 'bulk' ORDER BY n.place DESC LIMIT 1)
         UNION ALL
-        (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END, to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
+        (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END,
+                       to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
          FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id AND u.resumed_at IS NULL ORDER BY u.pause_id)
     ) AS p;
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;
         FOR problem IN
-            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
+            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said
+            FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
             WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
                 SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}')))
             UNION ALL
@@ -4802,7 +4862,8 @@ BEGIN
     FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged, column_readiness.passes_suspects) AS u
     UNION ALL
     SELECT 'table', target.name, NULL, NULL, true,
-           format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
+           format('%s before the last %s %s stored and %s not count',
+                  CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
                pgslo_catalog.span_shown(column_readiness.within),
                CASE o.number WHEN 1 THEN 'is' ELSE 'are' END, CASE o.number WHEN 1 THEN 'does' ELSE 'do' END)
     FROM (
@@ -5008,12 +5069,14 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
     ), mine AS MATERIALIZED (
         -- Appending nothing takes an array out of where long values are kept, once and not at every element.
         SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*' AND c.sampled > 0 AND c.prefix IS NOT NULL
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*'
+          AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share, count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
+        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share,
+               count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
         FROM mine c
         JOIN theirs o USING (column_name)
         JOIN paired p USING (batch)
@@ -5129,7 +5192,8 @@ BEGIN
             WHERE p.side = 'prediction'
         ), told AS (
             SELECT p.*, p.known AND NOT p.is_late AS used, p.label = $3 ->> 'positive' AS positive,
-                   CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN false
+                        WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
                         ELSE p.valid END AS says,
                    CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
                    least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped,
@@ -5144,9 +5208,12 @@ BEGIN
                         WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
                         ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
                    CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.bounded - t.bounded_number)::numeric END AS error,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.bounded - t.bounded_number) / greatest(abs(t.bounded_number), 2.220446049250313e-16))::numeric END AS relative,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true'
+                            THEN (abs(t.bounded - t.bounded_number) / greatest(abs(t.bounded_number), 2.220446049250313e-16))::numeric END AS relative,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL
+                            THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL
+                            THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
             FROM told t
         ), summed AS (
             SELECT o.batch, min(o.place) AS place,
@@ -5188,41 +5255,50 @@ BEGIN
             FROM one o
             GROUP BY o.batch, o.model, o.segment
             UNION ALL
-            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
+            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                   sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
             FROM truth t
             WHERE NOT EXISTS (SELECT FROM bag p WHERE p.side = 'prediction' AND p.state = t.state AND p.key = t.key)
             HAVING sum(t.state * t.labels) <> 0
         ), cell AS (
-            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected, expected_noise, labelled, delayed, delay,
-                decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared, brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
+            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected,
+                expected_noise, labelled, delayed, delay, decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared,
+                brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
                 label_without_prediction, two_labels, label_before_prediction, unknown_label, unknown_class, score_missing, score_outside, model_missing)
-            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected, s.expected_noise, s.labelled, s.delayed, s.delay,
-                s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored, s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
-                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class, s.score_missing, s.score_outside, s.model_missing
+            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected,
+                s.expected_noise, s.labelled, s.delayed, s.delay, s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored,
+                s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
+                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class,
+                s.score_missing, s.score_outside, s.model_missing
             FROM summed s
             ON CONFLICT ON CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment DO UPDATE SET
                 predictions = c.predictions + excluded.predictions, defaulted = c.defaulted + excluded.defaulted, abstained = c.abstained + excluded.abstained,
-                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected, expected_noise = c.expected_noise + excluded.expected_noise,
+                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected,
+                expected_noise = c.expected_noise + excluded.expected_noise,
                 labelled = c.labelled + excluded.labelled, delayed = c.delayed + excluded.delayed, delay = c.delay + excluded.delay,
                 decided = c.decided + excluded.decided, hits = c.hits + excluded.hits, true_positive = c.true_positive + excluded.true_positive,
                 false_positive = c.false_positive + excluded.false_positive, false_negative = c.false_negative + excluded.false_negative,
                 scored = c.scored + excluded.scored, loss = c.loss + excluded.loss, loss_squared = c.loss_squared + excluded.loss_squared,
                 brier = c.brier + excluded.brier, brier_squared = c.brier_squared + excluded.brier_squared, error = c.error + excluded.error,
-                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth, absolute = c.absolute + excluded.absolute,
+                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth,
+                absolute = c.absolute + excluded.absolute,
                 relative = c.relative + excluded.relative, relative_squared = c.relative_squared + excluded.relative_squared,
                 label_without_prediction = c.label_without_prediction + excluded.label_without_prediction, two_labels = c.two_labels + excluded.two_labels,
-                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction, unknown_label = c.unknown_label + excluded.unknown_label,
+                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction,
+                unknown_label = c.unknown_label + excluded.unknown_label,
                 unknown_class = c.unknown_class + excluded.unknown_class, score_missing = c.score_missing + excluded.score_missing,
                 score_outside = c.score_outside + excluded.score_outside, model_missing = c.model_missing + excluded.model_missing
             RETURNING c.pair_cell_id, c.batch, c.model, c.segment, c.coarse
         ), counted AS (
             INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
-            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0), coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
+            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0),
+                   coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
             FROM one o JOIN cell c ON c.batch = o.batch AND c.model = o.model AND c.segment = o.segment
             WHERE o.loss IS NOT NULL
             GROUP BY 1, 2
             HAVING sum(o.n) FILTER (WHERE o.positive) <> 0 OR sum(o.n) FILTER (WHERE NOT o.positive) <> 0
-            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
+            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once
+            DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
         ), due AS (
             INSERT INTO pgslo_catalog.pair_batch AS b (definition_id, batch, place, last_at)
             SELECT $1, s.batch, coalesce(min(s.place), pgslo_catalog.arrival($1, s.batch)), max(s.last_at)
@@ -5304,7 +5380,8 @@ CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums nume
     SET quote_all_identifiers TO 'off'
     AS $$
     SELECT encode(sha256(convert_to(concat_ws(E'\n', 'pgslo 1',
-        (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality) FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
+        (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality)
+         FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
         content_hash.rows, array_to_string(content_hash.sums, ' ')), 'UTF8')), 'hex')
 $$;
 
@@ -5741,15 +5818,18 @@ DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
 BEGIN
     INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, settle_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
-    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean,
+            (document ->> 'native')::boolean,
             (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
             CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
     ON CONFLICT (rule_id) DO UPDATE SET
-        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred,
+        native = excluded.native,
         wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
     DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
     INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
-    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
+    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')),
+           ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
     FROM jsonb_array_elements(document -> 'dependencies') AS w;
     -- Rows that are there stay: a transaction may hold one.
     INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
@@ -5823,16 +5903,19 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
                CASE WHEN r.is_plain THEN length(r.rest)
                     ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
-               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0 WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0
+                    WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
                CASE WHEN r.is_plain AND r.length <= 24 THEN
                         CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
                              WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
                              WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
                              ELSE left(r.rest, -1) || '9.9' END
-                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') END AS shape
+                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'),
+                                        '[0-9]+', '9', 'g') END AS shape
         FROM (
             SELECT n.*, CASE WHEN n.kind IS DISTINCT FROM 'time' THEN
-                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8 WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
+                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8
+                                      WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
             FROM (
                 SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
                 FROM (
@@ -5871,8 +5954,9 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
-               percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
-                                     .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
+               percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5,
+                                     .525, .55, .575, .6, .625, .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[])
+                   WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation,
                count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
@@ -5887,30 +5971,36 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         FROM (SELECT u.col, u.is_number, u.x, u.near, u.seconds, u.decimals, generate_series(1, u.n) FROM valued u) v CROSS JOIN span s
         GROUP BY v.col
     ), edge_of AS (
-        SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
+        SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum,
+               coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
         FROM valued v JOIN number_of n USING (col) GROUP BY v.col, n.m, n.grid
     ), long_of AS (
         SELECT k.col, sum(k.n) / t.present AS at_length_max FROM known k JOIN text_of t USING (col) WHERE k.length = t.length_max GROUP BY k.col, t.present
     ), common_of AS (
         SELECT c.col, jsonb_object_agg(left(c.value, 100), c.n) AS common
-        FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c WHERE c.place <= 200 GROUP BY c.col
+        FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c
+        WHERE c.place <= 200 GROUP BY c.col
     ), shape_of AS (
         SELECT s.col, jsonb_object_agg(s.shape, s.n) AS shapes
-        FROM (SELECT k.col, k.shape, sum(k.n) AS n, row_number() OVER (PARTITION BY k.col ORDER BY sum(k.n) DESC, k.shape COLLATE "C") AS place FROM known k GROUP BY k.col, k.shape) s
+        FROM (SELECT k.col, k.shape, sum(k.n) AS n, row_number() OVER (PARTITION BY k.col ORDER BY sum(k.n) DESC, k.shape COLLATE "C") AS place
+              FROM known k GROUP BY k.col, k.shape) s
         WHERE s.place <= 50 GROUP BY s.col
     ), entity AS MATERIALIZED (
         SELECT e.row, e.entity, row_number() OVER (ORDER BY e.entity) AS place
-        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
+        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c
+              WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
         ORDER BY e.entity LIMIT 256
     ), prefix_of AS (
-        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row) WHERE c.col > 0 GROUP BY c.col
+        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row)
+        WHERE c.col > 0 GROUP BY c.col
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
         FROM (
             -- What the job itself writes, such as the number of a load or its time, is the same in all rows, and new in a copy.
-            SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END, ',' ORDER BY c.col) AS told
+            SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END,
+                              ',' ORDER BY c.col) AS told
             FROM cell c JOIN watched w USING (col) LEFT JOIN text_of t USING (col) CROSS JOIN size z
             WHERE NOT w.is_key AND w.is_told AND w.base IS NULL GROUP BY c.row
         ) r
@@ -5927,23 +6017,27 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                CASE WHEN w.rows > 0 THEN least(greatest(1 - coalesce(w.present, t.present, 0)::float8 / w.rows, 0), 1) END,
                v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
                v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
-               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
+               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1),
+               v.punctuation / greatest(v.characters, 1),
                v.numbers / v.present, v.times / v.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
-               CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
+               CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END,
+               CASE WHEN NOT n.is_number THEN n.hour END,
                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(w.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
-               sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
+               sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share,
+               h.share, h.share, h.share,
                -- Few values that are equal have noise as well.
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
-               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
+               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m),
+               pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share,
                i.share, i.share, i.share, n.hour_deviation / sqrt(n.m),
@@ -6011,15 +6105,18 @@ BEGIN
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
-            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
+            SELECT (SELECT b.place FROM pgslo_catalog.batch b
+                    WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
             FROM jsonb_array_elements_text(measure -> 'trained_on') WITH ORDINALITY AS t (name, n) ORDER BY t.n);
         against := format('batches %s to %s', measure #>> '{trained_on,0}', measure #>> '{trained_on,1}');
         others := ARRAY(
             SELECT p FROM pgslo_catalog.profile p
-            WHERE p.definition_id = (distance.batch).definition_id AND p.column_name = measure ->> 'column' AND p.place BETWEEN stretch[1] AND stretch[2] AND p.present > 0
+            WHERE p.definition_id = (distance.batch).definition_id AND p.column_name = measure ->> 'column'
+              AND p.place BETWEEN stretch[1] AND stretch[2] AND p.present > 0
             ORDER BY p.place);
     ELSE
-        against := CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before' ELSE 'the ' || (measure ->> 'relative_to') || ' before' END;
+        against := CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
+                        ELSE 'the ' || (measure ->> 'relative_to') || ' before' END;
         others := ARRAY(
             SELECT p FROM pgslo_catalog.earlier(distance.batch, measure ->> 'relative_to') AS e
             JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = measure ->> 'column' AND p.present > 0);
@@ -6065,7 +6162,8 @@ BEGIN
         SELECT CASE distance_of.by
             -- A share of nothing would be infinitely far from any other.
             WHEN 'psi' THEN sum((greatest(s.p, 1e-4) - greatest(s.q, 1e-4)) * ln(greatest(s.p, 1e-4) / greatest(s.q, 1e-4)))
-            WHEN 'js' THEN sum(CASE WHEN s.p > 0 THEN s.p * ln(2 * s.p / (s.p + s.q)) ELSE 0 END + CASE WHEN s.q > 0 THEN s.q * ln(2 * s.q / (s.p + s.q)) ELSE 0 END) / (2 * ln(2::float8))
+            WHEN 'js' THEN sum(CASE WHEN s.p > 0 THEN s.p * ln(2 * s.p / (s.p + s.q)) ELSE 0 END
+                               + CASE WHEN s.q > 0 THEN s.q * ln(2 * s.q / (s.p + s.q)) ELSE 0 END) / (2 * ln(2::float8))
             ELSE sum(abs(s.p - s.q)) / 2
         END
         FROM unnest(distance_of.one, distance_of.other) AS s (p, q));
@@ -6166,7 +6264,8 @@ BEGIN
     BEGIN
         -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
-            format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
+            format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
+                   drop_view.view_schema, drop_view.view_name));
     EXCEPTION
         WHEN lock_not_available THEN
             RAISE;
@@ -6175,7 +6274,8 @@ BEGIN
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
-        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are dropped removes it.\n'
+        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
+        'dropped removes it.\n'
         || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
     EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
 END
@@ -6710,7 +6810,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         LEFT JOIN crowded w ON w.column_name = m.column_name AND w.i = k.ordinal
-        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1)))
+                                        ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
@@ -6727,7 +6828,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                 WHEN k.name = 'rows' THEN greatest(0.3 * coalesce(nullif(p.noise, 0), m.noise[40]), 0.02)
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
-                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
+                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled)
+                                                        * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 WHEN k.name = 'steps' THEN 1
                 -- What grows by a step may grow by some.
                 -- Times of loads differ by seconds: none is judged finer than ten, in hours.
@@ -6744,7 +6846,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55) THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55)
+                         THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
                      ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
@@ -6762,7 +6865,8 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                END AS surprise
         FROM told t
     ), noted AS MATERIALIZED (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread,
+               array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
                array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -7259,7 +7363,8 @@ BEGIN
                 WHERE b.definition_id = id AND b.place >= d.place
                 ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
             ) AS f
-            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
+            WHERE d.definition_id = id
+              AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
               AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
             ORDER BY f.place
         LOOP
@@ -7346,7 +7451,8 @@ BEGIN
         END IF;
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
         RETURN false;
@@ -7553,7 +7659,8 @@ BEGIN
     END LOOP;
     IF said IS NULL THEN
         said := format('no foreign key on (%s) references %I.%I',
-            (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
+            (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place)
+             FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
             rests_on #>> '{table,0}', rests_on #>> '{table,1}');
         to_do := 'pgslo apply creates one';
     END IF;
@@ -7756,7 +7863,8 @@ CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference doub
     AS $$
 #variable_conflict use_column
 BEGIN
-    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
+    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i
+                                FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
     step AS MATERIALIZED (
         SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
         FROM (
@@ -8067,7 +8175,8 @@ BEGIN
     EXCEPTION WHEN lock_not_available THEN
         -- The first that ever takes it has not ended its transaction.
         RETURN coalesce((SELECT pgslo_catalog.session_of(k.pid) FROM pg_locks k
-                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock' AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
+                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock'
+                           AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
     END;
     SELECT l.* INTO held FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -8200,7 +8309,8 @@ COMMENT ON FUNCTION pgslo_catalog.is_armed(relation regclass, part oid) IS 'Retu
 CREATE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9+/]*={0,2}$' AND pg_catalog.length(value) OPERATOR(pg_catalog.%) 4 OPERATOR(pg_catalog.=) 0
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9+/]*={0,2}$'
+        AND pg_catalog.length(value) OPERATOR(pg_catalog.%) 4 OPERATOR(pg_catalog.=) 0
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_base64(value text) IS 'Whether the text is base64 with padding.';
@@ -8240,7 +8350,8 @@ COMMENT ON FUNCTION pgslo_catalog.is_date(value text) IS 'Whether the text is a 
 CREATE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8
+        AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a telephone number as in E.164.';
@@ -8248,7 +8359,8 @@ COMMENT ON FUNCTION pgslo_catalog.is_e164(value text) IS 'Whether the text is a 
 CREATE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~)
+        E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
        AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) E'^[^@]{65}|@(.*\\.)?[^.]{64}')
 $_$;
 
@@ -8433,7 +8545,9 @@ BEGIN
         OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
         OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
            AND lower(value COLLATE "C") IN (
-               SELECT lower(to_char(d.at, f.form) COLLATE "C") FROM (SELECT to_timestamp(CASE WHEN abs((is_next_text.mine).place) <= 100000000000 THEN (is_next_text.mine).place::float8 END) AT TIME ZONE 'UTC' AS at) d
+               SELECT lower(to_char(d.at, f.form) COLLATE "C")
+               FROM (SELECT to_timestamp(CASE WHEN abs((is_next_text.mine).place) <= 100000000000
+                                                  THEN (is_next_text.mine).place::float8 END) AT TIME ZONE 'UTC' AS at) d
                CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
 END
 $$;
@@ -8725,7 +8839,8 @@ BEGIN
     -- Entity by entity, for those that are in both.
     SELECT count(*) AS common, count(*) FILTER (WHERE a.value = b.value) AS same INTO compared
     FROM (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(ours, one.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS a
-    JOIN (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(theirs, other.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS b ON a.entity = b.entity;
+    JOIN (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(theirs, other.prefix) AS u (entity, value)
+          WHERE u.entity IS NOT NULL ORDER BY u.entity) AS b ON a.entity = b.entity;
     IF compared.common > 0 THEN
         RETURN compared.same = compared.common;
     END IF;
@@ -8771,7 +8886,8 @@ CREATE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
 DECLARE
     -- No setting touches these, and setting and unsetting five costs more than the rest of a small write's record.
     name text := CASE
-        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype,
+                                  'bigint'::regtype, 'numeric'::regtype)
         THEN to_jsonb(value) #>> '{}'
         ELSE pgslo_catalog.iso_text(value)
     END;
@@ -8957,7 +9073,8 @@ BEGIN
         WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
     LOOP
         found := pgslo_catalog.age(judge_age.definition);
-        PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
+        PERFORM pgslo_catalog.give_verdict(rule, newest,
+                                           CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
             found.value, NULL, rule.warn_high, NULL, found.said);
     END LOOP;
 END
@@ -9202,7 +9319,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                    WHEN p.expected[30] >= 0.99 AND p.summary[30] >= 0.99 AND g.largest >= 10 THEN 10 ELSE 1 END
                    ELSE 0 END::float8 AS step,
                p.expected[28] = 0 AND p.summary[28] = 0 AS is_positive,
-               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8)
+                   / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
@@ -9219,9 +9337,13 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                    -- An order of magnitude is that of a value.
                    WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
                    ELSE greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room END AS score, m.holiday,
-               CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
+               CASE WHEN m.column_name <> '*' THEN k.words
+                    WHEN k.name = 'single' THEN 'rows that occur once'
+                    WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
-               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
+               m.column_name <> '*' AND k.name = ANY (ARRAY[
+                   'distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation',
+                   'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
                    'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -9235,8 +9357,10 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                 SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most,
                        0.14 / m.spread[k.ordinal] / m.sensitivity AS least, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
-                    -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less
+                    -- than chance would do.
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows'
+                        THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
                              (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
@@ -9264,7 +9388,8 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         -- No quantile of whole numbers goes less far than a step.
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'quantile' OR k.name = 'log_mean' THEN m.step ELSE 0 END AS step) s
         CROSS JOIN LATERAL (
-            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below, greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
+            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below,
+                   greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
             FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
@@ -9285,7 +9410,10 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
-        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone
+                            AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75)
+                                >= greatest(4, count(DISTINCT s.column_name) / 5.0)
+                        THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
         SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.step, s.is_positive, s.of_the_day,
@@ -9314,11 +9442,13 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
            b.shown, b.least, b.most, b.score,
            CASE
                WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
-               WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
+               WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END,
+                                                pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
                ELSE concat(
                    pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
-                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
+                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual
+                           THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
                        concat(
                            CASE WHEN m.holiday THEN ' on a holiday' END,
                            CASE
@@ -9427,7 +9557,8 @@ BEGIN
         SELECT array_agg(c) AS cells, array_agg(c.pair_cell_id) AS numbers, g.values
         FROM pgslo_catalog.pair_cell c
         CROSS JOIN LATERAL (
-            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
+            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END
+                         FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
         ) AS g
         WHERE c.definition_id = judged.definition_id AND c.batch IN (SELECT i.batch FROM included i)
         GROUP BY g.values
@@ -9465,7 +9596,8 @@ BEGIN
         || format('%s is %s%s', replace(measure ->> 'of', '_', ' '), pgslo_catalog.shown(worst.value::numeric), unit)
         || CASE WHEN worst.low = worst.high THEN '' WHEN worst.low = '-Infinity' THEN ', too few to say more'
                 ELSE format(', %s to %s by chance', pgslo_catalog.shown(worst.low::numeric), pgslo_catalog.shown(worst.high::numeric)) END
-        || format(', of %s %s', pgslo_catalog.shown(worst.pairs), CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
+        || format(', of %s %s', pgslo_catalog.shown(worst.pairs),
+                  CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
         || CASE WHEN (measure ->> 'over')::integer > 1 THEN format(' in %s batches', measure ->> 'over') ELSE '' END
         || '; ' || pgslo_catalog.wanted((judge_metric.rule).warn_low, (judge_metric.rule).warn_high, 1, unit)
         || CASE WHEN worst.misses > 1 THEN format('; %s of %s groups miss it', worst.misses, worst.groups) ELSE '' END;
@@ -9568,7 +9700,8 @@ BEGIN
     before := (SELECT count(*) FROM pgslo_catalog.segments_before(id, name));
     IF before < pgslo_catalog.least_batches() THEN
         UPDATE pgslo_catalog.segment_profile p
-        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END, pgslo_catalog.least_batches())
+        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
+                                            pgslo_catalog.least_batches())
         WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
         RETURN;
     END IF;
@@ -10129,7 +10262,8 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
                            FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
-    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false)
+      AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     UPDATE pgslo_catalog.segment_profile p
@@ -10164,7 +10298,8 @@ BEGIN
     END IF;
     -- The largest step that they keep, give or take the hour by which clocks are put forward. Not a few: a writer can add any.
     SELECT s.step INTO step
-    FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900, 600, 300, 60]) AS s (step)
+    FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900,
+                      600, 300, 60]) AS s (step)
     WHERE (SELECT (count(*) - count(DISTINCT k.n) FILTER (WHERE k.apart <= least(s.step / 4.0, 21600))) * 20 <= count(*)
            FROM (
                SELECT w.n, abs(w.place - learned_calendar.origin - w.n * s.step) AS apart
@@ -10317,7 +10452,8 @@ CREATE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
     AS $$
 BEGIN
     -- The schema may be another role's by now, and a table in it that role's.
-    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
+    IF EXISTS (SELECT FROM pg_namespace n
+               WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', leave_room.room);
     END IF;
     DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = leave_room.room;
@@ -10425,7 +10561,8 @@ BEGIN
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
             'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
-            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'assertion', 'assertion_dependency', 'metric', 'ml_metric',
+            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'assertion',
+            'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),
         ('public', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[
             'own_salt']),
@@ -10495,7 +10632,8 @@ CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
     SELECT coalesce(
         (SELECT pgslo_catalog.session_of(l.pid) FROM pg_locks l
          WHERE l.locktype = 'transactionid' AND l.transactionid = locked_by.locker AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
-        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner), to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner),
+                       to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
          FROM pg_prepared_xacts p WHERE p.transaction = locked_by.locker),
         'a session that the catalogue does not show')
 $$;
@@ -10690,7 +10828,8 @@ DECLARE
     given name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
-        (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
+        (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')),
+                           ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
     FOREACH strange IN ARRAY ARRAY(
@@ -10764,7 +10903,8 @@ CREATE FUNCTION pgslo_catalog.may_count(relation oid, columns text[]) RETURNS bo
     AS $$
 BEGIN
     IF may_count.columns = '{}' THEN
-        RETURN pgslo_catalog.readable(may_count.relation, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
+        RETURN pgslo_catalog.readable(may_count.relation,
+                                      ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
     END IF;
     RETURN pgslo_catalog.readable(may_count.relation, may_count.columns) @> may_count.columns;
 END
@@ -11103,14 +11243,17 @@ BEGIN
                         ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 WHEN 'statistic' THEN
                     said := CASE
-                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample', measure ->> 'column', measure ->> 'said')
-                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample',
+                                                       measure ->> 'column', measure ->> 'said')
+                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric),
+                                    pgslo_catalog.wanted(low, high, 1, '')) END;
                 ELSE
                     whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
                     said := CASE
                         WHEN value IS NULL THEN 'the batch has no rows that it is about'
                         ELSE format('%s of %s %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(whole),
-                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
+                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END,
+                                    pgslo_catalog.wanted(low, high, 100, ' %')) END;
             END CASE;
         WHEN form = 'change' THEN
             -- avg() adds up squares as well, which may overflow.
@@ -11153,8 +11296,10 @@ BEGIN
             value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
             said := CASE
                 WHEN value IS NULL THEN format('no profile of column "%s" exists', measure ->> 'column')
-                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
-                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s',
+                                              measure ->> 'column', value + 1, high + 1)
+                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column',
+                            CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'batches' THEN
             value := 0;
             said := 'it came';
@@ -11303,7 +11448,8 @@ CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETU
 DECLARE
     merged pgslo_catalog.fragment;
     -- By number from here on: what is committed meanwhile waits for the next time.
-    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
+    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
+                            WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
     takes boolean;
     samples bigint;
@@ -11361,7 +11507,8 @@ BEGIN
     END LOOP;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
-    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at, xid)
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample,
+                                        writer, application, written_at, xid)
     OVERRIDING SYSTEM VALUE
     VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
             merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at, merged.xid);
@@ -11895,7 +12042,8 @@ BEGIN
               AND i.indpred IS NULL AND i.indexprs IS NULL
               -- PostgreSQL 15 and later.
               AND (rests_on ->> 'nulls' IS DISTINCT FROM 'same' OR (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean)
-              AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
+              AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
+                   WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
             said := format('no valid unique index%s exists on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,
@@ -12057,7 +12205,8 @@ BEGIN
             EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
         END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
-        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)' ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)'
+                                      ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
                                  value, newest_batch.up_to::float8);
     END IF;
     IF target.batch_column IS NOT NULL THEN
@@ -12120,7 +12269,8 @@ BEGIN
     IF (newest_batches.definition).reader IS NULL THEN
         RETURN QUERY EXECUTE question;
     ELSE
-        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', (newest_batches.definition).reader) USING question;
+        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)',
+                                    (newest_batches.definition).reader) USING question;
     END IF;
 END
 $_$;
@@ -12165,7 +12315,8 @@ BEGIN
     SELECT w.batch, least(w.place, last_place) INTO newest_known.batch, newest_known.place
     FROM (
         SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+                                                WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
         UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = (newest_known.incident).rule_id
         UNION ALL SELECT (newest_known.incident).opened_batch, (newest_known.incident).opened_place
     ) w
@@ -12242,7 +12393,8 @@ BEGIN
     RETURN (
         SELECT string_agg(n.said, '; ' ORDER BY n.said) || '.'
         FROM (
-            SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
+            SELECT DISTINCT format('%s: batch %s misses rule "%s"',
+                                   CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
             FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
             WHERE m.definition = news_said.definition AND m.ended_at IS NULL
               AND m.concern NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))
@@ -12984,7 +13136,8 @@ BEGIN
             END IF;
             PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d
+                                            WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
         END;
     END LOOP;
@@ -13011,7 +13164,8 @@ BEGIN
             MESSAGE = CASE WHEN found.incident_id IS NULL THEN format('incident %s does not exist', open_one.incident_id)
                            ELSE format('incident %s is resolved already', open_one.incident_id) END,
             DETAIL = CASE WHEN found.incident_id IS NULL THEN 'No incident has that number.'
-                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
+                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution,
+                                      to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
             HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
     END IF;
     RETURN found;
@@ -13482,7 +13636,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s belongs to another role than when its definition was applied', (pin_table.definition).name),
-            DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
+            DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner),
+                            coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
     END IF;
     PERFORM pgslo_catalog.check_types(pin_table.definition);
@@ -13665,7 +13820,8 @@ BEGIN
         RETURN QUERY
         SELECT '01SL1', i.incident_id, r.name, touched.name,
                format('%s misses rule "%s"', touched.phrase, r.name),
-               format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2), to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2),
+                      to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id),
                false
         FROM pgslo_catalog.definition d
@@ -13791,7 +13947,8 @@ BEGIN
     PERFORM pgslo_catalog.keep_vectors(definition, batch, columns, thinned.within);
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
-        UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
+        UPDATE pgslo_catalog.profile p SET baseline = false
+        WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
@@ -13819,9 +13976,11 @@ BEGIN
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
     crowded := pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase);
     turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
-        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b
+                   WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
 
-    FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
+    FOR mine IN SELECT p.* FROM pgslo_catalog.profile p
+        WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
@@ -14052,7 +14211,8 @@ BEGIN
         -- By the key where the view shows it, so that two snapshots sample the same entities.
         CASE
             WHEN target.key_columns <> '{}' AND target.key_columns <@ names
-            THEN (SELECT format('concat_ws(''|'', %s)', string_agg(format('r.%I', k.name), ', ' ORDER BY k.n)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, n))
+            THEN (SELECT format('concat_ws(''|'', %s)', string_agg(format('r.%I', k.name), ', ' ORDER BY k.n))
+                  FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, n))
             ELSE pgslo_catalog.row_text(snapshot.columns)
         END)
     INTO sample USING mask;
@@ -14069,7 +14229,8 @@ BEGIN
            coalesce((SELECT jsonb_object_agg(k.name, p.summary[k.ordinal]) FROM pgslo_catalog.summary_kinds() k WHERE p.summary[k.ordinal] IS NOT NULL), '{}'),
            p.common, p.grid
     FROM pgslo_catalog.profile p
-    JOIN (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c ON c.name = p.column_name
+    JOIN (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n
+          FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c ON c.name = p.column_name
     WHERE p.definition_id = target.definition_id AND p.batch = whole.name
     ORDER BY c.n;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = target.definition_id AND p.batch = whole.name;
@@ -14444,7 +14605,8 @@ BEGIN
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b
+                      WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
     -- Called where something failed already; the write does not fail for the note, unless nobody else would know.
     IF pgslo_catalog.is_transient(SQLSTATE) THEN
@@ -14595,7 +14757,8 @@ BEGIN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
-    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
+    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation,
+           record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, old_key) AS k (name, value) WHERE old_key IS NOT NULL),
            CASE WHEN record_quarantine.operation = 'UPDATE'
                 THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,
@@ -15115,7 +15278,8 @@ BEGIN
         BEGIN
             IF cardinality(overdrawn) > 3 THEN
                 -- Each that has something to be added up comes to what the one scan says of it.
-                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                                   WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
                 PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
             ELSE
                 FOREACH due IN ARRAY overdrawn LOOP
@@ -15213,7 +15377,8 @@ BEGIN
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
                         THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,
-                    HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.',
+                                  coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
                     COLUMN = coalesce(CASE WHEN rule.kind <> 'row_count' THEN rule.columns[1] END, ''),
@@ -15243,7 +15408,8 @@ BEGIN
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
         DETAIL = CASE WHEN NOT visible THEN format('The assertion expects: %s.', held.promise) ELSE format('%s%s. The assertion expects: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise) END,
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2)
+                 ELSE refuse_broken.said END, held.promise) END,
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),
@@ -15386,7 +15552,8 @@ DECLARE
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
-            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document)
+                || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     IF before.outbox <> coalesce(document ->> 'outbox', '') THEN
@@ -15396,24 +15563,31 @@ BEGIN
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every,
         batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge,
+        place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place',
             document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'),
             document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
-        ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
-        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column',
+        (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
+        ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of',
+        (document ->> 'target')::numeric, (document ->> 'span')::interval,
+        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false),
+        document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by,
             batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key,
             schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
-        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column,
+        sensitivity = excluded.sensitivity, holidays = excluded.holidays, tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of,
+        target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge,
+        place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer,
+        registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
@@ -15428,11 +15602,13 @@ BEGIN
 
     SELECT jsonb_object_agg(r.name, r.promise) INTO promised
     FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
-    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner,
+        description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on, about)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'),
+           nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
            (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1),
                coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
@@ -15440,7 +15616,8 @@ BEGIN
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
-        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
+        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low,
+        warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
         target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open,
             met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
@@ -15510,7 +15687,8 @@ BEGIN
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null'),
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view',
+           t ->> 'on_read', nullif(t -> 'gate', 'null'),
            (t ->> 'within')::interval, coalesce(t ->> 'batches', 'all')
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
@@ -15539,7 +15717,8 @@ BEGIN
     -- Rules may be new: what was judged is judged by them as well.
     UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
     IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
-        SELECT p.version FROM pgslo_catalog.post_processing p WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
+        SELECT p.version FROM pgslo_catalog.post_processing p
+        WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
     ) THEN
         INSERT INTO pgslo_catalog.post_processing (definition_id, version, steps)
         VALUES (register_predictions.definition_id, steps ->> 'version', steps -> 'steps');
@@ -15620,7 +15799,8 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
-        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"), substr(reject_schema.difference, 2)),
+        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"),
+                        substr(reject_schema.difference, 2)),
         HINT = format('Change the table back, or its definition; the owner is %s.', reject_schema.owner),
         SCHEMA = reject_schema.schema_name,
         TABLE = reject_schema.table_name,
@@ -15916,7 +16096,8 @@ BEGIN
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
-        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint,
+                                       coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
     ) OR EXISTS (
         -- Whatever sums say, until tick() has asked the table.
         SELECT FROM pgslo_catalog.missed_batch m
@@ -16402,7 +16583,9 @@ CREATE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS double precision
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    part text[] := regexp_match(value COLLATE "C", E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
+    part text[] := regexp_match(value COLLATE "C",
+                                E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
+                                '(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
 BEGIN
     -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
     RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)
@@ -16602,7 +16785,8 @@ CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS
             GROUP BY l.column_name
         ) w
     ), compared AS MATERIALIZED (
-        SELECT s.segment, s.column_name, s.back, s.is_odd, s.rows, s.missing, row_number() OVER (PARTITION BY s.segment, s.column_name, s.is_odd ORDER BY s.back) AS turn
+        SELECT s.segment, s.column_name, s.back, s.is_odd, s.rows, s.missing,
+               row_number() OVER (PARTITION BY s.segment, s.column_name, s.is_odd ORDER BY s.back) AS turn
         FROM (
             -- At a first closing as they were then; later whatever they were in between.
             SELECT DISTINCT ON (s.segment, s.column_name, s.back) s.*
@@ -16698,7 +16882,8 @@ CREATE FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known 
                     format('none of %s %s deviates from what is usual', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
                 ELSE format('%s of %s %s %s: %s%s', max(t.deviating), segments_said.segments,
                     CASE segments_said.segments WHEN 1 THEN 'segment' ELSE 'segments' END, CASE max(t.deviating) WHEN 1 THEN 'deviates' ELSE 'deviate' END,
-                    string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said), '; ' ORDER BY t.turn) FILTER (WHERE t.turn <= 5),
+                    string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said),
+                               '; ' ORDER BY t.turn) FILTER (WHERE t.turn <= 5),
                     CASE WHEN max(t.deviating) > 5 THEN format('; and %s more', max(t.deviating) - 5) END) END
     FROM turn t
 $$;
@@ -17140,7 +17325,8 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}')
+                 WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $$;
@@ -17170,9 +17356,11 @@ CREATE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
+                   'SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
-                   E'-- Paused by pgslo; pgslo resume restores the former body.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+                   E'-- Paused by pgslo; pgslo resume restores the former body.\n'
+                   'BEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
 $$;
 
@@ -17215,7 +17403,8 @@ BEGIN
     is_ready := false;
     IF taken.snapshot_id IS NULL THEN
         said := format('no snapshot "%s" was taken', wanted ->> 'snapshot');
-        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
+        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s
+                   WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
             said := format('snapshot "%s" is not of a table that the task reads, or its taker may not run the task', wanted ->> 'snapshot');
         END IF;
         RETURN NEXT;
@@ -17223,8 +17412,10 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
-    SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
+    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects
+    FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name)
+    WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
         said := format('snapshot "%s" has no column "%s"', taken.name, spoilt.name);
@@ -17232,7 +17423,8 @@ BEGIN
         column_name := NULL;
     END IF;
     IF age > (wanted ->> 'max_age')::interval THEN
-        said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
+        said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                       pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
         RETURN NEXT;
     END IF;
     IF taken.is_checked IS NOT TRUE AND taken.taken_by <> pgslo_catalog.caller() THEN
@@ -17251,7 +17443,8 @@ BEGIN
       AND NOT (passes_suspects AND EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.incident_id = u.incident_id AND i.is_suspect));
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
-        said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
+        said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name,
+                       CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
         RETURN NEXT;
     ELSIF taken.batch_by IS NULL AND taken.incidents <> '[]' THEN
         said := format('snapshot "%s" was taken while incident %s was open', taken.name, taken.incidents #>> '{0,incident}');
@@ -17361,7 +17554,8 @@ BEGIN
             RETURN coalesce(((statistic.batch).present ->> (measure ->> 'column'))::numeric, 0) / (statistic.batch).rows;
         WHEN 'share' THEN
             RETURN coalesce(((statistic.batch).tallies ->> (measure ->> 'good'))::numeric, 0)
-                / nullif(CASE WHEN measure ->> 'among' IS NULL THEN (statistic.batch).rows ELSE ((statistic.batch).tallies ->> (measure ->> 'among'))::numeric END, 0);
+                / nullif(CASE WHEN measure ->> 'among' IS NULL THEN (statistic.batch).rows
+                              ELSE ((statistic.batch).tallies ->> (measure ->> 'among'))::numeric END, 0);
         WHEN 'passing' THEN
             RETURN 1 - coalesce(((statistic.batch).failures ->> (measure ->> 'rule'))::numeric, 0) / (statistic.batch).rows;
         WHEN 'statistic' THEN
@@ -17855,7 +18049,8 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches,
+               coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
                -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
                tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
@@ -17881,7 +18076,8 @@ DECLARE
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(),
+            clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
@@ -18315,7 +18511,8 @@ BEGIN
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
-    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
+    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w
+    WHERE w.definition_id = twin_of.target.definition_id;
     INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
     SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
     FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL;
@@ -18493,7 +18690,8 @@ CREATE FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure json
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'segments', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'segments', 'passing', 'table_rows', 'table_share', 'query')
+            OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -18542,7 +18740,8 @@ BEGIN
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.missed_look l WHERE l.definition_id = id;
-    DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
+    DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (
+        SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $$;
@@ -18969,7 +19168,8 @@ CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(sum(b.rows), 0)::bigint, ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
+    SELECT coalesce(sum(b.rows), 0)::bigint,
+           ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
     FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = whole_of.snapshot_id
 $$;
 
@@ -18985,7 +19185,8 @@ BEGIN
         RETURN 'The expression of the rule raises an error for a row of the batch.';
     END IF;
     -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
-    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true) OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
+    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true)
+        OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
         RETURN NULL;
     END IF;
     RETURN CASE

@@ -49,7 +49,8 @@ DECLARE
 BEGIN
     IF document ? 'learns' THEN
         document := jsonb_set(document, '{rules}',
-            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document) || coalesce(document -> 'rules', '[]'));
+            pgslo_catalog.learned_rules(coalesce(document -> 'watched', '[]')) || pgslo_catalog.expecting_rules(document)
+                || coalesce(document -> 'rules', '[]'));
     END IF;
     SELECT d.* INTO before FROM pgslo_catalog.definition d WHERE d.name = document ->> 'name';
     IF before.outbox <> coalesce(document ->> 'outbox', '') THEN
@@ -59,24 +60,31 @@ BEGIN
     INSERT INTO pgslo_catalog.secret DEFAULT VALUES ON CONFLICT DO NOTHING;
     INSERT INTO pgslo_catalog.definition AS d (name, relation, owner, description, key_columns, writes, batch_every,
         batch_by, batch_place, batch_name, batch_key, schema_wanted, on_read, fingerprint,
-        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge, place_is_number, reader, writer)
+        settle, batch_is_of_row, recount, batch_column, sensitivity, holidays, tallies, max_age, age_of, target, span, budgeting, judge,
+        place_is_number, reader, writer)
     VALUES (
         document ->> 'name', (document ->> 'relation')::regclass, document ->> 'owner', document ->> 'description',
         ARRAY(SELECT jsonb_array_elements_text(document -> 'key')), document ->> 'writes',
         (document ->> 'batch_every')::interval, document ->> 'batch_by', document ->> 'batch_place',
             document ->> 'batch_name', document ->> 'batch_key', nullif(document -> 'schema', 'null'),
             document ->> 'on_read', document ->> 'fingerprint',
-        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column', (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
-        ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of', (document ->> 'target')::numeric, (document ->> 'span')::interval,
-        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false), document ->> 'reader', document ->> 'writer')
+        (document ->> 'settle')::interval, (document ->> 'batch_is_of_row')::boolean, document ->> 'recount', document ->> 'batch_column',
+        (document ->> 'sensitivity')::float8, ARRAY(SELECT jsonb_array_elements_text(document -> 'holidays')),
+        ARRAY(SELECT jsonb_array_elements_text(document -> 'tallies')), (document ->> 'max_age')::interval, document ->> 'age_of',
+        (document ->> 'target')::numeric, (document ->> 'span')::interval,
+        coalesce(document ->> 'budgeting', 'occurrences'), document ->> 'judge', coalesce((document ->> 'place_is_number')::boolean, false),
+        document ->> 'reader', document ->> 'writer')
     ON CONFLICT (name) DO UPDATE SET
         relation = excluded.relation, owner = excluded.owner, description = excluded.description, key_columns = excluded.key_columns,
         writes = excluded.writes, batch_every = excluded.batch_every, batch_by = excluded.batch_by,
             batch_place = excluded.batch_place, batch_name = excluded.batch_name, batch_key = excluded.batch_key,
             schema_wanted = excluded.schema_wanted,
         on_read = excluded.on_read, fingerprint = excluded.fingerprint,
-        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column, sensitivity = excluded.sensitivity, holidays = excluded.holidays,
-        tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of, target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge, place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer, registered_at = clock_timestamp(), registered_by = session_user
+        settle = excluded.settle, batch_is_of_row = excluded.batch_is_of_row, recount = excluded.recount, batch_column = excluded.batch_column,
+        sensitivity = excluded.sensitivity, holidays = excluded.holidays, tallies = excluded.tallies, max_age = excluded.max_age, age_of = excluded.age_of,
+        target = excluded.target, span = excluded.span, budgeting = excluded.budgeting, judge = excluded.judge,
+        place_is_number = excluded.place_is_number, reader = excluded.reader, writer = excluded.writer,
+        registered_at = clock_timestamp(), registered_by = session_user
     RETURNING d.definition_id INTO id;
     UPDATE pgslo_catalog.definition d
     SET max_bytes = coalesce((document ->> 'max_bytes')::bigint, 1073741824),
@@ -91,11 +99,13 @@ BEGIN
 
     SELECT jsonb_object_agg(r.name, r.promise) INTO promised
     FROM pgslo_catalog.rule r WHERE r.definition_id = id AND r.retired_at IS NULL;
-    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner, description, tags, scope, measure,
+    INSERT INTO pgslo_catalog.rule AS r (definition_id, name, kind, columns, on_breach, at_least, at_most, samples, mechanism, promise, owner,
+        description, tags, scope, measure,
         warn_low, warn_high, reject_low, reject_high, target, span, missed_before_open, met_before_resolve, rests_on, about)
     SELECT id, w ->> 'name', w ->> 'kind', ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), w ->> 'on_breach',
            (w ->> 'at_least')::numeric, (w ->> 'at_most')::bigint, coalesce((w ->> 'samples')::bigint, 10), w ->> 'mechanism', w ->> 'promise',
-           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'), nullif(w -> 'measure', 'null'),
+           w ->> 'owner', w ->> 'description', ARRAY(SELECT jsonb_array_elements_text(w -> 'tags')), coalesce(w ->> 'scope', 'row'),
+           nullif(w -> 'measure', 'null'),
            (w ->> 'warn_low')::float8, (w ->> 'warn_high')::float8, (w ->> 'reject_low')::float8, (w ->> 'reject_high')::float8,
            (w ->> 'target')::numeric, (w ->> 'span')::interval, coalesce((w ->> 'missed_before_open')::integer, 1),
                coalesce((w ->> 'met_before_resolve')::integer, 1), w -> 'rests_on', w ->> 'about'
@@ -103,7 +113,8 @@ BEGIN
     ON CONFLICT (definition_id, name) DO UPDATE SET
         kind = excluded.kind, columns = excluded.columns, on_breach = excluded.on_breach, at_least = excluded.at_least, at_most = excluded.at_most,
         samples = excluded.samples, mechanism = excluded.mechanism, promise = excluded.promise, owner = excluded.owner,
-        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low, warn_high = excluded.warn_high,
+        description = excluded.description, tags = excluded.tags, scope = excluded.scope, measure = excluded.measure, warn_low = excluded.warn_low,
+        warn_high = excluded.warn_high,
         reject_low = excluded.reject_low, reject_high = excluded.reject_high,
         target = excluded.target, span = excluded.span, missed_before_open = excluded.missed_before_open,
             met_before_resolve = excluded.met_before_resolve, rests_on = excluded.rests_on, about = excluded.about,
@@ -173,7 +184,8 @@ BEGIN
     FROM jsonb_array_elements(document -> 'watched') WITH ORDINALITY AS w (watched, ordinal);
     DELETE FROM pgslo_catalog.task t WHERE t.definition_id = id;
     INSERT INTO pgslo_catalog.task (definition_id, name, contact, reads, reads_from, view_name, on_read, gate, within, batches)
-    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view', t ->> 'on_read', nullif(t -> 'gate', 'null'),
+    SELECT id, t ->> 'name', t ->> 'contact', ARRAY(SELECT jsonb_array_elements_text(t -> 'reads')), coalesce(t ->> 'reads_from', 'definition'), t ->> 'view',
+           t ->> 'on_read', nullif(t -> 'gate', 'null'),
            (t ->> 'within')::interval, coalesce(t ->> 'batches', 'all')
     FROM jsonb_array_elements(document -> 'tasks') AS t;
 END
@@ -232,7 +244,8 @@ BEGIN
     DELETE FROM pgslo_catalog.pair_fragment f WHERE f.definition_id = id;
     PERFORM pgslo_catalog.forget_pairs(id);
     DELETE FROM pgslo_catalog.missed_look l WHERE l.definition_id = id;
-    DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
+    DELETE FROM pgslo_catalog.touched t WHERE t.check_function IN (
+        SELECT a.check_function FROM pgslo_catalog.assertion a JOIN pgslo_catalog.rule r USING (rule_id) WHERE r.definition_id = id);
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $pgslo$;

@@ -157,7 +157,8 @@ BEGIN
     BEGIN
         -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
-            format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it', drop_view.view_schema, drop_view.view_name));
+            format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
+                   drop_view.view_schema, drop_view.view_name));
     EXCEPTION
         WHEN lock_not_available THEN
             RAISE;
@@ -166,7 +167,8 @@ BEGIN
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
-        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are dropped removes it.\n'
+        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
+        'dropped removes it.\n'
         || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
     EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
 END

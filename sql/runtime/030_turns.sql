@@ -28,7 +28,8 @@ AS $pgslo$
     SELECT coalesce(
         (SELECT pgslo_catalog.session_of(l.pid) FROM pg_locks l
          WHERE l.locktype = 'transactionid' AND l.transactionid = locked_by.locker AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid IS NOT NULL LIMIT 1),
-        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner), to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+        (SELECT format('prepared transaction %s of role %s, since %s UTC', quote_literal(p.gid), quote_ident(p.owner),
+                       to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
          FROM pg_prepared_xacts p WHERE p.transaction = locked_by.locker),
         'a session that the catalogue does not show')
 $pgslo$;
@@ -99,7 +100,8 @@ BEGIN
     EXCEPTION WHEN lock_not_available THEN
         -- The first that ever takes it has not ended its transaction.
         RETURN coalesce((SELECT pgslo_catalog.session_of(k.pid) FROM pg_locks k
-                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock' AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
+                         WHERE k.relation = 'pgslo_catalog.session_lock'::regclass AND k.mode = 'RowExclusiveLock'
+                           AND k.pid <> pg_backend_pid() LIMIT 1), 'another session');
     END;
     SELECT l.* INTO held FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN

@@ -179,7 +179,8 @@ BEGIN
     RETURN (
         SELECT pgslo_catalog.may_see_figures(
             d.relation, (shows_figures.rule).columns || ARRAY(SELECT jsonb_array_elements_text((shows_figures.rule).measure -> 'where')),
-            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
+            CASE WHEN (shows_figures.rule).kind = 'ml_metric' THEN coalesce(d.pairs, '{}')
+                 WHEN (shows_figures.rule).measure ? 'of_others' THEN '{}' END, shows_figures.reader)
         FROM pgslo_catalog.definition d WHERE d.definition_id = (shows_figures.rule).definition_id);
 END
 $pgslo$;
@@ -192,7 +193,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     IF may_count.columns = '{}' THEN
-        RETURN pgslo_catalog.readable(may_count.relation, ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
+        RETURN pgslo_catalog.readable(may_count.relation,
+                                      ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = may_count.relation AND a.attnum > 0)) <> '{}';
     END IF;
     RETURN pgslo_catalog.readable(may_count.relation, may_count.columns) @> may_count.columns;
 END

@@ -162,7 +162,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s belongs to another role than when its definition was applied', (pin_table.definition).name),
-            DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner), coalesce(pg_get_userbyid(runs_as), current_user)),
+            DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner),
+                            coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
     END IF;
     PERFORM pgslo_catalog.check_types(pin_table.definition);

@@ -13,7 +13,8 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS 'Return whether a batch with these numbers of rows and of failing rows misses the rule.';
+COMMENT ON FUNCTION pgslo_catalog.is_missed(pgslo_catalog.rule, bigint, bigint) IS
+    'Return whether a batch with these numbers of rows and of failing rows misses the rule.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -209,7 +210,8 @@ BEGIN
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
         GROUP BY f.batch
-        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint, coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
+        HAVING pgslo_catalog.is_missed(resolve_incident.rule, sum(f.rows)::bigint,
+                                       coalesce(sum((f.failures ->> resolve_incident.rule.name)::bigint), 0)::bigint)
     ) OR EXISTS (
         -- Whatever sums say, until tick() has asked the table.
         SELECT FROM pgslo_catalog.missed_batch m

@@ -47,7 +47,8 @@ BEGIN
     FROM pgslo_catalog.definition d
     LEFT JOIN pgslo_catalog.rule r ON r.definition_id = d.definition_id AND r.name = record_break.rule
     WHERE d.name = record_break.definition AND (record_break.rule IS NULL OR r.rule_id IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
+      AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b
+                      WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
     -- Called where something failed already; the write does not fail for the note, unless nobody else would know.
     IF pgslo_catalog.is_transient(SQLSTATE) THEN

@@ -141,7 +141,8 @@ BEGIN
         by_column := NULL;  -- json may hold \u0000, which jsonb does not take
     END;
     INSERT INTO pgslo_catalog.quarantine (definition_id, relation, columns, operation, row_key, image, image_text, old_key, changed, reasons)
-    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation, record_quarantine.row_key, by_column, concat(row_image),
+    SELECT d.definition_id, record_quarantine.relation, pgslo_catalog.columns_of(record_quarantine.relation), record_quarantine.operation,
+           record_quarantine.row_key, by_column, concat(row_image),
            (SELECT jsonb_object_agg(k.name, k.value) FROM unnest(d.key_columns, old_key) AS k (name, value) WHERE old_key IS NOT NULL),
            CASE WHEN record_quarantine.operation = 'UPDATE'
                 THEN pgslo_catalog.changed_columns(record_quarantine.relation, record_quarantine.old_row, record_quarantine.row_image) END,

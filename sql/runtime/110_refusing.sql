@@ -59,7 +59,8 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('columns of %s violate rule "%s"', reject_schema.definition, reject_schema.rule),
-        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"), substr(reject_schema.difference, 2)),
+        DETAIL = format('%s%s. No statement writes to the table until they fit again.', upper(left(reject_schema.difference, 1) COLLATE "C"),
+                        substr(reject_schema.difference, 2)),
         HINT = format('Change the table back, or its definition; the owner is %s.', reject_schema.owner),
         SCHEMA = reject_schema.schema_name,
         TABLE = reject_schema.table_name,

@@ -28,7 +28,8 @@ AS $pgslo$
 DECLARE
     -- No setting touches these, and setting and unsetting five costs more than the rest of a small write's record.
     name text := CASE
-        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
+        WHEN pg_typeof(value) IN ('date'::regtype, 'timestamp'::regtype, 'text'::regtype, 'smallint'::regtype, 'integer'::regtype,
+                                  'bigint'::regtype, 'numeric'::regtype)
         THEN to_jsonb(value) #>> '{}'
         ELSE pgslo_catalog.iso_text(value)
     END;

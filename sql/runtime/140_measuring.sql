@@ -179,7 +179,8 @@ AS $pgslo$
 DECLARE
     merged pgslo_catalog.fragment;
     -- By number from here on: what is committed meanwhile waits for the next time.
-    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
+    parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
+                            WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
     takes boolean;
     samples bigint;
@@ -237,7 +238,8 @@ BEGIN
     END LOOP;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
-    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample, writer, application, written_at, xid)
+    INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample,
+                                        writer, application, written_at, xid)
     OVERRIDING SYSTEM VALUE
     VALUES (merged.fragment_id, merged.definition_id, merged.batch, merged.place, merged.rows, merged.failures, 'merged', merged.present, merged.tallies,
             merged.level, merged.sample_columns, merged.sample, merged.writer, merged.application, merged.written_at, merged.xid);

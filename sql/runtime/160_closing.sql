@@ -156,7 +156,8 @@ BEGIN
         END IF;
     END IF;
     -- The last batch that is known is counted once more: rows may have come late.
-    SELECT b.* INTO known FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
+    SELECT b.* INTO known FROM pgslo_catalog.batch b
+    WHERE b.definition_id = id AND b.place > '-Infinity' AND b.place <= last_place ORDER BY b.place DESC LIMIT 1;
     -- While no later one begins, a batch closes when it has settled: to look more often than that would only cost.
     IF follow_stream.at_once IS NULL AND known.name = newest.name AND known.counted_at + (follow_stream.definition).settle > clock_timestamp() THEN
         RETURN false;
@@ -273,11 +274,14 @@ BEGIN
     END;
     -- Functions that every read calls compare no locks.
     PERFORM pgslo_catalog.check_session(session_before, true, target.name, '00000');
-    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
+    IF close_batch.batch <> '*' AND NOT EXISTS (SELECT FROM pgslo_catalog.batch b
+                                                WHERE b.definition_id = target.definition_id AND b.name = close_batch.batch) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('%s has no batch "%s"', target.name, close_batch.batch),
-            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.', 'Nothing was written since the definition was applied.'),
+            DETAIL = coalesce('The newest is ' || (SELECT b.name FROM pgslo_catalog.batch b
+                                                   WHERE b.definition_id = target.definition_id ORDER BY b.place DESC LIMIT 1) || '.',
+                              'Nothing was written since the definition was applied.'),
             HINT = 'SELECT batch FROM pgslo.batch;';
     END IF;
     RETURN QUERY

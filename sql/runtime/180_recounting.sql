@@ -11,7 +11,8 @@ DECLARE
 BEGIN
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, first_written_at, last_written_at, counted_at)
     VALUES ((take_count.definition).definition_id, (counted).batch, place, (counted).rows, coalesce(pgslo_catalog.signed(columns, (counted).present, 1), '{}'),
-            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(), clock_timestamp(), clock_timestamp())
+            coalesce(pgslo_catalog.signed(pgslo_catalog.tally_slots((take_count.definition).tallies), (counted).tallies, 1), '{}'), clock_timestamp(),
+            clock_timestamp(), clock_timestamp())
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, counted_at = excluded.counted_at,
         last_written_at = CASE WHEN b.rows = excluded.rows THEN b.last_written_at ELSE excluded.last_written_at END;
@@ -169,7 +170,8 @@ BEGIN
         BEGIN
             IF cardinality(overdrawn) > 3 THEN
                 -- Each that has something to be added up comes to what the one scan says of it.
-                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
+                overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
+                                   WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
                 PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
             ELSE
                 FOREACH due IN ARRAY overdrawn LOOP

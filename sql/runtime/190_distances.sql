@@ -62,7 +62,8 @@ BEGIN
         SELECT CASE distance_of.by
             -- A share of nothing would be infinitely far from any other.
             WHEN 'psi' THEN sum((greatest(s.p, 1e-4) - greatest(s.q, 1e-4)) * ln(greatest(s.p, 1e-4) / greatest(s.q, 1e-4)))
-            WHEN 'js' THEN sum(CASE WHEN s.p > 0 THEN s.p * ln(2 * s.p / (s.p + s.q)) ELSE 0 END + CASE WHEN s.q > 0 THEN s.q * ln(2 * s.q / (s.p + s.q)) ELSE 0 END) / (2 * ln(2::float8))
+            WHEN 'js' THEN sum(CASE WHEN s.p > 0 THEN s.p * ln(2 * s.p / (s.p + s.q)) ELSE 0 END
+                               + CASE WHEN s.q > 0 THEN s.q * ln(2 * s.q / (s.p + s.q)) ELSE 0 END) / (2 * ln(2::float8))
             ELSE sum(abs(s.p - s.q)) / 2
         END
         FROM unnest(distance_of.one, distance_of.other) AS s (p, q));

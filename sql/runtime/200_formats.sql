@@ -7,7 +7,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_email(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~)
+        E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](-*[A-Za-z0-9])*(\\.[A-Za-z0-9](-*[A-Za-z0-9])*)+$'
        AND (pg_catalog.length(value) OPERATOR(pg_catalog.<) 66 OR value COLLATE pg_catalog."C" OPERATOR(pg_catalog.!~) E'^[^@]{65}|@(.*\\.)?[^.]{64}')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_email(text) IS
@@ -47,14 +48,16 @@ COMMENT ON FUNCTION pgslo_catalog.is_slug(text) IS 'Whether the text is a slug: 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_e164(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8 AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) E'^\\+[1-9][0-9]+$' AND pg_catalog.length(value) OPERATOR(pg_catalog.>=) 8
+        AND pg_catalog.length(value) OPERATOR(pg_catalog.<=) 16
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_e164(text) IS 'Whether the text is a telephone number as in E.164.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_base64(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9+/]*={0,2}$' AND pg_catalog.length(value) OPERATOR(pg_catalog.%) 4 OPERATOR(pg_catalog.=) 0
+    SELECT value COLLATE pg_catalog."C" OPERATOR(pg_catalog.~) '^[A-Za-z0-9+/]*={0,2}$'
+        AND pg_catalog.length(value) OPERATOR(pg_catalog.%) 4 OPERATOR(pg_catalog.=) 0
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.is_base64(text) IS 'Whether the text is base64 with padding.';
 

@@ -52,7 +52,8 @@ AS $pgslo$
 BEGIN
     RETURN CASE
         WHEN measure ->> 'form' = 'change' THEN pgslo_catalog.unmeasured(unmeasured.batch, measure -> 'of')
-        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'segments', 'passing', 'table_rows', 'table_share', 'query') OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
+        WHEN measure ->> 'form' IN ('age', 'batches', 'failures', 'segments', 'passing', 'table_rows', 'table_share', 'query')
+            OR measure ->> 'form' = 'rows' AND NOT measure ? 'tally' THEN 0
         ELSE coalesce(((unmeasured.batch).tallies ->> 'unmeasured rows')::bigint, 0)
             -- Sums need no sample; distances, quantiles and the like are of sampled rows.
             + CASE
@@ -106,7 +107,8 @@ BEGIN
             RETURN coalesce(((statistic.batch).present ->> (measure ->> 'column'))::numeric, 0) / (statistic.batch).rows;
         WHEN 'share' THEN
             RETURN coalesce(((statistic.batch).tallies ->> (measure ->> 'good'))::numeric, 0)
-                / nullif(CASE WHEN measure ->> 'among' IS NULL THEN (statistic.batch).rows ELSE ((statistic.batch).tallies ->> (measure ->> 'among'))::numeric END, 0);
+                / nullif(CASE WHEN measure ->> 'among' IS NULL THEN (statistic.batch).rows
+                              ELSE ((statistic.batch).tallies ->> (measure ->> 'among'))::numeric END, 0);
         WHEN 'passing' THEN
             RETURN 1 - coalesce(((statistic.batch).failures ->> (measure ->> 'rule'))::numeric, 0) / (statistic.batch).rows;
         WHEN 'statistic' THEN
@@ -196,15 +198,18 @@ BEGIN
             ORDER BY p.batch = (distance.batch).name DESC, p.place DESC LIMIT 1);
     ELSIF measure ? 'trained_on' THEN
         stretch := ARRAY(
-            SELECT (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
+            SELECT (SELECT b.place FROM pgslo_catalog.batch b
+                    WHERE b.definition_id = (distance.batch).definition_id AND b.name = pgslo_catalog.name_of(distance.definition, t.name))
             FROM jsonb_array_elements_text(measure -> 'trained_on') WITH ORDINALITY AS t (name, n) ORDER BY t.n);
         against := format('batches %s to %s', measure #>> '{trained_on,0}', measure #>> '{trained_on,1}');
         others := ARRAY(
             SELECT p FROM pgslo_catalog.profile p
-            WHERE p.definition_id = (distance.batch).definition_id AND p.column_name = measure ->> 'column' AND p.place BETWEEN stretch[1] AND stretch[2] AND p.present > 0
+            WHERE p.definition_id = (distance.batch).definition_id AND p.column_name = measure ->> 'column'
+              AND p.place BETWEEN stretch[1] AND stretch[2] AND p.present > 0
             ORDER BY p.place);
     ELSE
-        against := CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before' ELSE 'the ' || (measure ->> 'relative_to') || ' before' END;
+        against := CASE measure ->> 'relative_to' WHEN 'previous' THEN 'the previous batch' WHEN 'same weekday' THEN 'the batch of a week before'
+                        ELSE 'the ' || (measure ->> 'relative_to') || ' before' END;
         others := ARRAY(
             SELECT p FROM pgslo_catalog.earlier(distance.batch, measure ->> 'relative_to') AS e
             JOIN pgslo_catalog.profile p ON p.definition_id = e.definition_id AND p.batch = e.name AND p.column_name = measure ->> 'column' AND p.present > 0);
@@ -258,7 +263,8 @@ BEGIN
     -- Entity by entity, for those that are in both.
     SELECT count(*) AS common, count(*) FILTER (WHERE a.value = b.value) AS same INTO compared
     FROM (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(ours, one.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS a
-    JOIN (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(theirs, other.prefix) AS u (entity, value) WHERE u.entity IS NOT NULL ORDER BY u.entity) AS b ON a.entity = b.entity;
+    JOIN (SELECT DISTINCT ON (u.entity) u.entity, u.value FROM unnest(theirs, other.prefix) AS u (entity, value)
+          WHERE u.entity IS NOT NULL ORDER BY u.entity) AS b ON a.entity = b.entity;
     IF compared.common > 0 THEN
         RETURN compared.same = compared.common;
     END IF;

@@ -103,14 +103,17 @@ BEGIN
                         ELSE format('%s; %s', pgslo_catalog.rows_shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
                 WHEN 'statistic' THEN
                     said := CASE
-                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample', measure ->> 'column', measure ->> 'said')
-                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric), pgslo_catalog.wanted(low, high, 1, '')) END;
+                        WHEN value IS NULL THEN format('the %2$s of column "%1$s" cannot be determined: it has no values, or too many rows for a sample',
+                                                       measure ->> 'column', measure ->> 'said')
+                        ELSE format('the %s of %s is %s; %s', measure ->> 'said', pgslo_catalog.rows_shown(rows), pgslo_catalog.shown(value::numeric),
+                                    pgslo_catalog.wanted(low, high, 1, '')) END;
                 ELSE
                     whole := CASE WHEN measure ->> 'among' IS NULL THEN rows ELSE ((measured.batch).tallies ->> (measure ->> 'among'))::numeric END;
                     said := CASE
                         WHEN value IS NULL THEN 'the batch has no rows that it is about'
                         ELSE format('%s of %s %s; %s', pgslo_catalog.share_shown(value::numeric, 1), pgslo_catalog.rows_shown(whole),
-                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END, pgslo_catalog.wanted(low, high, 100, ' %')) END;
+                                    CASE form WHEN 'passing' THEN 'pass' ELSE 'are ' || coalesce(measure ->> 'said', 'not null') END,
+                                    pgslo_catalog.wanted(low, high, 100, ' %')) END;
             END CASE;
         WHEN form = 'change' THEN
             -- avg() adds up squares as well, which may overflow.
@@ -153,8 +156,10 @@ BEGIN
             value := pgslo_catalog.unchanged(measured.batch, measure ->> 'column', high::integer + 1);
             said := CASE
                 WHEN value IS NULL THEN format('no profile of column "%s" exists', measure ->> 'column')
-                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s', measure ->> 'column', value + 1, high + 1)
-                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column', CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
+                WHEN value > high THEN format('column "%s" has the same values in at least %s batches in a row; the objective is at most %s',
+                                              measure ->> 'column', value + 1, high + 1)
+                ELSE format('column "%s" has the same values in %s; the objective is at most %s', measure ->> 'column',
+                            CASE value WHEN 0 THEN '1 batch' ELSE value + 1 || ' batches in a row' END, high + 1) END;
         WHEN form = 'batches' THEN
             value := 0;
             said := 'it came';
@@ -212,7 +217,8 @@ BEGIN
         WHERE r.definition_id = (judge_age.definition).definition_id AND r.scope = 'table' AND r.retired_at IS NULL AND newest.name IS NOT NULL)
     LOOP
         found := pgslo_catalog.age(judge_age.definition);
-        PERFORM pgslo_catalog.give_verdict(rule, newest, CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
+        PERFORM pgslo_catalog.give_verdict(rule, newest,
+                                           CASE WHEN found.value IS NULL THEN 'unknown' WHEN found.value > rule.warn_high THEN 'missed' ELSE 'met' END,
             found.value, NULL, rule.warn_high, NULL, found.said);
     END LOOP;
 END

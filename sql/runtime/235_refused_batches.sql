@@ -7,7 +7,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     summed pgslo_catalog.batch;
-    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
+    emptied bigint := coalesce((SELECT max(f.fragment_id) FROM pgslo_catalog.fragment f
+                                WHERE f.definition_id = batch_so_far.definition_id AND f.operation = 'truncate'), 0);
 BEGIN
     SELECT batch_so_far.definition_id, batch_so_far.batch, min(f.place), coalesce(sum(f.rows), 0)::bigint,
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), pgslo_catalog.added_up(array_agg(f.failures))
@@ -29,7 +30,8 @@ BEGIN
         RETURN 'The expression of the rule raises an error for a row of the batch.';
     END IF;
     -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
-    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true) OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
+    IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true)
+        OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
         RETURN NULL;
     END IF;
     RETURN CASE
@@ -128,7 +130,8 @@ BEGIN
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
                         THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,
-                    HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.', coalesce(rule.owner, target.owner, 'unknown')),
+                    HINT = format('The statement was rolled back. Write rows that satisfy the rule, or contact its owner, %s.',
+                                  coalesce(rule.owner, target.owner, 'unknown')),
                     SCHEMA = split_part(target.name, '.', 1),
                     TABLE = substr(target.name, strpos(target.name, '.') + 1),
                     COLUMN = coalesce(CASE WHEN rule.kind <> 'row_count' THEN rule.columns[1] END, ''),

@@ -63,7 +63,8 @@ BEGIN
     END LOOP;
     IF said IS NULL THEN
         said := format('no foreign key on (%s) references %I.%I',
-            (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
+            (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place)
+             FROM jsonb_array_elements_text(rests_on -> 'columns') WITH ORDINALITY AS c (name, place)),
             rests_on #>> '{table,0}', rests_on #>> '{table,1}');
         to_do := 'pgslo apply creates one';
     END IF;
@@ -98,7 +99,8 @@ BEGIN
               AND i.indpred IS NULL AND i.indexprs IS NULL
               -- PostgreSQL 15 and later.
               AND (rests_on ->> 'nulls' IS DISTINCT FROM 'same' OR (to_jsonb(i) ->> 'indnullsnotdistinct')::boolean)
-              AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts)
+              AND (SELECT array_agg(k.number ORDER BY k.number) FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
+                   WHERE k.place <= i.indnkeyatts)
                 = (SELECT array_agg(n.number ORDER BY n.number) FROM unnest(numbers) AS n (number))
         ) THEN
             said := format('no valid unique index%s exists on (%s)', CASE WHEN rests_on ->> 'nulls' = 'same' THEN ' NULLS NOT DISTINCT' ELSE '' END,

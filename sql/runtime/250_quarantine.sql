@@ -1,4 +1,4 @@
--- What operators do with rows that were kept out.
+-- Writing a row that was kept out to its table, after all.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settings() RETURNS text[]
@@ -54,7 +54,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'no_data_found',
             MESSAGE = format('row %s is not held in quarantine', release.quarantine_id),
-            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.' ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
+            DETAIL = CASE WHEN held.state IS NULL THEN 'There is no such row.'
+                          ELSE format('It was %s at %s by %s.', held.state, held.decided_at, held.decided_by) END,
             HINT = 'SELECT * FROM pgslo.quarantine;';
     END IF;
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.definition_id = held.definition_id;
@@ -111,7 +112,8 @@ BEGIN
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('cannot determine the row of %s that row %s updates', target.name, release.quarantine_id),
             DETAIL = 'A key column was renamed or dropped, and the definition was not applied again, before the row was written.',
-            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+            HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                          release.quarantine_id);
     END IF;
     -- The key says which row is written. Who releases decides about the held row, not about another one.
     SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
@@ -139,8 +141,10 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
-                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.', unknown),
-                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+                DETAIL = format('The table was restored from a dump or re-created, and has no column "%s" any more; its new name cannot be determined.',
+                                unknown),
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                              release.quarantine_id);
         END IF;
     END IF;
 
@@ -175,7 +179,8 @@ BEGIN
                 ERRCODE = 'object_not_in_prerequisite_state',
                 MESSAGE = format('row %s does not fit %s any more', release.quarantine_id, target.name),
                 DETAIL = 'The table''s columns changed since, and the row holds a value that can only be read by place.',
-                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.', release.quarantine_id);
+                HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
+                              release.quarantine_id);
         END IF;
         SELECT array_agg(c.name_now), jsonb_object_agg(c.name_now, held.image -> c.name_then)
         INTO known, renamed
@@ -231,7 +236,8 @@ BEGIN
 
     IF is_upsert THEN
         SELECT string_agg(CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%1$I = r.%1$I', a.attname)
-                               ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid), pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
+                               ELSE format('%s = %s', pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid),
+                                           pgslo_catalog.text_of(format('r.%I', a.attname), a.atttypid)) END, ' AND ')
         INTO old_key
         FROM pg_attribute a
         WHERE a.attrelid = target.relation AND a.attname = ANY (key_names) AND a.attnum > 0 AND NOT a.attisdropped;
@@ -239,7 +245,8 @@ BEGIN
         -- The row with the key that it had before: the image may hold another one, and so may the changes.
         -- Which operator compares values of a type that is not PostgreSQL's own, casts decide.
         SELECT CASE WHEN count(*) = count(a.attname) THEN string_agg(format('%s = %L',
-                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname) ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
+                   CASE WHEN pgslo_catalog.is_plain(a.atttypid) THEN format('t.%I', a.attname)
+                        ELSE pgslo_catalog.text_of(format('t.%I', a.attname), a.atttypid) END,
                    held.old_key ->> k.name), ' AND ' ORDER BY k.name) FILTER (WHERE a.attname IS NOT NULL) END INTO old_key
         FROM jsonb_object_keys(held.old_key) AS k (name)
         LEFT JOIN pg_attribute a ON a.attrelid = target.relation AND a.attname = called ->> k.name AND a.attnum > 0 AND NOT a.attisdropped;
@@ -269,7 +276,9 @@ BEGIN
             ERRCODE = 'unique_violation',
             MESSAGE = said,
             DETAIL = about,
-            HINT = CASE WHEN is_update THEN '' ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').', release.quarantine_id) END,
+            HINT = CASE WHEN is_update THEN ''
+                        ELSE format('To update the existing row, as ON CONFLICT DO UPDATE would: pgslo.release(%s, as_update => ''{column}'').',
+                                    release.quarantine_id) END,
             SCHEMA = split_part(target.name, '.', 1),
             TABLE = substr(target.name, strpos(target.name, '.') + 1),
             CONSTRAINT = constraint_name;
@@ -284,14 +293,18 @@ BEGIN
     END;
 
     IF written <> 1 THEN
-        SELECT q.* INTO again FROM pgslo_catalog.quarantine q WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
+        SELECT q.* INTO again FROM pgslo_catalog.quarantine q
+        WHERE q.quarantine_id > newest AND q.definition_id = held.definition_id ORDER BY q.quarantine_id DESC LIMIT 1;
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = format('row %s still cannot be written to %s', release.quarantine_id, target.name),
             DETAIL = coalesce(
-                (SELECT string_agg(format('%s; rule "%s" expects: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ') FROM jsonb_array_elements(again.reasons) reason) || '.',
+                (SELECT string_agg(format('%s; rule "%s" expects: %s', reason ->> 'shown', reason ->> 'rule', reason ->> 'promise'), '; ')
+                 FROM jsonb_array_elements(again.reasons) reason) || '.',
                 CASE WHEN is_upsert THEN format('The row with key %s is not there to be updated.', held.row_key) END,
-                format('The row with key %s is not there to be updated.', (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
+                format('The row with key %s is not there to be updated.',
+                       (SELECT format('(%s) = (%s)', string_agg(k.name, ', ' ORDER BY k.ordinal), string_agg(held.old_key ->> k.name, ', ' ORDER BY k.ordinal))
+                        FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, ordinal)))),
             HINT = 'Repair it on the way: pgslo.release(id, ''{"column": value}''), or discard it: pgslo.discard(id).';
     END IF;
     UPDATE pgslo_catalog.quarantine q
@@ -303,23 +316,3 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.release(bigint, jsonb, text[]) IS
     'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to '
     'set in the row that has its key, {} for all.';
-
-CREATE OR REPLACE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
-AS $pgslo$
-BEGIN
-    UPDATE pgslo_catalog.quarantine q
-    SET state = 'dropped', decided_at = clock_timestamp(), decided_by = pgslo_catalog.caller(), image = NULL, image_text = '',
-        reasons = (SELECT jsonb_agg(reason - 'shown') FROM jsonb_array_elements(q.reasons) AS reason)
-    WHERE q.quarantine_id = discard.quarantine_id AND q.state = 'held';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'no_data_found',
-            MESSAGE = format('row %s is not held in quarantine', discard.quarantine_id),
-            HINT = 'SELECT * FROM pgslo.quarantine;';
-    END IF;
-    RETURN format('row %s discarded', discard.quarantine_id);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';

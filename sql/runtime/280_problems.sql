@@ -222,7 +222,8 @@ BEGIN
         RETURN QUERY
         SELECT '01SL1', i.incident_id, r.name, touched.name,
                format('%s misses rule "%s"', touched.phrase, r.name),
-               format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2), to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', upper(left(s.said, 1) COLLATE "C") || substr(s.said, 2),
+                      to_char(i.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                format('Incident %s, owner %s. SELECT * FROM pgslo.explain(%s);', i.incident_id, coalesce(r.owner, d.owner, 'unknown'), i.incident_id),
                false
         FROM pgslo_catalog.definition d

@@ -112,7 +112,8 @@ DECLARE
     mode text := pgslo_catalog.read_mode(announce.on_read);
 BEGIN
     IF mode <> 'silent' THEN
-        PERFORM pgslo_catalog.say_problem(announce.definition, ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
+        PERFORM pgslo_catalog.say_problem(announce.definition,
+                                          ROW(p.code, p.rule, p.column_name, p.message, p.detail, p.hint)::pgslo_catalog.found_problem, mode)
         FROM pgslo_catalog.problem(announce.definition, announce.columns, announce.within) AS p
         -- Of the table as a whole, guard() says the rest.
         WHERE p.by_row OR '*' <> ALL (announce.columns);

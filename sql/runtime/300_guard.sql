@@ -89,7 +89,8 @@ BEGIN
     RETURN (
         SELECT string_agg(n.said, '; ' ORDER BY n.said) || '.'
         FROM (
-            SELECT DISTINCT format('%s: batch %s misses rule "%s"', CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
+            SELECT DISTINCT format('%s: batch %s misses rule "%s"',
+                                   CASE WHEN m.about = '{*}' THEN 'the table' ELSE 'column ' || array_to_string(m.about, ', ') END, m.batch, r.name)
             FROM pgslo_catalog.missed_batch m JOIN pgslo_catalog.rule r USING (rule_id)
             WHERE m.definition = news_said.definition AND m.ended_at IS NULL
               AND m.concern NOT IN (SELECT k.name FROM unnest(news_said.planned) AS k (name))

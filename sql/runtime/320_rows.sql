@@ -266,7 +266,8 @@ CREATE OR REPLACE FUNCTION pgslo.read(
 ) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, date, interval, text, text[], text, interval) IS 'A column of a guarded view.';
 
@@ -286,7 +287,8 @@ CREATE OR REPLACE FUNCTION pgslo.read(
 ) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column of a guarded view.';
 
@@ -306,6 +308,7 @@ CREATE OR REPLACE FUNCTION pgslo.read(
 ) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
-    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
+    SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
+                ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column of a guarded view.';

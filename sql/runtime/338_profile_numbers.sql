@@ -106,7 +106,9 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    part text[] := regexp_match(value COLLATE "C", E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
+    part text[] := regexp_match(value COLLATE "C",
+                                E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
+                                '(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
 BEGIN
     -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
     RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)
@@ -177,4 +179,5 @@ BEGIN
         HAVING count(d.gap) >= 8);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.hours_of(pgslo_catalog.definition, numeric) IS 'Return the number of hours that a batch covers; NULL while that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.hours_of(pgslo_catalog.definition, numeric) IS
+    'Return the number of hours that a batch covers; NULL while that is not known.';

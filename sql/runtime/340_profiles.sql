@@ -39,16 +39,19 @@ AS $pgslo$
                r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
                CASE WHEN r.is_plain THEN length(r.rest)
                     ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
-               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0 WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0
+                    WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
                CASE WHEN r.is_plain AND r.length <= 24 THEN
                         CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
                              WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
                              WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
                              ELSE left(r.rest, -1) || '9.9' END
-                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'), '[0-9]+', '9', 'g') END AS shape
+                    ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'),
+                                        '[0-9]+', '9', 'g') END AS shape
         FROM (
             SELECT n.*, CASE WHEN n.kind IS DISTINCT FROM 'time' THEN
-                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8 WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
+                                 CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8
+                                      WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
             FROM (
                 SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
                 FROM (
@@ -87,8 +90,9 @@ AS $pgslo$
         SELECT pgslo_catalog.hours_of(definition, batch.place) AS hours
     ), number_of AS MATERIALIZED (
         SELECT v.col, bool_or(v.is_number) AS is_number, count(*)::float8 AS m, avg(v.near) AS mean, stddev_pop(v.near) AS deviation,
-               percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5, .525, .55, .575, .6, .625,
-                                     .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[]) WITHIN GROUP (ORDER BY v.x) AS grid,
+               percentile_cont(ARRAY[0, .025, .05, .075, .1, .125, .15, .175, .2, .225, .25, .275, .3, .325, .35, .375, .4, .425, .45, .475, .5,
+                                     .525, .55, .575, .6, .625, .65, .675, .7, .725, .75, .775, .8, .825, .85, .875, .9, .925, .95, .975, 1]::float8[])
+                   WITHIN GROUP (ORDER BY v.x) AS grid,
                avg(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_mean, stddev_pop(ln(abs(v.x))) FILTER (WHERE v.x <> 0) AS log_deviation,
                count(*) FILTER (WHERE v.x <> 0)::float8 AS not_zero,
                avg(v.decimals)::float8 AS decimals, stddev_pop(v.decimals)::float8 AS decimals_deviation,
@@ -103,30 +107,36 @@ AS $pgslo$
         FROM (SELECT u.col, u.is_number, u.x, u.near, u.seconds, u.decimals, generate_series(1, u.n) FROM valued u) v CROSS JOIN span s
         GROUP BY v.col
     ), edge_of AS (
-        SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
+        SELECT v.col, coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[41]), 0) / n.m AS at_maximum,
+               coalesce(sum(v.n) FILTER (WHERE v.x = n.grid[1]), 0) / n.m AS at_minimum
         FROM valued v JOIN number_of n USING (col) GROUP BY v.col, n.m, n.grid
     ), long_of AS (
         SELECT k.col, sum(k.n) / t.present AS at_length_max FROM known k JOIN text_of t USING (col) WHERE k.length = t.length_max GROUP BY k.col, t.present
     ), common_of AS (
         SELECT c.col, jsonb_object_agg(left(c.value, 100), c.n) AS common
-        FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c WHERE c.place <= 200 GROUP BY c.col
+        FROM (SELECT k.col, k.value, k.n, row_number() OVER (PARTITION BY k.col ORDER BY k.n DESC, k.value COLLATE "C") AS place FROM known k) c
+        WHERE c.place <= 200 GROUP BY c.col
     ), shape_of AS (
         SELECT s.col, jsonb_object_agg(s.shape, s.n) AS shapes
-        FROM (SELECT k.col, k.shape, sum(k.n) AS n, row_number() OVER (PARTITION BY k.col ORDER BY sum(k.n) DESC, k.shape COLLATE "C") AS place FROM known k GROUP BY k.col, k.shape) s
+        FROM (SELECT k.col, k.shape, sum(k.n) AS n, row_number() OVER (PARTITION BY k.col ORDER BY sum(k.n) DESC, k.shape COLLATE "C") AS place
+              FROM known k GROUP BY k.col, k.shape) s
         WHERE s.place <= 50 GROUP BY s.col
     ), entity AS MATERIALIZED (
         SELECT e.row, e.entity, row_number() OVER (ORDER BY e.entity) AS place
-        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
+        FROM (SELECT DISTINCT ON (c.value::bigint >> 32) c.row, (c.value::bigint >> 32)::integer AS entity FROM cell c
+              WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
         ORDER BY e.entity LIMIT 256
     ), prefix_of AS (
-        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row) WHERE c.col > 0 GROUP BY c.col
+        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row)
+        WHERE c.col > 0 GROUP BY c.col
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
         SELECT count(*) AS n, hashtext(r.told) AS hash
         FROM (
             -- What the job itself writes, such as the number of a load or its time, is the same in all rows, and new in a copy.
-            SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END, ',' ORDER BY c.col) AS told
+            SELECT string_agg(CASE WHEN t.distinct = 1 AND t.present = z.sampled THEN '' ELSE coalesce(quote_literal(c.value), 'NULL') END,
+                              ',' ORDER BY c.col) AS told
             FROM cell c JOIN watched w USING (col) LEFT JOIN text_of t USING (col) CROSS JOIN size z
             WHERE NOT w.is_key AND w.is_told AND w.base IS NULL GROUP BY c.row
         ) r
@@ -143,23 +153,27 @@ AS $pgslo$
                CASE WHEN w.rows > 0 THEN least(greatest(1 - coalesce(w.present, t.present, 0)::float8 / w.rows, 0), 1) END,
                v.empty / v.present, ln(v.distinct), v.distinct / v.present, v.top / v.present, v.single / v.present,
                v.characters / v.present, v.length_min, v.length_max, g.at_length_max,
-               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1), v.punctuation / greatest(v.characters, 1),
+               v.upper / greatest(v.characters, 1), v.digit / greatest(v.characters, 1), v.space / greatest(v.characters, 1),
+               v.punctuation / greatest(v.characters, 1),
                v.numbers / v.present, v.times / v.present,
                n.mean, CASE WHEN n.is_number THEN n.log_mean END, CASE WHEN n.deviation > 0 THEN ln(n.deviation) END,
                q.near[1], q.near[3], q.near[11], q.near[21], q.near[31], q.near[39], q.near[41],
                CASE WHEN n.is_number THEN n.zero END, CASE WHEN n.is_number THEN n.negative END, CASE WHEN n.is_number THEN n.whole END,
                CASE WHEN n.is_number THEN n.tens END, CASE WHEN n.is_number THEN n.hundreds END, CASE WHEN n.is_number THEN n.decimals END,
                CASE WHEN n.deviation > 0 THEN e.at_maximum END, CASE WHEN n.deviation > 0 THEN e.at_minimum END,
-               CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END, CASE WHEN NOT n.is_number THEN n.hour END,
+               CASE WHEN NOT n.is_number THEN n.midnight END, CASE WHEN NOT n.is_number THEN n.on_hour END, CASE WHEN NOT n.is_number THEN n.on_minute END,
+               CASE WHEN NOT n.is_number THEN n.hour END,
                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.negative END, CASE WHEN NOT n.is_number AND batch.place > 100000000 THEN n.after END
            ]::float8[],
            ARRAY[
                0.5 / sqrt(greatest(w.rows, 1)), h.share, 2 * h.share, h.share, h.share, h.share,
-               sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share, h.share, h.share, h.share,
+               sqrt(greatest(t.length2 / t.present - (t.characters / t.present) ^ 2, 0) / t.present), NULL, NULL, h.share, h.share, h.share, h.share,
+               h.share, h.share, h.share,
                -- Few values that are equal have noise as well.
                n.deviation / sqrt(n.m), greatest(n.log_deviation, 0.25) / sqrt(nullif(n.not_zero, 0)), 1 / sqrt(2 * n.m),
-               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m), pgslo_catalog.quantile_noise(q.near, 20, n.m),
+               pgslo_catalog.quantile_noise(q.near, 0, n.m), pgslo_catalog.quantile_noise(q.near, 2, n.m), pgslo_catalog.quantile_noise(q.near, 10, n.m),
+               pgslo_catalog.quantile_noise(q.near, 20, n.m),
                pgslo_catalog.quantile_noise(q.near, 30, n.m), pgslo_catalog.quantile_noise(q.near, 38, n.m), pgslo_catalog.quantile_noise(q.near, 40, n.m),
                j.share, j.share, j.share, j.share, j.share, n.decimals_deviation / sqrt(n.m), j.share, j.share,
                i.share, i.share, i.share, n.hour_deviation / sqrt(n.m),

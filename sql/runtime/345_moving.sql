@@ -73,7 +73,9 @@ BEGIN
         OR translate(value, '0123456789', '') = translate(earlier[1], '0123456789', '')
         OR abs((is_next_text.mine).place) BETWEEN 100000000 AND 100000000000
            AND lower(value COLLATE "C") IN (
-               SELECT lower(to_char(d.at, f.form) COLLATE "C") FROM (SELECT to_timestamp(CASE WHEN abs((is_next_text.mine).place) <= 100000000000 THEN (is_next_text.mine).place::float8 END) AT TIME ZONE 'UTC' AS at) d
+               SELECT lower(to_char(d.at, f.form) COLLATE "C")
+               FROM (SELECT to_timestamp(CASE WHEN abs((is_next_text.mine).place) <= 100000000000
+                                                  THEN (is_next_text.mine).place::float8 END) AT TIME ZONE 'UTC' AS at) d
                CROSS JOIN (VALUES ('FMmonth'), ('mon'), ('FMday'), ('dy')) AS f (form));
 END
 $pgslo$;

@@ -47,7 +47,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 #variable_conflict use_column
 BEGIN
-    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
+    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i
+                                FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
     step AS MATERIALIZED (
         SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
         FROM (

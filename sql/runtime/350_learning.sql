@@ -38,7 +38,8 @@ BEGIN
     PERFORM pgslo_catalog.keep_vectors(definition, batch, columns, thinned.within);
     PERFORM pgslo_catalog.note_ages(definition, batch, former);
     IF pgslo_catalog.is_holiday(profile_batch.definition.holidays, profile_batch.batch.place) THEN
-        UPDATE pgslo_catalog.profile p SET baseline = false WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
+        UPDATE pgslo_catalog.profile p SET baseline = false
+        WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
     -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
@@ -66,9 +67,11 @@ BEGIN
     PERFORM pgslo_catalog.take_lasting(definition.definition_id, batch.place, phase);
     crowded := pgslo_catalog.crowded_before(definition.definition_id, batch.place, phase);
     turns := CASE WHEN crowded IS NULL THEN ARRAY(SELECT batch.place - g.turn * phase FROM generate_series(1, 8) AS g (turn))
-        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
+        ELSE ARRAY(SELECT b.place FROM pgslo_catalog.batch b
+                   WHERE b.definition_id = profile_batch.definition.definition_id AND b.name = ANY (crowded[1:2])) END;
 
-    FOR mine IN SELECT p.* FROM pgslo_catalog.profile p WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
+    FOR mine IN SELECT p.* FROM pgslo_catalog.profile p
+        WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name LOOP
         SELECT p.* INTO before FROM pgslo_catalog.profile p
         WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place < mine.place
         ORDER BY p.place DESC LIMIT 1;
@@ -268,12 +271,14 @@ AS $pgslo$
     ), mine AS MATERIALIZED (
         -- Appending nothing takes an array out of where long values are kept, once and not at every element.
         SELECT c.column_name, c.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile c
-        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*' AND c.sampled > 0 AND c.prefix IS NOT NULL
+        WHERE c.definition_id = compare_with_earlier.definition_id AND c.batch = compare_with_earlier.batch AND c.column_name <> '*'
+          AND c.sampled > 0 AND c.prefix IS NOT NULL
     ), theirs AS MATERIALIZED (
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share, count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
+        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share,
+               count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
         FROM mine c
         JOIN theirs o USING (column_name)
         JOIN paired p USING (batch)

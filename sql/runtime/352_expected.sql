@@ -172,7 +172,8 @@ AS $pgslo$
         LEFT JOIN trend way ON way.column_name = m.column_name AND way.i = 17
         LEFT JOIN change y ON y.column_name = m.column_name AND y.i = k.ordinal AND y.maturing AND m.stage = 2
         LEFT JOIN crowded w ON w.column_name = m.column_name AND w.i = k.ordinal
-        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1))) ELSE m.summary[k.ordinal] END AS x) v
+        CROSS JOIN LATERAL (SELECT CASE WHEN k.kind IN ('share', 'rise') THEN asin(sqrt(least(greatest(m.summary[k.ordinal], 0), 1)))
+                                        ELSE m.summary[k.ordinal] END AS x) v
         CROSS JOIN LATERAL (
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
@@ -189,7 +190,8 @@ AS $pgslo$
                 WHEN k.name = 'rows' THEN greatest(0.3 * coalesce(nullif(p.noise, 0), m.noise[40]), 0.02)
                 -- Of a share that is near nothing, or near everything, chance moves less: a tenth of a row a batch at least is taken to be usual.
                 WHEN k.kind IN ('share', 'rise') THEN greatest(0.02, greatest(p.noise, m.noise[k.ordinal])
-                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled) * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
+                    * least(1, 2 * sqrt(greatest(0.1, least(p.pooled, 1 - p.pooled)
+                                                        * CASE WHEN k.name IN ('null', 'duplicate') THEN m.rows ELSE m.sampled END))))
                 WHEN k.name = 'steps' THEN 1
                 -- What grows by a step may grow by some.
                 -- Times of loads differ by seconds: none is judged finer than ten, in hours.
@@ -206,7 +208,8 @@ AS $pgslo$
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
-                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55) THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
+                CASE WHEN k.ordinal BETWEEN 27 AND 37 OR k.ordinal IN (54, 55)
+                         THEN m.rows * (1 - coalesce(m.summary[1], 0)) * greatest(m.summary[15], m.summary[16], 0)
                      ELSE m.rows END, 1), 0.025) AS size) f
         JOIN sampled_alike a ON a.column_name = m.column_name
         WHERE m.summary[k.ordinal] IS NOT NULL
@@ -224,7 +227,8 @@ AS $pgslo$
                END AS surprise
         FROM told t
     ), noted AS MATERIALIZED (
-        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread, array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
+        SELECT m.column_name, array_agg(s.prediction ORDER BY k.ordinal) AS expected, array_agg(s.spread ORDER BY k.ordinal) AS spread,
+               array_agg(s.surprise ORDER BY k.ordinal) AS surprise,
                array_agg(coalesce(c.maturing, false) ORDER BY k.ordinal) AS maturing
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k

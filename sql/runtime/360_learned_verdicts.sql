@@ -18,7 +18,8 @@ AS $pgslo$
                    WHEN p.expected[30] >= 0.99 AND p.summary[30] >= 0.99 AND g.largest >= 10 THEN 10 ELSE 1 END
                    ELSE 0 END::float8 AS step,
                p.expected[28] = 0 AND p.summary[28] = 0 AS is_positive,
-               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8) / coalesce(d.sensitivity, 1) AS wide
+               1.35 * greatest(1, pgslo_catalog.enough_batches()::numeric / greatest(p.learned_from, 1))::float8 ^ (1 / 3.0::float8)
+                   / coalesce(d.sensitivity, 1) AS wide
         FROM pgslo_catalog.profile p
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
@@ -35,9 +36,13 @@ AS $pgslo$
                    -- An order of magnitude is that of a value.
                    WHEN k.name = 'log_mean' AND abs(exp(least(m.summary[k.ordinal], 300)) - exp(least(m.expected[k.ordinal], 300))) <= m.step THEN 0
                    ELSE greatest(m.surprise[k.ordinal] / b.above, - m.surprise[k.ordinal] / b.below) / r.room END AS score, m.holiday,
-               CASE WHEN m.column_name <> '*' THEN k.words WHEN k.name = 'single' THEN 'rows that occur once' WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
+               CASE WHEN m.column_name <> '*' THEN k.words
+                    WHEN k.name = 'single' THEN 'rows that occur once'
+                    WHEN k.name = 'stale' THEN 'rows that an earlier batch has' ELSE k.words END AS words,
                -- What another day changes: which values there are and how they are spread; not whether there are any, how they are written, how many rows.
-               m.column_name <> '*' AND k.name = ANY (ARRAY['distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation', 'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
+               m.column_name <> '*' AND k.name = ANY (ARRAY[
+                   'distinct', 'distinct_ratio', 'top', 'single', 'length_mean', 'mean', 'log_mean', 'log_deviation',
+                   'p05', 'p25', 'p50', 'p75', 'p95', 'zero', 'tens', 'hundreds',
                    'at_maximum', 'at_minimum', 'hour', 'new_value', 'largest_change', 'mix', 'grown', 'fallen', 'distribution', 'moved']) AS of_the_day
         FROM mine m
         CROSS JOIN pgslo_catalog.summary_kinds() k
@@ -51,8 +56,10 @@ AS $pgslo$
                 SELECT v.side, v.room, greatest(ln(5) / m.spread[k.ordinal], 1.2 * coalesce(v.tolerated, 0), 5 / 0.3) / m.sensitivity AS most,
                        0.14 / m.spread[k.ordinal] / m.sensitivity AS least, m.wide * CASE
                     WHEN v.tolerated >= 1 THEN k.beyond * greatest(v.tolerated, 2.5)
-                    -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less than chance would do.
-                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows' THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
+                    -- A mean that stood still for two months is not left to chance, as that of times on the hour: there an hour's shift is less
+                    -- than chance would do.
+                    WHEN k.kind = 'mean' AND m.learned_from >= 60 AND m.moves IS DISTINCT FROM 'grows'
+                        THEN least(greatest(3 * coalesce(v.tolerated, 0), 0.4), 2.5)
                     ELSE 2.5 END AS bound
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
                              (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
@@ -80,7 +87,8 @@ AS $pgslo$
         -- No quantile of whole numbers goes less far than a step.
         CROSS JOIN LATERAL (SELECT CASE WHEN k.kind = 'quantile' OR k.name = 'log_mean' THEN m.step ELSE 0 END AS step) s
         CROSS JOIN LATERAL (
-            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below, greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
+            SELECT greatest(b.below * m.spread[k.ordinal] * r.room, q.step) AS reach_below,
+                   greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
             FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
           -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
@@ -101,7 +109,10 @@ AS $pgslo$
           AND (m.rows >= 10 OR k.name IN ('rows', 'number', 'time') OR k.name = 'null' AND m.summary[k.ordinal] = 1)
     ), day AS MATERIALIZED (
         -- On a holiday, and where many columns have moved, it was another day: then this has to be twice as far off.
-        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75) >= greatest(4, count(DISTINCT s.column_name) / 5.0) THEN 2 ELSE 1 END AS times
+        SELECT CASE WHEN bool_or(s.holiday) OR NOT alone
+                            AND count(DISTINCT s.column_name) FILTER (WHERE s.of_the_day AND s.score >= 0.75)
+                                >= greatest(4, count(DISTINCT s.column_name) / 5.0)
+                        THEN 2 ELSE 1 END AS times
         FROM scored s
     ), worst AS (
         SELECT DISTINCT ON (s.column_name) s.column_name, s.name, s.kind, s.words, s.value, s.expected, s.step, s.is_positive, s.of_the_day,
@@ -130,11 +141,13 @@ AS $pgslo$
            b.shown, b.least, b.most, b.score,
            CASE
                WHEN b.score IS NULL AND m.stage > 0 AND m.learned_from >= pgslo_catalog.least_batches() THEN z.young
-               WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END, pgslo_catalog.least_batches())
+               WHEN b.score IS NULL THEN format('%s known, %s are needed', CASE m.learned_from WHEN 1 THEN '1 batch' ELSE m.learned_from || ' batches' END,
+                                                pgslo_catalog.least_batches())
                -- The plain fact first, where there is one: a distance says nothing to who knows the column.
                ELSE concat(
                    pgslo_catalog.learned_said(b.name, b.words, b.kind, b.shown, b.least, b.most, b.step, CASE
-                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
+                       WHEN pgslo_catalog.amount(m.summary[23], 'quantile') <> y.usual
+                           THEN format('median %s %s, usually %s', m.column_name, pgslo_catalog.amount(m.summary[23], 'quantile'), y.usual) END,
                        concat(
                            CASE WHEN m.holiday THEN ' on a holiday' END,
                            CASE
@@ -214,7 +227,8 @@ AS $pgslo$
                            FROM unnest(pgslo_catalog.on_side(p.surprise, -1, p.tolerated_below)) WITH ORDINALITY AS u (x, i)
                            LEFT JOIN unnest(p.tolerated_below) WITH ORDINALITY AS m (x, i) USING (i))
     FROM pgslo_catalog.rule r
-    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false) AND learn_from.incident.resolution = 'false_alarm'
+    WHERE r.rule_id = learn_from.incident.rule_id AND r.kind = 'learned' AND NOT coalesce(r.measure ? 'form', false)
+      AND learn_from.incident.resolution = 'false_alarm'
       AND p.definition_id = learn_from.incident.definition_id AND coalesce(p.base, p.column_name) = coalesce(r.columns[1], '*') AND NOT p.baseline
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity');
     UPDATE pgslo_catalog.segment_profile p

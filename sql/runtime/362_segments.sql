@@ -218,7 +218,8 @@ AS $pgslo$
             GROUP BY l.column_name
         ) w
     ), compared AS MATERIALIZED (
-        SELECT s.segment, s.column_name, s.back, s.is_odd, s.rows, s.missing, row_number() OVER (PARTITION BY s.segment, s.column_name, s.is_odd ORDER BY s.back) AS turn
+        SELECT s.segment, s.column_name, s.back, s.is_odd, s.rows, s.missing,
+               row_number() OVER (PARTITION BY s.segment, s.column_name, s.is_odd ORDER BY s.back) AS turn
         FROM (
             -- At a first closing as they were then; later whatever they were in between.
             SELECT DISTINCT ON (s.segment, s.column_name, s.back) s.*

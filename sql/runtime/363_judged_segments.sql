@@ -112,7 +112,8 @@ AS $pgslo$
                     format('none of %s %s deviates from what is usual', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
                 ELSE format('%s of %s %s %s: %s%s', max(t.deviating), segments_said.segments,
                     CASE segments_said.segments WHEN 1 THEN 'segment' ELSE 'segments' END, CASE max(t.deviating) WHEN 1 THEN 'deviates' ELSE 'deviate' END,
-                    string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said), '; ' ORDER BY t.turn) FILTER (WHERE t.turn <= 5),
+                    string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said),
+                               '; ' ORDER BY t.turn) FILTER (WHERE t.turn <= 5),
                     CASE WHEN max(t.deviating) > 5 THEN format('; and %s more', max(t.deviating) - 5) END) END
     FROM turn t
 $pgslo$;
@@ -141,7 +142,8 @@ BEGIN
     before := (SELECT count(*) FROM pgslo_catalog.segments_before(id, name));
     IF before < pgslo_catalog.least_batches() THEN
         UPDATE pgslo_catalog.segment_profile p
-        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END, pgslo_catalog.least_batches())
+        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
+                                            pgslo_catalog.least_batches())
         WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
         RETURN;
     END IF;

@@ -46,7 +46,8 @@ BEGIN
     END IF;
     -- The largest step that they keep, give or take the hour by which clocks are put forward. Not a few: a writer can add any.
     SELECT s.step INTO step
-    FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900, 600, 300, 60]) AS s (step)
+    FROM unnest(ARRAY[1209600, 864000, 604800, 518400, 432000, 345600, 259200, 172800, 86400, 43200, 28800, 21600, 14400, 10800, 7200, 3600, 1800, 900,
+                      600, 300, 60]) AS s (step)
     WHERE (SELECT (count(*) - count(DISTINCT k.n) FILTER (WHERE k.apart <= least(s.step / 4.0, 21600))) * 20 <= count(*)
            FROM (
                SELECT w.n, abs(w.place - learned_calendar.origin - w.n * s.step) AS apart

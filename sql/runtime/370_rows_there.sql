@@ -81,7 +81,8 @@ BEGIN
     IF (newest_batches.definition).reader IS NULL THEN
         RETURN QUERY EXECUTE question;
     ELSE
-        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', (newest_batches.definition).reader) USING question;
+        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)',
+                                    (newest_batches.definition).reader) USING question;
     END IF;
 END
 $pgslo$;
@@ -266,7 +267,8 @@ AS $pgslo$
                WHEN n.batches IS NULL THEN 'unknown: no batch of it was seen yet'
                WHEN n.batches < pgslo_catalog.least_batches() THEN format('unknown: %s of %s batches are known', n.batches, pgslo_catalog.least_batches())
                WHEN n.sampled = 0 THEN 'unknown: its newest batch has no value'
-               WHEN n.batches < pgslo_catalog.enough_batches() THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
+               WHEN n.batches < pgslo_catalog.enough_batches()
+                   THEN format('known, with wider bounds until there are %s batches (%s so far)', pgslo_catalog.enough_batches(), n.batches)
                ELSE 'known'
            END,
            nullif(concat_ws(', ', t.usual, CASE n.kind

@@ -38,7 +38,9 @@ AS $pgslo$
         WHEN 'stale' THEN other
         WHEN 'swapped' THEN other
         WHEN 'frozen' THEN CASE WHEN value IS NOT NULL THEN other END
-        WHEN 'unit_change' THEN CASE WHEN abs(value::numeric) > 1e250 THEN value ELSE round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer], least(coalesce(scale(value::numeric), 0) + 3, 1000))::text END
+        WHEN 'unit_change' THEN CASE WHEN abs(value::numeric) > 1e250 THEN value
+                                     ELSE round(value::numeric * (ARRAY[1000, 100, 1.609344, 0.3048, 0.01, 0.001])[1 + floor(6 * strength)::integer],
+                                                least(coalesce(scale(value::numeric), 0) + 3, 1000))::text END
         WHEN 'default_filled' THEN CASE WHEN part >= 0.15 + 0.6 * strength THEN value ELSE
             CASE kind WHEN 'number' THEN (ARRAY['0', '-1', '9999'])[1 + floor(3 * strength)::integer]
                       WHEN 'time' THEN '0.000000' ELSE (ARRAY['', 'unknown', 'N/A'])[1 + floor(3 * strength)::integer] END END
@@ -94,7 +96,8 @@ AS $pgslo$
         SELECT c.row, c.col, c.value, a.fault,
                CASE WHEN a.fault IS NULL THEN c.value ELSE
                    pgslo_catalog.broken_value(a.fault, a.kind, c.value, pgslo_catalog.chance(a.col::text, l.hash), a.strength,
-                       CASE a.fault WHEN 'stale' THEN p.value WHEN 'swapped' THEN s.value WHEN 'frozen' THEN f.frozen WHEN 'truncated' THEN f.cut::text END) END AS now
+                       CASE a.fault WHEN 'stale' THEN p.value WHEN 'swapped' THEN s.value WHEN 'frozen' THEN f.frozen
+                            WHEN 'truncated' THEN f.cut::text END) END AS now
         FROM cell c
         JOIN line l USING (row)
         LEFT JOIN about a ON a.col = c.col
@@ -105,7 +108,8 @@ AS $pgslo$
     )
     SELECT (SELECT array_agg(r.one ORDER BY r.row) FROM (SELECT m.row, array_agg(m.now ORDER BY m.col) AS one FROM made m GROUP BY m.row) r),
            (SELECT array_agg(d.share ORDER BY d.col) FROM (
-                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale') THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
+                SELECT m.col, CASE WHEN a.is_seen OR bool_and(m.fault IS DISTINCT FROM 'stale')
+                                       THEN avg((m.now IS DISTINCT FROM m.value)::integer)::float8 END AS share
                 FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.break_columns(text[], text[], text[], text[], integer[], text, bigint) IS
@@ -169,7 +173,8 @@ AS $pgslo$
         FROM one o JOIN other q USING (col)
     )
     -- In turn, so that each is tried about as often; each column begins with another.
-    SELECT array_agg(f.names[1 + mod(turn + floor(1000 * pgslo_catalog.chance('turn/' || f.col, seed))::integer, greatest(cardinality(f.names), 1))] ORDER BY f.col),
+    SELECT array_agg(f.names[1 + mod(turn + floor(1000 * pgslo_catalog.chance('turn/' || f.col, seed))::integer,
+                                     greatest(cardinality(f.names), 1))] ORDER BY f.col),
            array_agg(f.partner ORDER BY f.col)
     FROM fit f
 $pgslo$;

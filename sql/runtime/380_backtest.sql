@@ -16,7 +16,8 @@ BEGIN
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
     INSERT INTO pgslo_catalog.watched_column (definition_id, ordinal, column_name, kind, base)
-    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w WHERE w.definition_id = twin_of.target.definition_id;
+    SELECT twin.definition_id, w.ordinal, w.column_name, w.kind, w.base FROM pgslo_catalog.watched_column w
+    WHERE w.definition_id = twin_of.target.definition_id;
     INSERT INTO pgslo_catalog.rule (definition_id, name, kind, columns, on_breach, samples, mechanism, promise)
     SELECT twin.definition_id, r.name, r.kind, r.columns, r.on_breach, 0, r.mechanism, r.promise
     FROM pgslo_catalog.rule r WHERE r.definition_id = twin_of.target.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL;
@@ -92,7 +93,8 @@ BEGIN
             MESSAGE = format('unrecognized fault "%s"', wrong[1]),
             HINT = (SELECT 'Faults are ' || string_agg(k.name, ', ' ORDER BY k.ordinal) || '.' FROM pgslo_catalog.fault_kinds() k);
     END IF;
-    SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
+    SELECT array_agg(n.name ORDER BY n.place), array_agg(n.rows ORDER BY n.place) INTO names, counts
+    FROM pgslo_catalog.newest_batches(target, backtest.batches) AS n;
     SELECT array_agg(k.name ORDER BY k.ordinal) INTO table_faults
     FROM pgslo_catalog.fault_kinds() k WHERE 'table' = ANY (k.kinds) AND (backtest.faults IS NULL OR k.name = ANY (backtest.faults));
     BEGIN
@@ -119,7 +121,8 @@ BEGIN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
                         whole := mine;
-                        SELECT r.broken, r.broken_rows INTO broken, whole.rows FROM pgslo_catalog.break_rows(one.sample, chosen[1], one.rows, one.batch, backtest.seed) AS r;
+                        SELECT r.broken, r.broken_rows INTO broken, whole.rows
+                        FROM pgslo_catalog.break_rows(one.sample, chosen[1], one.rows, one.batch, backtest.seed) AS r;
                         PERFORM pgslo_catalog.profile_batch(twin, whole, columns, broken, level,
                             (SELECT jsonb_object_agg(p.key, round(p.value::numeric * whole.rows / greatest(one.rows, 1))) FROM jsonb_each_text(present) p));
                         FOR judged IN SELECT j.* FROM pgslo_catalog.judge_learned(twin.definition_id, one.batch, one.place) AS j WHERE j.column_name = '*' LOOP
@@ -140,7 +143,8 @@ BEGIN
                                 FROM made m CROSS JOIN LATERAL unnest(one.sample, m.broken) WITH ORDINALITY AS u (was, now, i) GROUP BY 1
                             ), taken AS MATERIALIZED (
                                 SELECT pgslo_catalog.profile_batch(twin, mine, columns, m.broken, level, (
-                                    SELECT jsonb_object_agg(c.name, round(least(CASE WHEN t.was > 0 THEN coalesce((present ->> c.name)::numeric, 0) * t.now / t.was ELSE t.now END, one.rows)))
+                                    SELECT jsonb_object_agg(c.name, round(least(
+                                        CASE WHEN t.was > 0 THEN coalesce((present ->> c.name)::numeric, 0) * t.now / t.was ELSE t.now END, one.rows)))
                                     FROM unnest(columns) WITH ORDINALITY AS c (name, col) JOIN there t USING (col))) AS done, m.changed
                                 FROM made m
                             )
@@ -151,7 +155,8 @@ BEGIN
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
-                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised' ELSE j.said END
+                                   CASE WHEN v.verdict = 'left out' THEN 'entities do not recur: values of the batch before cannot be recognised'
+                                        ELSE j.said END
                             FROM pgslo_catalog.judge_columns(twin.definition_id, one.batch, one.place, true) AS j
                             JOIN unnest(columns) WITH ORDINALITY AS c (name, col) ON c.name = j.column_name
                             CROSS JOIN LATERAL (SELECT CASE WHEN judged.changed[c.col] IS NULL THEN 'left out' ELSE j.verdict END AS verdict) v

@@ -7,7 +7,8 @@ SELECT m.missed_id, m.definition_id, m.rule_id, m.batch, m.place, m.missed_at,
        coalesce(m.incident_id, (
            SELECT i.incident_id FROM pgslo_catalog.incident i
            WHERE i.rule_id = m.rule_id
-           ORDER BY coalesce(i.resolution IN ('false_alarm', 'retired'), false), i.opened_place <= m.place AND m.place < coalesce(i.over_place, 'Infinity') DESC,
+           ORDER BY coalesce(i.resolution IN ('false_alarm', 'retired'), false),
+           i.opened_place <= m.place AND m.place < coalesce(i.over_place, 'Infinity') DESC,
                     i.over_at IS NULL DESC, i.opened_by_tick DESC, i.incident_id DESC
            LIMIT 1)) AS incident_id,
        coalesce(CASE WHEN d.writes = 'bulk' THEN (
@@ -55,7 +56,8 @@ LEFT JOIN LATERAL (
 ) s ON true
 -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
 WHERE i.opened_by_tick OR i.over_at IS NOT NULL
-   OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
+   OR NOT EXISTS (SELECT FROM pgslo_catalog.incident k
+                  WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id AND k.over_at IS NULL AND k.opened_by_tick);
 COMMENT ON VIEW pgslo.incident IS
     'Runs of batches that missed a rule: open, over while missed batches are stored, or resolved. No notification is sent of those whose tier is suspect.';
 
@@ -90,10 +92,12 @@ CREATE OR REPLACE VIEW pgslo.status WITH (security_barrier) AS
 SELECT d.name AS definition, d.owner, d.writes,
        (SELECT count(*) FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.kind <> 'learned') AS rules,
        (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL) AS open_incidents,
-       (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id) WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
+       (SELECT count(DISTINCT coalesce(b.rule_id, 0)) FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
+        WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL) AS broken_rules,
        (SELECT count(*) FROM pgslo_catalog.quarantine q WHERE q.definition_id = d.definition_id AND q.state = 'held') AS quarantined_rows,
        CASE WHEN d.schema_wanted IS NOT NULL THEN pgslo_catalog.schema_difference(d.relation, d.schema_wanted) END AS schema_difference,
-       (SELECT f.written_at FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND (d.place_is_number OR f.place <= extract(epoch FROM clock_timestamp()) + 32 * 86400)
+       (SELECT f.written_at FROM pgslo_catalog.fragment f
+        WHERE f.definition_id = d.definition_id AND (d.place_is_number OR f.place <= extract(epoch FROM clock_timestamp()) + 32 * 86400)
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1) AS last_recorded_at,
        (SELECT count(*) FROM (
             -- Due for longer than a tick() that runs every minute would leave them.
@@ -107,9 +111,11 @@ SELECT d.name AS definition, d.owner, d.writes,
               AND extract(epoch FROM clock_timestamp() - interval '2 minutes')
                   NOT BETWEEN b.place AND b.place + extract(epoch FROM coalesce(d.batch_every, '0') + d.settle)) AS w) AS waiting_batches,
        (SELECT min(p.paused_at) FROM pgslo_catalog.pause p WHERE p.definition_id = d.definition_id AND p.resumed_at IS NULL) AS paused_at,
-       (SELECT count(*) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
+       (SELECT count(*) FROM pgslo_catalog.incident i
+        WHERE i.definition_id = d.definition_id AND i.over_at IS NOT NULL AND i.resolved_at IS NULL) AS over_incidents,
        (SELECT count(DISTINCT m.batch) FROM pgslo_catalog.missed_batch m WHERE m.definition = d.name AND m.ended_at IS NULL) AS missed_batches,
-       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i WHERE i.definition_id = d.definition_id AND i.over_at IS NULL AND i.is_suspect) AS suspect_incidents,
+       (SELECT count(DISTINCT i.rule_id) FROM pgslo_catalog.incident i
+        WHERE i.definition_id = d.definition_id AND i.over_at IS NULL AND i.is_suspect) AS suspect_incidents,
        o.name AS settling_batch, o.settles_at
 FROM pgslo_catalog.known_definition d
 LEFT JOIN LATERAL (
@@ -125,7 +131,8 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW pgslo.status IS 'One line for every defined table.';
 
 CREATE OR REPLACE VIEW pgslo.quarantine AS
-SELECT q.quarantine_id, d.name AS definition, q.row_key, q.operation, q.reasons, q.image, q.writer, q.application, q.written_at, q.state, q.decided_at, q.decided_by, q.changes, q.old_key
+SELECT q.quarantine_id, d.name AS definition, q.row_key, q.operation, q.reasons, q.image, q.writer, q.application, q.written_at, q.state, q.decided_at,
+       q.decided_by, q.changes, q.old_key
 FROM pgslo_catalog.quarantine q JOIN pgslo_catalog.definition d USING (definition_id);
 COMMENT ON VIEW pgslo.quarantine IS 'Rows kept out of their tables. May hold personal data.';
 

@@ -113,7 +113,8 @@ BEGIN
             END IF;
             PERFORM pgslo_catalog.record_missed(missed.rule, missed.batch, missed.place);
         EXCEPTION WHEN OTHERS THEN
-            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
+            PERFORM pgslo_catalog.say_left((SELECT d.name FROM pgslo_catalog.definition d
+                                            WHERE d.definition_id = (missed.rule).definition_id), SQLSTATE, SQLERRM);
             all_done := false;
         END;
     END LOOP;

@@ -68,7 +68,8 @@ BEGIN
             EXECUTE format('SELECT n.kind FROM pgslo_gen.%I($1) AS n (kind regtype)', target.reader) INTO kind USING question;
         END IF;
         -- The place of a date, or of a time stamp without a zone, is its epoch in UTC.
-        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)' ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
+        bound := bound || format(CASE kind WHEN 'timestamptz'::regtype THEN ' AND %s <= to_timestamp(%s)'
+                                      ELSE ' AND %s <= to_timestamp(%s) AT TIME ZONE ''UTC''' END,
                                  value, newest_batch.up_to::float8);
     END IF;
     IF target.batch_column IS NOT NULL THEN

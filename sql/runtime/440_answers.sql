@@ -15,7 +15,8 @@ BEGIN
             MESSAGE = CASE WHEN found.incident_id IS NULL THEN format('incident %s does not exist', open_one.incident_id)
                            ELSE format('incident %s is resolved already', open_one.incident_id) END,
             DETAIL = CASE WHEN found.incident_id IS NULL THEN 'No incident has that number.'
-                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution, to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
+                          ELSE format('It was resolved (%s) at %s UTC%s.', found.resolution,
+                                      to_char(found.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(' by ' || found.resolved_by, '')) END,
             HINT = 'SELECT * FROM pgslo.incident WHERE resolved_at IS NULL;';
     END IF;
     RETURN found;
@@ -31,7 +32,8 @@ DECLARE
     known pgslo_catalog.incident := pgslo_catalog.open_one(acknowledge.incident_id);
 BEGIN
     UPDATE pgslo_catalog.incident i
-    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user), note = coalesce(acknowledge.note, i.note)
+    SET acknowledged_at = clock_timestamp(), acknowledged_by = coalesce(nullif(current_setting('role'), 'none'), session_user),
+        note = coalesce(acknowledge.note, i.note)
     WHERE i.incident_id = known.incident_id;
     PERFORM pgslo_catalog.announce_events();
     RETURN format('incident %s acknowledged', known.incident_id);
@@ -110,7 +112,8 @@ BEGIN
     SELECT w.batch, least(w.place, last_place) INTO newest_known.batch, newest_known.place
     FROM (
         SELECT b.name AS batch, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id
-        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
+        UNION ALL SELECT f.batch, f.place FROM (SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+                                                WHERE f.definition_id = id AND f.place <= last_place ORDER BY f.place DESC LIMIT 1) f
         UNION ALL SELECT v.batch, v.place FROM pgslo_catalog.verdict v WHERE v.rule_id = (newest_known.incident).rule_id
         UNION ALL SELECT (newest_known.incident).opened_batch, (newest_known.incident).opened_place
     ) w

@@ -61,7 +61,8 @@ GROUP BY i.definition, i.opened_batch;
 COMMENT ON VIEW pgslo.page IS 'Incidents of a table that opened with the same batch: columns that broke together are one page.';
 
 CREATE OR REPLACE VIEW pgslo.incident_event WITH (security_barrier) AS
-SELECT e.incident_event_id, e.incident_id, d.name AS definition, r.name AS rule, e.event, e.happened_at, e.done_by, e.application, e.batch, e.muted_until, e.resolution, e.note
+SELECT e.incident_event_id, e.incident_id, d.name AS definition, r.name AS rule, e.event, e.happened_at, e.done_by, e.application, e.batch,
+       e.muted_until, e.resolution, e.note
 FROM pgslo_catalog.incident_event e
 JOIN pgslo_catalog.incident i USING (incident_id)
 JOIN pgslo_catalog.known_definition d USING (definition_id)
@@ -122,7 +123,8 @@ AS $pgslo$
         FROM pgslo_catalog.incident i JOIN pgslo_catalog.definition d USING (definition_id) JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE i.incident_id = explain.incident_id AND pgslo_catalog.may_know(d.name, pgslo_catalog.caller())
     ), first AS (
-        SELECT f.writer, f.application, f.written_at FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
+        SELECT f.writer, f.application, f.written_at
+        FROM pgslo_catalog.fragment f JOIN incident n ON f.definition_id = n.definition_id AND f.place = n.opened_place AND f.failures ? n.rule_name
         ORDER BY f.fragment_id LIMIT 1
     ), reader AS (
         SELECT x.* FROM incident n JOIN pgslo.reader x ON x.definition = n.name AND (x.columns && n.columns OR n.columns = '{}')
@@ -147,7 +149,8 @@ AS $pgslo$
         ('written by', format('%s%s, %s', w.role, ' with ' || w.application, pgslo_catalog.utc(w.at))),
         ('profile before', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.before)), '; ' ORDER BY p.column_name)
                             FROM pgslo_catalog.profiles_of(n.incident_id) p
-                            WHERE (p.before).batch IS NOT NULL AND pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
+                            WHERE (p.before).batch IS NOT NULL
+                              AND pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p
                           WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
@@ -162,7 +165,8 @@ AS $pgslo$
             FROM reader x WHERE x.kind = 'task')),
         ('views that read it', (SELECT string_agg(format('%s (%s)', x.name, x.contact), ', ' ORDER BY x.name) FROM reader x WHERE x.kind <> 'task')),
         ('state', CASE WHEN n.over_at IS NULL THEN 'open'
-                       WHEN n.resolved_at IS NULL THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
+                       WHEN n.resolved_at IS NULL
+                           THEN format('over since %s, %s', pgslo_catalog.utc(n.over_at), coalesce(pgslo_catalog.stored_said(n.i), 'no missed batch is stored'))
                        ELSE format('resolved (%s) %s, batch %s', n.resolution, pgslo_catalog.utc(n.resolved_at), coalesce(n.over_batch, '-')) END),
         ('missed batches', (
             SELECT array_to_string(s.names[1:20], ', ') || CASE WHEN s.batches > 20 THEN format(' and %s more', s.batches - 20) ELSE '' END
@@ -190,7 +194,8 @@ AS $pgslo$
      JOIN pgslo_catalog.sample s ON s.rule_id = i.rule_id
      WHERE i.incident_id = evidence.incident_id
        -- Of this incident alone, not of an earlier one of the rule.
-       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
+       AND s.written_at >= coalesce((SELECT max(o.over_at) FROM pgslo_catalog.incident o
+                                     WHERE o.rule_id = i.rule_id AND o.incident_id < i.incident_id), '-infinity')
        AND s.written_at <= coalesce(i.over_at, 'infinity')
      ORDER BY s.sample_id
      LIMIT 20)

@@ -39,7 +39,8 @@ WITH wanted AS (
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id)
     WHERE r.retired_at IS NULL AND coalesce(r.target, d.target) IS NOT NULL
     UNION ALL
-    SELECT d.definition_id, d.name, NULL, '{}', ARRAY(SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL), d.budgeting,
+    SELECT d.definition_id, d.name, NULL, '{}',
+           ARRAY(SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL), d.budgeting,
            d.target, coalesce(d.span, '28 days'), d.registered_at, clock_timestamp()
     FROM pgslo_catalog.known_definition d
     WHERE d.target IS NOT NULL
@@ -97,4 +98,5 @@ FROM counted c CROSS JOIN LATERAL (
            CASE WHEN c.lately_judged > 0 AND c.target < 1 THEN c.lately_missed / c.lately_judged / (1 - c.target) END AS recent_burn_rate
 ) r;
 COMMENT ON VIEW pgslo.budget IS
-    'Error budgets of objectives, by rule and, where rule is NULL, of the table: evaluated and missed batches in the window, the remaining budget, and its burn rate.';
+    'Error budgets of objectives, by rule and, where rule is NULL, of the table: evaluated and missed batches in the window, the remaining '
+    'budget, and its burn rate.';

@@ -10,7 +10,8 @@ BEGIN
     RETURN (SELECT r.since FROM pgslo_catalog.recipient r WHERE r.recipient = subscribe.recipient);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.subscribe(text) IS 'Register a recipient, and return since when it is registered; incidents that were over before are not sent to it.';
+COMMENT ON FUNCTION pgslo.subscribe(text) IS
+    'Register a recipient, and return since when it is registered; incidents that were over before are not sent to it.';
 
 CREATE OR REPLACE FUNCTION pgslo.watch_deliveries() RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -34,7 +35,8 @@ BEGIN
             HINT = 'SELECT page, incident_id FROM pgslo.incident;';
     END IF;
     INSERT INTO pgslo_catalog.delivery (sender, delivery_key, recipient, page, event, incidents, subject, body)
-    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents, queue_delivery.subject, queue_delivery.body)
+    VALUES (pgslo_catalog.caller(), queue_delivery.delivery_key, queue_delivery.recipient, queue_delivery.page, queue_delivery.event, queue_delivery.incidents,
+            queue_delivery.subject, queue_delivery.body)
     ON CONFLICT ON CONSTRAINT delivery_is_made_once DO NOTHING;
     RETURN FOUND;
 END
@@ -64,6 +66,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.end_delivery(bigint, text) IS 'Note that a message was sent, or why not; of a message that another role queued, nothing.';
 
 CREATE OR REPLACE VIEW pgslo.delivery AS
-SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.subject, d.body, d.queued_at, d.attempts, d.next_attempt_at, d.sent_at, d.error, d.sender
+SELECT d.delivery_id, d.delivery_key, d.recipient, d.page, d.event, d.incidents, d.subject, d.body, d.queued_at, d.attempts, d.next_attempt_at,
+       d.sent_at, d.error, d.sender
 FROM pgslo_catalog.delivery d;
 COMMENT ON VIEW pgslo.delivery IS 'Messages about incidents, sent and still to be sent.';

@@ -8,7 +8,8 @@ FROM pgslo_catalog.profile p
 JOIN pgslo_catalog.known_definition d USING (definition_id)
 LEFT JOIN pgslo_catalog.batch b ON b.definition_id = p.definition_id AND b.name = p.batch
 LEFT JOIN LATERAL (
-    SELECT max(g.score) FILTER (WHERE r.kind = 'learned' AND r.rule_id IN (SELECT k.rule_id FROM readable k)) AS score, bool_or(g.verdict = 'missed') AS is_missed
+    SELECT max(g.score) FILTER (WHERE r.kind = 'learned' AND r.rule_id IN (SELECT k.rule_id FROM readable k)) AS score,
+           bool_or(g.verdict = 'missed') AS is_missed
     FROM pgslo_catalog.verdict g JOIN pgslo_catalog.rule r USING (rule_id)
     WHERE g.definition_id = p.definition_id AND g.place = p.place AND g.batch = p.batch
       AND (p.column_name = ANY (r.columns) OR r.columns = '{}' AND p.column_name = '*')
@@ -36,4 +37,5 @@ CROSS JOIN LATERAL (
 WHERE i.resolved_at IS NULL AND least(t.present, t.sampled, b.present, b.sampled) >= 40 AND t.grid IS NOT NULL AND b.grid IS NOT NULL
   AND i.rule_id IN (SELECT k.rule_id FROM pgslo_catalog.readable_rule k);
 COMMENT ON VIEW pgslo.incident_quantiles IS
-    'Numbers of the columns of an incident: quantiles from 2.5 to 97.5 % in the last batch that was fine and in the first that was not. For roles that may read the columns.';
+    'Numbers of the columns of an incident: quantiles from 2.5 to 97.5 % in the last batch that was fine and in the first that was not. For roles that '
+    'may read the columns.';

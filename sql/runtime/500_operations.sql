@@ -27,9 +27,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
+    EXECUTE format('CREATE OR REPLACE FUNCTION pgslo_gen.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
+                   'SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS %L',
                    silence.function_name,
-                   E'-- Paused by pgslo; pgslo resume restores the former body.\nBEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
+                   E'-- Paused by pgslo; pgslo resume restores the former body.\n'
+                   'BEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.silence(text) IS 'Replaces a generated trigger function by one that lets everything pass.';

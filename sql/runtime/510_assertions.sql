@@ -70,7 +70,8 @@ BEGIN
         MESSAGE = format('transaction violates assertion "%s" of %s', held.name, held.definition),
         DETAIL = CASE WHEN NOT visible THEN format('The assertion expects: %s.', held.promise) ELSE format('%s%s. The assertion expects: %s.',
             CASE WHEN refuse_broken.group_shown IS NULL THEN '' ELSE format('Group %s: ', refuse_broken.group_shown) END,
-            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2) ELSE refuse_broken.said END, held.promise) END,
+            CASE WHEN refuse_broken.group_shown IS NULL THEN upper(left(refuse_broken.said, 1) COLLATE "C") || substr(refuse_broken.said, 2)
+                 ELSE refuse_broken.said END, held.promise) END,
         HINT = format('Write what keeps it, in one transaction, or ask its owner, %s.', held.owner),
         SCHEMA = split_part(held.definition, '.', 1),
         TABLE = substr(held.definition, strpos(held.definition, '.') + 1),

@@ -205,15 +205,18 @@ DECLARE
     rule pgslo_catalog.rule := pgslo_catalog.assertion_rule(document ->> 'definition', document ->> 'assertion');
 BEGIN
     INSERT INTO pgslo_catalog.assertion AS a (rule_id, check_function, settle_function, enforced, deferred, native, wants_validation, validated_at, fingerprint)
-    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean, (document ->> 'native')::boolean,
+    VALUES (rule.rule_id, document ->> 'function', document ->> 'settle', (document ->> 'enforced')::boolean, (document ->> 'deferred')::boolean,
+            (document ->> 'native')::boolean,
             (document ->> 'validated')::boolean AND NOT (document ->> 'native')::boolean,
             CASE WHEN (document ->> 'native')::boolean THEN clock_timestamp() END, document ->> 'fingerprint')
     ON CONFLICT (rule_id) DO UPDATE SET
-        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred, native = excluded.native,
+        check_function = excluded.check_function, settle_function = excluded.settle_function, enforced = excluded.enforced, deferred = excluded.deferred,
+        native = excluded.native,
         wants_validation = excluded.wants_validation, validated_at = excluded.validated_at, fingerprint = excluded.fingerprint;
     DELETE FROM pgslo_catalog.assertion_dependency p WHERE p.rule_id = rule.rule_id;
     INSERT INTO pgslo_catalog.assertion_dependency (rule_id, relation, columns, events)
-    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')), ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
+    SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')),
+           ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
     FROM jsonb_array_elements(document -> 'dependencies') AS w;
     -- Rows that are there stay: a transaction may hold one.
     INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
@@ -287,7 +290,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.audit(text) IS
-    'Check every group of a table''s assertions, or of all, also for rows that were written with triggers disabled. Reads whole tables. For stewards: it shows values.';
+    'Check every group of a table''s assertions, or of all, also for rows that were written with triggers disabled. Reads whole tables. For '
+    'stewards: it shows values.';
 
 CREATE OR REPLACE VIEW pgslo.assertion WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, r.kind AS form, r.on_breach, r.mechanism, r.promise, coalesce(r.owner, d.owner) AS owner,
@@ -297,7 +301,8 @@ COMMENT ON VIEW pgslo.assertion IS 'Rules about several rows or tables: how they
 
 CREATE OR REPLACE VIEW pgslo.assertion_dependency WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS assertion, p.relation::text AS relation, p.events, p.columns
-FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id = p.rule_id JOIN pgslo_catalog.known_definition d ON d.definition_id = r.definition_id;
+FROM pgslo_catalog.assertion_dependency p JOIN pgslo_catalog.rule r ON r.rule_id = p.rule_id
+JOIN pgslo_catalog.known_definition d ON d.definition_id = r.definition_id;
 COMMENT ON VIEW pgslo.assertion_dependency IS 'What can break each assertion: statements on a table, and, for UPDATE, columns whose values matter.';
 
 CREATE OR REPLACE VIEW pgslo.broken_group AS

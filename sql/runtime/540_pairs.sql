@@ -50,7 +50,8 @@ BEGIN
     -- Rules may be new: what was judged is judged by them as well.
     UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
     IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
-        SELECT p.version FROM pgslo_catalog.post_processing p WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
+        SELECT p.version FROM pgslo_catalog.post_processing p
+        WHERE p.definition_id = register_predictions.definition_id ORDER BY p.post_processing_id DESC LIMIT 1
     ) THEN
         INSERT INTO pgslo_catalog.post_processing (definition_id, version, steps)
         VALUES (register_predictions.definition_id, steps ->> 'version', steps -> 'steps');
@@ -141,7 +142,8 @@ BEGIN
             WHERE p.side = 'prediction'
         ), told AS (
             SELECT p.*, p.known AND NOT p.is_late AS used, p.label = $3 ->> 'positive' AS positive,
-                   CASE WHEN $3 ->> 'regression' = 'true' THEN false WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
+                   CASE WHEN $3 ->> 'regression' = 'true' THEN false
+                        WHEN $3 ->> 'has_class' = 'true' THEN p.decided IS NOT NULL AND ($4 IS NULL OR p.decided = ANY ($4))
                         ELSE p.valid END AS says,
                    CASE WHEN $3 ->> 'has_class' = 'true' THEN p.decided = $3 ->> 'positive' ELSE p.score >= ($3 ->> 'threshold')::float8 END AS said_positive,
                    least(greatest(p.score, 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped,
@@ -156,9 +158,12 @@ BEGIN
                         WHEN $3 ->> 'has_class' = 'true' AND t.decided IS NOT NULL THEN CASE WHEN t.said_positive THEN t.score ELSE 1 - t.score END
                         ELSE greatest(t.score, 1 - t.score) END::numeric AS confidence,
                    CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (t.bounded - t.bounded_number)::numeric END AS error,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true' THEN (abs(t.bounded - t.bounded_number) / greatest(abs(t.bounded_number), 2.220446049250313e-16))::numeric END AS relative,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
-                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'regression' = 'true'
+                            THEN (abs(t.bounded - t.bounded_number) / greatest(abs(t.bounded_number), 2.220446049250313e-16))::numeric END AS relative,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL
+                            THEN (-ln(CASE WHEN t.positive THEN t.clipped ELSE 1 - t.clipped END))::numeric END AS loss,
+                   CASE WHEN t.used AND t.valid AND $3 ->> 'positive' IS NOT NULL
+                            THEN ((t.score - CASE WHEN t.positive THEN 1 ELSE 0 END) ^ 2)::numeric END AS brier
             FROM told t
         ), summed AS (
             SELECT o.batch, min(o.place) AS place,
@@ -200,41 +205,50 @@ BEGIN
             FROM one o
             GROUP BY o.batch, o.model, o.segment
             UNION ALL
-            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
+            SELECT '', '-Infinity', NULL, '', '{}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                   sum(t.state * t.labels), 0, 0, 0, 0, 0, 0, 0
             FROM truth t
             WHERE NOT EXISTS (SELECT FROM bag p WHERE p.side = 'prediction' AND p.state = t.state AND p.key = t.key)
             HAVING sum(t.state * t.labels) <> 0
         ), cell AS (
-            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected, expected_noise, labelled, delayed, delay,
-                decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared, brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
+            INSERT INTO pgslo_catalog.pair_cell AS c (definition_id, batch, model, segment, predictions, defaulted, abstained, expecting, expected,
+                expected_noise, labelled, delayed, delay, decided, hits, true_positive, false_positive, false_negative, scored, loss, loss_squared,
+                brier, brier_squared, error, error_squared, error_fourth, absolute, relative, relative_squared,
                 label_without_prediction, two_labels, label_before_prediction, unknown_label, unknown_class, score_missing, score_outside, model_missing)
-            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected, s.expected_noise, s.labelled, s.delayed, s.delay,
-                s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored, s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
-                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class, s.score_missing, s.score_outside, s.model_missing
+            SELECT $1, s.batch, s.model, s.segment, s.predictions, s.defaulted, s.abstained, s.expecting, s.expected,
+                s.expected_noise, s.labelled, s.delayed, s.delay, s.decided, s.hits, s.true_positive, s.false_positive, s.false_negative, s.scored,
+                s.loss, s.loss_squared, s.brier, s.brier_squared, s.error, s.error_squared, s.error_fourth, s.absolute, s.relative, s.relative_squared,
+                s.label_without_prediction, s.two_labels, s.label_before_prediction, s.unknown_label, s.unknown_class,
+                s.score_missing, s.score_outside, s.model_missing
             FROM summed s
             ON CONFLICT ON CONSTRAINT pair_cell_is_of_a_batch_a_model_and_a_segment DO UPDATE SET
                 predictions = c.predictions + excluded.predictions, defaulted = c.defaulted + excluded.defaulted, abstained = c.abstained + excluded.abstained,
-                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected, expected_noise = c.expected_noise + excluded.expected_noise,
+                expecting = c.expecting + excluded.expecting, expected = c.expected + excluded.expected,
+                expected_noise = c.expected_noise + excluded.expected_noise,
                 labelled = c.labelled + excluded.labelled, delayed = c.delayed + excluded.delayed, delay = c.delay + excluded.delay,
                 decided = c.decided + excluded.decided, hits = c.hits + excluded.hits, true_positive = c.true_positive + excluded.true_positive,
                 false_positive = c.false_positive + excluded.false_positive, false_negative = c.false_negative + excluded.false_negative,
                 scored = c.scored + excluded.scored, loss = c.loss + excluded.loss, loss_squared = c.loss_squared + excluded.loss_squared,
                 brier = c.brier + excluded.brier, brier_squared = c.brier_squared + excluded.brier_squared, error = c.error + excluded.error,
-                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth, absolute = c.absolute + excluded.absolute,
+                error_squared = c.error_squared + excluded.error_squared, error_fourth = c.error_fourth + excluded.error_fourth,
+                absolute = c.absolute + excluded.absolute,
                 relative = c.relative + excluded.relative, relative_squared = c.relative_squared + excluded.relative_squared,
                 label_without_prediction = c.label_without_prediction + excluded.label_without_prediction, two_labels = c.two_labels + excluded.two_labels,
-                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction, unknown_label = c.unknown_label + excluded.unknown_label,
+                label_before_prediction = c.label_before_prediction + excluded.label_before_prediction,
+                unknown_label = c.unknown_label + excluded.unknown_label,
                 unknown_class = c.unknown_class + excluded.unknown_class, score_missing = c.score_missing + excluded.score_missing,
                 score_outside = c.score_outside + excluded.score_outside, model_missing = c.model_missing + excluded.model_missing
             RETURNING c.pair_cell_id, c.batch, c.model, c.segment, c.coarse
         ), counted AS (
             INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
-            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0), coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
+            SELECT c.pair_cell_id, CASE WHEN c.coarse THEN round(o.score::numeric, 4)::float8 ELSE o.score END, coalesce(sum(o.n) FILTER (WHERE o.positive), 0),
+                   coalesce(sum(o.n) FILTER (WHERE NOT o.positive), 0)
             FROM one o JOIN cell c ON c.batch = o.batch AND c.model = o.model AND c.segment = o.segment
             WHERE o.loss IS NOT NULL
             GROUP BY 1, 2
             HAVING sum(o.n) FILTER (WHERE o.positive) <> 0 OR sum(o.n) FILTER (WHERE NOT o.positive) <> 0
-            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
+            ON CONFLICT ON CONSTRAINT pair_score_is_counted_once
+            DO UPDATE SET positive = s.positive + excluded.positive, negative = s.negative + excluded.negative
         ), due AS (
             INSERT INTO pgslo_catalog.pair_batch AS b (definition_id, batch, place, last_at)
             SELECT $1, s.batch, coalesce(min(s.place), pgslo_catalog.arrival($1, s.batch)), max(s.last_at)
@@ -267,7 +281,8 @@ BEGIN
     LOOP
         UPDATE pgslo_catalog.pair_cell c SET coarse = true WHERE c.pair_cell_id = large;
         WITH fine AS (
-            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8 RETURNING s.score, s.positive, s.negative
+            DELETE FROM pgslo_catalog.pair_score s WHERE s.pair_cell_id = large AND s.score <> round(s.score::numeric, 4)::float8
+            RETURNING s.score, s.positive, s.negative
         )
         INSERT INTO pgslo_catalog.pair_score AS s (pair_cell_id, score, positive, negative)
         SELECT large, round(f.score::numeric, 4)::float8, sum(f.positive), sum(f.negative) FROM fine f GROUP BY 2

@@ -26,7 +26,8 @@ BEGIN
         SELECT array_agg(c) AS cells, array_agg(c.pair_cell_id) AS numbers, g.values
         FROM pgslo_catalog.pair_cell c
         CROSS JOIN LATERAL (
-            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
+            SELECT ARRAY(SELECT CASE WHEN p.place = 0 THEN c.model ELSE c.segment[p.place] END
+                         FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n) AS values
         ) AS g
         WHERE c.definition_id = judged.definition_id AND c.batch IN (SELECT i.batch FROM included i)
         GROUP BY g.values
@@ -64,7 +65,8 @@ BEGIN
         || format('%s is %s%s', replace(measure ->> 'of', '_', ' '), pgslo_catalog.shown(worst.value::numeric), unit)
         || CASE WHEN worst.low = worst.high THEN '' WHEN worst.low = '-Infinity' THEN ', too few to say more'
                 ELSE format(', %s to %s by chance', pgslo_catalog.shown(worst.low::numeric), pgslo_catalog.shown(worst.high::numeric)) END
-        || format(', of %s %s', pgslo_catalog.shown(worst.pairs), CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
+        || format(', of %s %s', pgslo_catalog.shown(worst.pairs),
+                  CASE WHEN measure ->> 'early' = 'true' OR measure ->> 'of' = 'label_coverage' THEN 'predictions' ELSE 'pairs' END)
         || CASE WHEN (measure ->> 'over')::integer > 1 THEN format(' in %s batches', measure ->> 'over') ELSE '' END
         || '; ' || pgslo_catalog.wanted((judge_metric.rule).warn_low, (judge_metric.rule).warn_high, 1, unit)
         || CASE WHEN worst.misses > 1 THEN format('; %s of %s groups miss it', worst.misses, worst.groups) ELSE '' END;
@@ -123,7 +125,8 @@ BEGIN
                 WHERE b.definition_id = id AND b.place >= d.place
                 ORDER BY b.place LIMIT (rule.measure ->> 'over')::integer
             ) AS f
-            WHERE d.definition_id = id AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
+            WHERE d.definition_id = id
+              AND (d.early_due OR NOT is_early AND d.late_due AND coalesce(pgslo_catalog.last_prediction(d) + maturity < clock_timestamp(), true))
               AND NOT EXISTS (SELECT FROM pgslo_catalog.batch c WHERE c.definition_id = id AND c.name = f.batch AND c.closed_at IS NULL)
             ORDER BY f.place
         LOOP

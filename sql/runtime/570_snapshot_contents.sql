@@ -46,7 +46,8 @@ SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 AS $pgslo$
     SELECT encode(sha256(convert_to(concat_ws(E'\n', 'pgslo 1',
-        (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality) FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
+        (SELECT string_agg(format('%I %s', c.value ->> 'name', c.value ->> 'type'), E'\n' ORDER BY c.ordinality)
+         FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
         content_hash.rows, array_to_string(content_hash.sums, ' ')), 'UTF8')), 'hex')
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.content_hash(jsonb, bigint, numeric[]) IS 'One hash for columns and rows in any order.';
@@ -104,7 +105,8 @@ BEGIN
         -- By the key where the view shows it, so that two snapshots sample the same entities.
         CASE
             WHEN target.key_columns <> '{}' AND target.key_columns <@ names
-            THEN (SELECT format('concat_ws(''|'', %s)', string_agg(format('r.%I', k.name), ', ' ORDER BY k.n)) FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, n))
+            THEN (SELECT format('concat_ws(''|'', %s)', string_agg(format('r.%I', k.name), ', ' ORDER BY k.n))
+                  FROM unnest(target.key_columns) WITH ORDINALITY AS k (name, n))
             ELSE pgslo_catalog.row_text(snapshot.columns)
         END)
     INTO sample USING mask;
@@ -121,7 +123,8 @@ BEGIN
            coalesce((SELECT jsonb_object_agg(k.name, p.summary[k.ordinal]) FROM pgslo_catalog.summary_kinds() k WHERE p.summary[k.ordinal] IS NOT NULL), '{}'),
            p.common, p.grid
     FROM pgslo_catalog.profile p
-    JOIN (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c ON c.name = p.column_name
+    JOIN (SELECT e.value ->> 'name' AS name, e.value ->> 'type' AS type, e.ordinality AS n
+          FROM jsonb_array_elements(snapshot.columns) WITH ORDINALITY AS e) AS c ON c.name = p.column_name
     WHERE p.definition_id = target.definition_id AND p.batch = whole.name
     ORDER BY c.n;
     DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = target.definition_id AND p.batch = whole.name;
@@ -263,7 +266,8 @@ DECLARE
     given name;
 BEGIN
     EXECUTE format('CREATE %s TABLE pgslo_snapshot.%I (%s)', CASE WHEN make_table.for_good THEN '' ELSE 'UNLOGGED' END, make_table.table_name,
-        (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')), ', ' ORDER BY c.ordinality)
+        (SELECT string_agg(format('%I %s%s', c.value ->> 'name', c.value ->> 'type', coalesce(' COLLATE ' || (c.value ->> 'collation'), '')),
+                           ', ' ORDER BY c.ordinality)
          FROM jsonb_array_elements(make_table.columns) WITH ORDINALITY AS c));
     -- ANALYZE, also of autovacuum, runs functions of types with the rights of the table's owner, but for columns without statistics.
     FOREACH strange IN ARRAY ARRAY(

@@ -38,7 +38,8 @@ BEGIN
     PERFORM pgslo_catalog.keep_snapshots();
     begun.columns := (
         SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                   'collation', CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END)) ORDER BY a.attnum)
+                   'collation', CASE WHEN a.attcollation <> t.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END))
+                       ORDER BY a.attnum)
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
@@ -46,7 +47,8 @@ BEGIN
     BEGIN
         INSERT INTO pgslo_catalog.snapshot AS s (name, is_copy, definition, definition_fingerprint, source_schema,
             source_name, condition, columns, batch_by, batch_place, batch_name, library_version, taken_by)
-        VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name, begin_snapshot.condition,
+        VALUES (begin_snapshot.name, NOT begin_snapshot.as_reference, target.name, target.fingerprint, begin_snapshot.source_schema, begin_snapshot.source_name,
+                begin_snapshot.condition,
                 begun.columns, target.batch_by, target.batch_place, target.batch_name, pgslo.version(), reader)
         RETURNING s.* INTO begun;
         begun.is_checked := pgslo_catalog.can_be_read(begun);
@@ -70,7 +72,8 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('rows of %I.%I do not say which batch they belong to', begun.source_schema, begun.source_name),
-            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.' ELSE 'Unhealthy rows cannot be left out.' END,
+            DETAIL = CASE WHEN begin_snapshot.as_reference THEN 'A reference leaves out later rows by their batch.'
+                          ELSE 'Unhealthy rows cannot be left out.' END,
             HINT = 'The batch has to be a date, time or number of the row, and the view has to show it; else take a copy of all rows.';
     END IF;
     IF begin_snapshot.healthy_only THEN
@@ -81,7 +84,8 @@ BEGIN
         SELECT coalesce(array_agg(h.place), '{}'), coalesce(array_agg(h.batch), '{}') INTO healthy, healthy_names
         FROM pgslo_catalog.healthy(target, ARRAY(
                 SELECT c ->> 'name' FROM jsonb_array_elements(begun.columns) AS c
-                WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
+                WHERE EXISTS (SELECT FROM pg_attribute a
+                              WHERE a.attrelid = target.relation AND a.attname = c ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)),
                 clock_timestamp(), within) AS h;
         begun.left_out := ARRAY(
             SELECT b.place FROM pgslo_catalog.batch b
@@ -135,9 +139,12 @@ BEGIN
     INSERT INTO pgslo_catalog.snapshot_column SELECT * FROM pgslo_catalog.profile_rows(begun, begun.name, known.rows);
     UPDATE pgslo_catalog.snapshot s
     SET rows = known.rows, is_checked = begun.is_checked, content_hash = pgslo_catalog.content_hash(s.columns, known.rows, known.sums),
-        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target) ORDER BY b.place DESC LIMIT 1),
+        (newest_batch, newest_place) = (SELECT b.batch, b.place FROM pgslo_catalog.snapshot_batch b
+                                        WHERE b.snapshot_id = s.snapshot_id AND s.batch_by IS NOT NULL AND b.place <= pgslo_catalog.last_place(target)
+                                        ORDER BY b.place DESC LIMIT 1),
         incidents = coalesce((
-            SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at, 'batch', i.opened_batch) ORDER BY i.incident_id)
+            SELECT jsonb_agg(jsonb_build_object('incident', i.incident_id, 'rule', r.name, 'columns', r.columns, 'since', i.opened_at,
+                                                'batch', i.opened_batch) ORDER BY i.incident_id)
             FROM pgslo_catalog.incident i JOIN pgslo_catalog.rule r USING (rule_id)
             -- Batches of one that is over are left out of healthy rows.
             WHERE i.definition_id = target.definition_id AND i.resolved_at IS NULL AND (i.over_at IS NULL OR s.left_out IS NULL)
@@ -148,7 +155,8 @@ BEGIN
         EXECUTE format('DROP TABLE pgslo_snapshot.%I', begun.name);
         RETURN;
     END IF;
-    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
+    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
     EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
@@ -182,7 +190,8 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows b
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    SELECT coalesce(sum(b.rows), 0)::bigint, ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
+    SELECT coalesce(sum(b.rows), 0)::bigint,
+           ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
     FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = whole_of.snapshot_id
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.whole_of(bigint) IS 'Rows and sums of all batches of a snapshot.';
@@ -216,7 +225,8 @@ SET timezone = 'UTC'
 AS $pgslo$
 BEGIN
     PERFORM pgslo.check_own_rights(current_user);
-    EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition, create_snapshot.as_reference, create_snapshot.healthy_only);
+    EXECUTE pgslo.begin_snapshot(create_snapshot.name, create_snapshot.source_schema, create_snapshot.source_name, create_snapshot.condition,
+                                 create_snapshot.as_reference, create_snapshot.healthy_only);
     PERFORM pgslo.seal_snapshot(create_snapshot.name);
 END
 $pgslo$;

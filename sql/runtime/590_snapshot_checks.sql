@@ -13,7 +13,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     -- The schema may be another role's by now, and a table in it that role's.
-    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
+    IF EXISTS (SELECT FROM pg_namespace n
+               WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         EXECUTE format('DROP TABLE IF EXISTS pgslo_snapshot.%I', leave_room.room);
     END IF;
     DELETE FROM pgslo_catalog.snapshot_room r WHERE r.table_name = leave_room.room;
@@ -49,12 +50,14 @@ AS $pgslo$
 DECLARE
     known pgslo_catalog.snapshot := pgslo_catalog.snapshot_called(end_check.name);
     room text := CASE WHEN known.is_copy THEN known.name ELSE pgslo_catalog.room_of(known.snapshot_id) END;
-    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
+    keeper regclass := (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'pgslo_snapshot' AND c.relname = room AND c.relkind = 'r'
                         AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user));
     columns_now jsonb;
 BEGIN
     IF known.content_hash IS NULL OR keeper IS NULL THEN
-        RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END, CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
+        RETURN QUERY SELECT 'table'::text, CASE WHEN known.content_hash IS NULL THEN 'not sealed' ELSE 'there' END,
+            CASE WHEN keeper IS NULL THEN 'gone' ELSE 'there' END;
         IF NOT known.is_copy THEN
             PERFORM pgslo_catalog.leave_room(room);
         END IF;
@@ -138,7 +141,8 @@ BEGIN
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
     -- With the last one goes what was made with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
-        AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
+        AND EXISTS (SELECT FROM pg_namespace n
+                    WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
         DROP SCHEMA pgslo_snapshot;
     END IF;
@@ -187,12 +191,15 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT coalesce(b.column_name, a.column_name),
-           CASE WHEN a.column_name IS NULL THEN 'added' WHEN b.column_name IS NULL THEN 'gone' WHEN a.column_type <> b.column_type THEN 'retyped' ELSE 'kept' END,
+           CASE WHEN a.column_name IS NULL THEN 'added'
+                WHEN b.column_name IS NULL THEN 'gone'
+                WHEN a.column_type <> b.column_type THEN 'retyped' ELSE 'kept' END,
            a.column_type, b.column_type, (1 - a.present / nullif(first.rows, 0)::float8), (1 - b.present / nullif(second.rows, 0)::float8),
            a.summary, b.summary, d.distance, d.by_chance,
            coalesce(d.distance > d.by_chance, false)
                -- Two shares of null, by their normal approximation; three standard errors.
-               OR abs(asin(sqrt(greatest(1 - a.present / nullif(first.rows, 0)::float8, 0))) - asin(sqrt(greatest(1 - b.present / nullif(second.rows, 0)::float8, 0))))
+               OR abs(asin(sqrt(greatest(1 - a.present / nullif(first.rows, 0)::float8, 0)))
+                      - asin(sqrt(greatest(1 - b.present / nullif(second.rows, 0)::float8, 0))))
                   > 1.65 * sqrt(1.0 / nullif(first.rows, 0) + 1.0 / nullif(second.rows, 0))
     FROM (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = first.snapshot_id) AS a
     FULL JOIN (SELECT * FROM pgslo_catalog.snapshot_column c WHERE c.snapshot_id = second.snapshot_id) AS b ON b.column_name = a.column_name

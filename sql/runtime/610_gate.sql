@@ -41,7 +41,8 @@ BEGIN
         UNION ALL
         SELECT format('no batch of %s has been judged yet', target.name) WHERE newest.number = 0
         UNION ALL
-        SELECT format('%s judged batches are wanted, there are %s', column_readiness.batches, newest.number) WHERE newest.number BETWEEN 1 AND column_readiness.batches - 1
+        SELECT format('%s judged batches are wanted, there are %s', column_readiness.batches, newest.number)
+        WHERE newest.number BETWEEN 1 AND column_readiness.batches - 1
         UNION ALL
         (SELECT format('batch %s has rows that were not judged yet; SELECT * FROM pgslo.close_batch(%L);', n.name, target.name)
          FROM (
@@ -53,13 +54,15 @@ BEGIN
          -- Of a streamed table a batch is always under way.
          WHERE target.writes = 'bulk' ORDER BY n.place DESC LIMIT 1)
         UNION ALL
-        (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END, to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
+        (SELECT format('%s switched off since %s UTC by %s', CASE WHEN u.rule_name IS NULL THEN 'every rule is' ELSE format('rule "%s" is', u.rule_name) END,
+                       to_char(u.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), u.paused_by)
          FROM pgslo_catalog.pause u WHERE u.definition_id = target.definition_id AND u.resumed_at IS NULL ORDER BY u.pause_id)
     ) AS p;
     FOREACH one IN ARRAY column_readiness.reads LOOP
         found_any := false;
         FOR problem IN
-            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
+            SELECT NULL::text AS name, format('%s; %s', q.message, q.detail) AS said
+            FROM pgslo_catalog.problem(target.name, ARRAY[one], column_readiness.within) AS q
             WHERE coalesce(q.incident_id <> ALL (suspects), true) AND (q.code <> '01SL1' OR q.rule <> ALL (ARRAY(
                 SELECT u.rule FROM pgslo_catalog.unhealthy(target.definition_id, ARRAY[one], clock_timestamp()) AS u WHERE u.columns_hit <> '{}')))
             UNION ALL
@@ -93,7 +96,8 @@ BEGIN
     FROM pgslo_catalog.unhealthy_said(target.definition_id, '{}', judged, column_readiness.passes_suspects) AS u
     UNION ALL
     SELECT 'table', target.name, NULL, NULL, true,
-           format('%s before the last %s %s stored and %s not count', CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
+           format('%s before the last %s %s stored and %s not count',
+                  CASE o.number WHEN 1 THEN '1 missed batch' ELSE pgslo_catalog.shown(o.number) || ' missed batches' END,
                pgslo_catalog.span_shown(column_readiness.within),
                CASE o.number WHEN 1 THEN 'is' ELSE 'are' END, CASE o.number WHEN 1 THEN 'does' ELSE 'do' END)
     FROM (
@@ -144,7 +148,8 @@ BEGIN
     is_ready := false;
     IF taken.snapshot_id IS NULL THEN
         said := format('no snapshot "%s" was taken', wanted ->> 'snapshot');
-        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
+        IF EXISTS (SELECT FROM pgslo_catalog.snapshot s
+                   WHERE s.name = wanted ->> 'snapshot' AND s.content_hash IS NOT NULL AND pgslo_catalog.may_see(s, pgslo_catalog.caller())) THEN
             said := format('snapshot "%s" is not of a table that the task reads, or its taker may not run the task', wanted ->> 'snapshot');
         END IF;
         RETURN NEXT;
@@ -152,8 +157,10 @@ BEGIN
     END IF;
     definition := taken.definition;
     batch := taken.newest_batch;
-    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
-    SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name) WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
+    SELECT t.reads, t.within, coalesce(t.gate ->> 'suspects' = 'pass', false) INTO reads, within, passes_suspects
+    FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = snapshot_readiness.task AND d.name = taken.definition;
+    SELECT min(c.name) AS name, count(*) AS number INTO spoilt FROM unnest(reads) AS c (name)
+    WHERE NOT taken.columns @> jsonb_build_array(jsonb_build_object('name', c.name));
     IF spoilt.number > 0 THEN
         column_name := spoilt.name;
         said := format('snapshot "%s" has no column "%s"', taken.name, spoilt.name);
@@ -161,7 +168,8 @@ BEGIN
         column_name := NULL;
     END IF;
     IF age > (wanted ->> 'max_age')::interval THEN
-        said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
+        said := format('snapshot "%s" was taken %s UTC; it may be at most %s old', taken.name, to_char(taken.taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                       pgslo_catalog.span_shown((wanted ->> 'max_age')::interval));
         RETURN NEXT;
     END IF;
     IF taken.is_checked IS NOT TRUE AND taken.taken_by <> pgslo_catalog.caller() THEN
@@ -180,7 +188,8 @@ BEGIN
       AND NOT (passes_suspects AND EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.incident_id = u.incident_id AND i.is_suspect));
     IF spoilt.number > 0 THEN
         batch := spoilt.first;
-        said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name, CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
+        said := format('snapshot "%s" holds %s, first %s (incident %s)', taken.name,
+                       CASE spoilt.number WHEN 1 THEN '1 unhealthy batch' ELSE spoilt.number || ' unhealthy batches' END, spoilt.first, spoilt.incident);
         RETURN NEXT;
     ELSIF taken.batch_by IS NULL AND taken.incidents <> '[]' THEN
         said := format('snapshot "%s" was taken while incident %s was open', taken.name, taken.incidents #>> '{0,incident}');
@@ -234,7 +243,8 @@ BEGIN
         FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
         WHERE t.name = tables_ready.task ORDER BY d.name)
     LOOP
-        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches, coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
+        SELECT t.reads, t.within, coalesce((t.gate ->> 'batches')::integer, 1) AS batches,
+               coalesce(t.gate ->> 'suspects' = 'pass', false) AS passes_suspects, d,
                -- One that is trained on a snapshot reads the batches of that, and a view of healthy batches leaves the others out.
                tables_ready.is_whole AND t.batches = 'all' AND NOT coalesce(t.gate ? 'training', false) AS is_whole
         INTO one
@@ -261,7 +271,8 @@ DECLARE
 BEGIN
     PERFORM pgslo_catalog.need_task(readiness.task, pgslo_catalog.caller());
     RETURN QUERY SELECT r.* FROM pgslo_catalog.tables_ready(readiness.task) AS r;
-    FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
+    FOR gate IN SELECT t.gate FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id)
+        WHERE t.name = readiness.task AND t.gate IS NOT NULL ORDER BY d.name LOOP
         IF gate ? 'training' THEN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'training', gate -> 'training') AS r;
             training := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'training');
@@ -279,7 +290,8 @@ BEGIN
         IF gate ? 'training' AND gate ? 'evaluation' THEN
             IF training.definition = evaluation.definition AND training.newest_place IS NOT NULL AND evaluation.newest_place IS NOT NULL THEN
                 IF evaluation.newest_place < training.newest_place THEN
-                    said := format('evaluation set "%s" ends with batch %s, before training set "%s" with %s', evaluation.name, evaluation.newest_batch, training.name, training.newest_batch);
+                    said := format('evaluation set "%s" ends with batch %s, before training set "%s" with %s', evaluation.name, evaluation.newest_batch,
+                                   training.name, training.newest_batch);
                     RETURN NEXT;
                 END IF;
             ELSIF evaluation.taken_at < training.taken_at THEN

@@ -122,7 +122,8 @@ BEGIN
     INSERT INTO pgslo_catalog.task_run AS r (task, batch, state, attempts, host, process_id, started_at, seen_at, started_by)
     VALUES (begin_run.task, begin_run.batch, 'running', 1, begin_run.host, begin_run.process_id, clock_timestamp(), clock_timestamp(), pgslo_catalog.caller())
     ON CONFLICT ON CONSTRAINT task_run_is_made_once_a_batch DO UPDATE SET
-        state = 'running', attempts = r.attempts + 1, host = excluded.host, process_id = excluded.process_id, started_at = excluded.started_at, seen_at = excluded.seen_at,
+        state = 'running', attempts = r.attempts + 1, host = excluded.host, process_id = excluded.process_id, started_at = excluded.started_at,
+        seen_at = excluded.seen_at,
         started_by = excluded.started_by, ended_at = NULL, next_attempt_at = NULL, exit_code = NULL, output = NULL
     RETURNING r.task_run_id, r.attempts INTO task_run_id, attempt;
 END
@@ -147,7 +148,8 @@ AS $pgslo$
     UPDATE pgslo_catalog.task_run r
     SET state = CASE WHEN end_run.exit_code = 0 THEN 'done' WHEN r.attempts > end_run.retries THEN 'failed' ELSE 'waiting' END,
         exit_code = end_run.exit_code, output = right(end_run.output, 4000), ended_at = clock_timestamp(),
-        next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
+        next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries
+                                   THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
     WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
       -- The role that began it; once nothing was heard of it for long, whoever may run the task gives it up.
       AND (r.started_by = pgslo_catalog.caller() OR pgslo_catalog.is_owner(pgslo_catalog.caller())
@@ -158,7 +160,8 @@ COMMENT ON FUNCTION pgslo.end_run(bigint, integer, text, integer, interval) IS
     'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
 
 CREATE OR REPLACE VIEW pgslo.task_run WITH (security_barrier) AS
-SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host, r.process_id, r.started_by
+SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host,
+       r.process_id, r.started_by
 FROM pgslo_catalog.task_run r
 WHERE r.started_by = current_user OR r.task IN (SELECT t.name FROM pgslo_catalog.task t JOIN pgslo_catalog.known_definition d USING (definition_id));
 COMMENT ON VIEW pgslo.task_run IS 'Runs of tasks for healthy batches, and their results.';

@@ -16,7 +16,8 @@ BEGIN
     END IF;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pgslo, pgslo_catalog FROM PUBLIC;
     FOR one IN SELECT l.* FROM pgslo_catalog.listed_rights() AS l WHERE l.who = 'public' LOOP
-        EXECUTE format('GRANT %s ON %s %s TO PUBLIC', one.privilege, CASE one.kind WHEN 'relation' THEN 'TABLE' WHEN 'function' THEN 'FUNCTION' END, one.object);
+        EXECUTE format('GRANT %s ON %s %s TO PUBLIC', one.privilege,
+                       CASE one.kind WHEN 'relation' THEN 'TABLE' WHEN 'function' THEN 'FUNCTION' END, one.object);
     END LOOP;
 END
 $pgslo$;

@@ -235,10 +235,11 @@ AS $pgslo$
 #variable_conflict use_column
 BEGIN
     -- spend not null in at least 50 % of the table's rows, where plan = 'pro'.
-    SELECT count(*), count(*) FILTER (WHERE NOT (r.spend IS NOT NULL)) INTO rows, failed FROM features.user_stats AS r WHERE (r.plan = 'pro');
+    SELECT count(*), count(*) FILTER (WHERE NOT (r.spend IS NOT NULL)) INTO rows, failed FROM features.user_stats AS r
+    WHERE (r.plan = 'pro');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_completeness(text) IS 'pgslo 113f06adfa1898f4 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_completeness(text) IS 'pgslo bf157480eee0d9e0 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_completeness(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_completeness(text)

@@ -134,32 +134,46 @@ BEGIN
         RETURN QUERY
         SELECT (s.image).*
         FROM (
-            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text, ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at, false, false)::pgslo_catalog.pair_image AS image
+            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text,
+                       ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at,
+                       false, false)::pgslo_catalog.pair_image AS image
             FROM features.user_stats AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b
         ) AS s;
         RETURN QUERY
         SELECT (s.image).*
         FROM (
-            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], NULL, NULL, NULL, ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at, NULL, NULL)::pgslo_catalog.pair_image AS image
+            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       NULL, NULL, NULL,
+                       ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at,
+                       NULL, NULL)::pgslo_catalog.pair_image AS image
             FROM features.churn AS r CROSS JOIN LATERAL (SELECT NULL AS raw) AS b
         ) AS s;
     ELSE
         RETURN QUERY
         SELECT (s.image).*
         FROM (
-            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text, ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at, false, false)::pgslo_catalog.pair_image AS image
-            FROM (SELECT DISTINCT u.key FROM unnest($1) AS u) AS k JOIN features.user_stats AS r ON r.user_id = k.key[1]::bigint AND r.feature_date = k.key[2]::date CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b
+            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text,
+                       ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at,
+                       false, false)::pgslo_catalog.pair_image AS image
+            FROM (SELECT DISTINCT u.key FROM unnest($1) AS u) AS k
+            JOIN features.user_stats AS r ON r.user_id = k.key[1]::bigint AND r.feature_date = k.key[2]::date CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b
         ) AS s;
         RETURN QUERY
         SELECT (s.image).*
         FROM (
-            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], NULL, NULL, NULL, ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at, NULL, NULL)::pgslo_catalog.pair_image AS image
-            FROM (SELECT DISTINCT u.key FROM unnest($1) AS u) AS k JOIN features.churn AS r ON r.user_id = k.key[1]::bigint AND r.feature_date = k.key[2]::date CROSS JOIN LATERAL (SELECT NULL AS raw) AS b
+            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       NULL, NULL, NULL,
+                       ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at,
+                       NULL, NULL)::pgslo_catalog.pair_image AS image
+            FROM (SELECT DISTINCT u.key FROM unnest($1) AS u) AS k
+            JOIN features.churn AS r ON r.user_id = k.key[1]::bigint AND r.feature_date = k.key[2]::date CROSS JOIN LATERAL (SELECT NULL AS raw) AS b
         ) AS s;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) IS 'pgslo e9f21fc35207d792 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) IS 'pgslo 1da967cb6badd750 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__pairs_now(pgslo_catalog.pair_image[]) FROM PUBLIC;
 
 -- create function features__user_stats__prediction_written: notes the rows of a statement, for predictions to be paired later.
@@ -180,7 +194,10 @@ BEGIN
         FROM (
             SELECT s.image, (row_number() OVER () - 1) / 10000 AS part
             FROM (
-            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text, ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at, false, false)::pgslo_catalog.pair_image AS image
+            SELECT ROW('prediction', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text,
+                       ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at,
+                       false, false)::pgslo_catalog.pair_image AS image
             FROM pgslo_new AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b
             ) AS s
         ) AS n
@@ -198,7 +215,7 @@ EXCEPTION
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_written() IS 'pgslo cb6ca0a632c84875 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_written() IS 'pgslo 39ed1650e8e7349d features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__prediction_written() FROM PUBLIC;
 
 -- create function features__user_stats__prediction_taken: notes the rows of a statement, for predictions to be paired later.
@@ -219,7 +236,10 @@ BEGIN
         FROM (
             SELECT s.image, (row_number() OVER () - 1) / 10000 AS part
             FROM (
-            SELECT ROW('prediction', -1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text, ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at, false, false)::pgslo_catalog.pair_image AS image
+            SELECT ROW('prediction', -1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), r.plan::text,
+                       ARRAY[r.country::text]::text[], r.score::float8, NULL::text, NULL, r.last_seen_at,
+                       false, false)::pgslo_catalog.pair_image AS image
             FROM pgslo_old AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b
             ) AS s
         ) AS n
@@ -237,7 +257,7 @@ EXCEPTION
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() IS 'pgslo 5519056d418ee115 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() IS 'pgslo 13684ed8ce8fb213 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() FROM PUBLIC;
 
 -- create function features__user_stats__prediction_emptied: TRUNCATE shows no rows: pairs are recounted.
@@ -279,7 +299,10 @@ BEGIN
         FROM (
             SELECT s.image, (row_number() OVER () - 1) / 10000 AS part
             FROM (
-            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], NULL, NULL, NULL, ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at, NULL, NULL)::pgslo_catalog.pair_image AS image
+            SELECT ROW('label', 1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       NULL, NULL, NULL,
+                       ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at,
+                       NULL, NULL)::pgslo_catalog.pair_image AS image
             FROM pgslo_new AS r CROSS JOIN LATERAL (SELECT NULL AS raw) AS b
             ) AS s
         ) AS n
@@ -297,7 +320,7 @@ EXCEPTION
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_written() IS 'pgslo 0be9559cf10b2f36 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_written() IS 'pgslo a3ae4ef451e46576 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_written() FROM PUBLIC;
 
 -- create function features__user_stats__label_taken: notes the rows of a statement, for labels to be paired later.
@@ -318,7 +341,10 @@ BEGIN
         FROM (
             SELECT s.image, (row_number() OVER () - 1) / 10000 AS part
             FROM (
-            SELECT ROW('label', -1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[], NULL, NULL, NULL, ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at, NULL, NULL)::pgslo_catalog.pair_image AS image
+            SELECT ROW('label', -1, ARRAY[r.user_id::text, CASE WHEN r.feature_date IS NOT NULL THEN pgslo_catalog.iso_text(r.feature_date) END]::text[],
+                       NULL, NULL, NULL,
+                       ARRAY[]::text[], NULL, NULL, r.churned::text, r.known_at,
+                       NULL, NULL)::pgslo_catalog.pair_image AS image
             FROM pgslo_old AS r CROSS JOIN LATERAL (SELECT NULL AS raw) AS b
             ) AS s
         ) AS n
@@ -336,7 +362,7 @@ EXCEPTION
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_taken() IS 'pgslo 0c56ac37b8c28928 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_taken() IS 'pgslo 4e348051c86bd886 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_taken() FROM PUBLIC;
 
 -- create function features__user_stats__label_emptied: TRUNCATE shows no rows: pairs are recounted.
@@ -367,7 +393,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "batch_name": "pgslo_catalog.iso(b.raw)", "batch_key": "(r.feature_date) pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0, "reads": [["features", "churn", false]],
- "pairs": {"function": "features__user_stats__pairs_now", "regression": false, "labelled": true, "has_class": false, "positive": "true", "threshold": 0.5, "classes": null, "maturity": "604800 seconds", "has_model": true, "model": "plan", "segments": ["country"], "columns": ["score", "plan", "country"], "label": ["features", "churn", "churned"], "made_of": "f25c03d81d78961b"},
+ "pairs": {"function": "features__user_stats__pairs_now", "regression": false, "labelled": true, "has_class": false, "positive": "true", "threshold": 0.5, "classes": null, "maturity": "604800 seconds", "has_model": true, "model": "plan", "segments": ["country"], "columns": ["score", "plan", "country"], "label": ["features", "churn", "churned"], "made_of": "4ae23e98b1856e19"},
  "watched": [
   {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
   {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
@@ -394,7 +420,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "accuracy expected from the scores at least 0.6", "scope": "batch",
    "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true},
    "warn_low": 0.6}],
- "fingerprint": "91c075a9e3d7e42f"}'::jsonb);
+ "fingerprint": "c407fa47c91cb18c"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -129,7 +129,8 @@ AS $pgslo$
 BEGIN
     -- signed_up_at without a gap of more than 1 hour for each country.
     SELECT count(*), count(*) FILTER (WHERE w.pgslo_value > w.pgslo_before + '3600 seconds'::interval),
-           format('nothing between %s and %s', min(w.pgslo_before) FILTER (WHERE w.pgslo_value > w.pgslo_before + '3600 seconds'::interval), min(w.pgslo_value) FILTER (WHERE w.pgslo_value > w.pgslo_before + '3600 seconds'::interval))
+           format('nothing between %s and %s', min(w.pgslo_before) FILTER (WHERE w.pgslo_value > w.pgslo_before + '3600 seconds'::interval),
+                  min(w.pgslo_value) FILTER (WHERE w.pgslo_value > w.pgslo_before + '3600 seconds'::interval))
     INTO rows, failed, example
     FROM (
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (PARTITION BY v.country ORDER BY v.pgslo_value) AS pgslo_before
@@ -142,7 +143,7 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 7cccf023753da836 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text) IS 'pgslo 9e6ff0ed95a0997d features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_signed_up_at_no_gap(text)
@@ -161,7 +162,8 @@ AS $pgslo$
 BEGIN
     -- clicks without a gap of more than 1, with at most 2 exceptions, where plan = 'pro'.
     SELECT count(*), count(*) FILTER (WHERE w.pgslo_value > w.pgslo_before + 1),
-           format('nothing between %s and %s', min(w.pgslo_before) FILTER (WHERE w.pgslo_value > w.pgslo_before + 1), min(w.pgslo_value) FILTER (WHERE w.pgslo_value > w.pgslo_before + 1))
+           format('nothing between %s and %s', min(w.pgslo_before) FILTER (WHERE w.pgslo_value > w.pgslo_before + 1),
+                  min(w.pgslo_value) FILTER (WHERE w.pgslo_value > w.pgslo_before + 1))
     INTO rows, failed, example
     FROM (
         SELECT v.pgslo_value, lag(v.pgslo_value) OVER (ORDER BY v.pgslo_value) AS pgslo_before
@@ -174,7 +176,7 @@ BEGIN
     ) AS w;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 48ffa2ab758223c6 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text) IS 'pgslo 1dbd6be12dd9f89d features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_clicks_no_gap(text)

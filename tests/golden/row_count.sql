@@ -223,10 +223,11 @@ AS $pgslo$
 #variable_conflict use_column
 BEGIN
     -- at least 1 rows in the table.
-    SELECT count(*) INTO rows FROM features.user_stats AS r WHERE TRUE;
+    SELECT count(*) INTO rows FROM features.user_stats AS r
+    WHERE TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo f2a2e3a45f089bc5 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text) IS 'pgslo 35f53cf38e3999ba features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_table_is_filled(text)

@@ -23,20 +23,24 @@ BEGIN
     -- Groups that break the promise: share adding up to 1 within 0.001 for each team
     IF $1 IS NULL THEN
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+       format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)',
+              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT DISTINCT r.team::text AS g0 FROM features.staff AS r WHERE TRUE AND r.team IS NOT NULL) AS g
 CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE r.team = g.g0 AND TRUE) AS v
 WHERE abs(v.pgslo_sum - 1) > 0.001;
     ELSE
         RETURN QUERY
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+       format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)',
+              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AS v
 WHERE abs(v.pgslo_sum - 1) > 0.001;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) IS 'pgslo ca8045f1ca1a6a5e features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) IS 'pgslo 2a95e09853902369 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__shares_are_whole__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -55,7 +59,9 @@ BEGIN
     IF $2 = 'features__staff__shares_are_whole__breaches' THEN
         -- shares_are_whole: share adding up to 1 within 0.001 for each team
         RETURN EXISTS (SELECT FROM (
-        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'), format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)', (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
+        SELECT jsonb_build_array(g.g0)::text, concat('(team) = (', left(g.g0::text, 100), ')'),
+       format('column %s adds up to %s and not to %s, in rows %s', 'share', v.pgslo_sum, '1 (within 0.001)',
+              (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT (k.pgslo_key::jsonb ->> 0)::text AS g0 FROM unnest($1) AS k (pgslo_key)) AS g
 CROSS JOIN LATERAL (SELECT sum(r.share) AS pgslo_sum FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND r.team = g.g0 AND TRUE) AS v
 WHERE abs(v.pgslo_sum - 1) > 0.001
@@ -68,7 +74,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 4a75c36e838fd771 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 7f0e1b1ad9f5701f features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
@@ -251,7 +257,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assert
  "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1024, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["team", "share"], "events": ["INSERT", "UPDATE", "DELETE"]}],
- "fingerprint": "9d5f8ba1eef53092"}'::jsonb);
+ "fingerprint": "1d20275f8ef0f853"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

@@ -25,7 +25,9 @@ BEGIN
         RETURN QUERY
         SELECT '[]', NULL::text,
        format('column %s has %s different values, among them %s, in rows %s', 'salary', v.pgslo_values,
-              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
+              (SELECT string_agg(w.pgslo_value, ', ')
+               FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred'))
+                     AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
               (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT 1 AS pgslo_one) AS g
 CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE (r.name IN ('Joe', 'Fred'))) AS v
@@ -34,7 +36,9 @@ WHERE v.pgslo_values > 1;
         RETURN QUERY
         SELECT '[]', NULL::text,
        format('column %s has %s different values, among them %s, in rows %s', 'salary', v.pgslo_values,
-              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
+              (SELECT string_agg(w.pgslo_value, ', ')
+               FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))
+                     AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
               (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT 1 AS pgslo_one) AS g
 CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))) AS v
@@ -42,7 +46,7 @@ WHERE v.pgslo_values > 1;
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) IS 'pgslo ad8348368f6d0eb6 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) IS 'pgslo 4b2d11e4efdd8c53 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__joe_and_fred_earn_the_same__breaches(text[]) FROM PUBLIC;
 
 -- create function features__staff__is_broken: looks at touched groups.
@@ -63,7 +67,9 @@ BEGIN
         RETURN EXISTS (SELECT FROM (
         SELECT '[]', NULL::text,
        format('column %s has %s different values, among them %s, in rows %s', 'salary', v.pgslo_values,
-              (SELECT string_agg(w.pgslo_value, ', ') FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
+              (SELECT string_agg(w.pgslo_value, ', ')
+               FROM (SELECT DISTINCT left(r.salary::text, 100) AS pgslo_value FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))
+                     AND r.salary IS NOT NULL ORDER BY 1 LIMIT 3) AS w),
               (SELECT string_agg(w.pgslo_key, ', ') FROM (SELECT concat('(id) = (', left(r.id::text, 100), ')') AS pgslo_key FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred')) ORDER BY 1 LIMIT 5) AS w))
 FROM (SELECT 1 AS pgslo_one) AS g
 CROSS JOIN LATERAL (SELECT count(DISTINCT r.salary) AS pgslo_values FROM features.staff AS r WHERE pgslo_catalog.pin_parts('features.staff') AND (r.name IN ('Joe', 'Fred'))) AS v
@@ -77,7 +83,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN TRUE;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo 3772ab3f8536474a features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) IS 'pgslo bfdded20a441b510 features.staff';
 ALTER FUNCTION pgslo_gen.features__staff__is_broken(text[], text) SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__is_broken(text[], text) FROM PUBLIC;
 
@@ -252,7 +258,7 @@ SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assert
  "settle": "features__staff__settle_all", "deferred": true, "validated": true, "buckets": 1, "native": false,
  "dependencies": [
   {"relation": "features.staff", "columns": ["salary", "name"], "events": ["INSERT", "UPDATE"]}],
- "fingerprint": "0c5ab4de70a53416"}'::jsonb);
+ "fingerprint": "b5be702dbb92d51c"}'::jsonb);
 
 -- create table features__staff__touched: keeps what a transaction touched until it commits.
 -- Groups that a transaction touched, until it commits: each row goes with the transaction that wrote it, so none has to survive a crash.

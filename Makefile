@@ -19,16 +19,16 @@ example: .venv/example  ## retrain a model behind the gate, on real flights
 	$(BIN)/python examples/flight_delay/story.py
 
 test: lint  ## check the code, then what pgslo does on a private PostgreSQL server: the quick tests, one variant of each
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow'
+	$(BIN)/pytest -n auto --maxprocesses 4 -m 'not slow'
 
 check-all: test docs  ## check more: make test, the site of the documentation, then the slow tests and a second variant of each
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m 'slow and not nightly'
+	$(BIN)/pytest -n auto --maxprocesses 4 -m 'slow and not nightly'
 
 test-matrix: .venv/dev  ## run the tests that need a database on PostgreSQL 14, 15, 16, 17 and 18
 	.ci/matrix
 
 nightly: .venv/dev  ## run every test in every variant, and all of what the others try at random a part
-	PGSLO_NIGHTLY=1 PGSLO_STANDING_STEPS=2000 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -o faulthandler_timeout=0
+	PGSLO_NIGHTLY=1 PGSLO_STANDING_STEPS=2000 $(BIN)/pytest -n auto --maxprocesses 4 -o faulthandler_timeout=0
 
 fuzz: .venv/dev  ## try 5,000 definitions at random, as many tables, and 2,000 sets of hostile objects; for the night
 	PGSLO_FUZZ_CASES=5000 $(BIN)/pytest -n 2 -o faulthandler_timeout=0 tests/database/generated/test_any_definition.py tests/database/writes/test_observers.py tests/database/security/test_any_stranger.py

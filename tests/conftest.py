@@ -7,12 +7,15 @@ one of docker-compose.yml's. Each test that asks for one has a database of its o
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
+import re
 import signal
 import sys
 import tempfile
 import uuid
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from psycopg import sql
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
+from xdist.scheduler import LoadScopeScheduling
 
 from pgslo import embedded
 
@@ -43,6 +47,7 @@ if sys.dont_write_bytecode:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ROOT = Path(__file__).parents[1]
 #: A file system in memory, on Linux.
 _MEMORY = Path("/dev/shm")
 
@@ -111,9 +116,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if place > (0 if item.path.parent.name == "security" else 1):
                 item.add_marker("nightly")
             seen[test] += 1
-        if any(made[-1].scope == "module" for made in item._fixtureinfo.name2fixturedefs.values()):
-            # What is made once for a module, often for a minute, would be made by each worker.
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+_MADE_ONCE = re.compile(r'scope="module"|\bonce\b|^KIND = ', re.MULTILINE)
+
+
+@functools.cache
+def _makes_something_once(path: str) -> bool:
+    return _MADE_ONCE.search((ROOT / path).read_text(encoding="utf-8")) is not None
+
+
+class _Modules(LoadScopeScheduling):
+    """Gives a module to one worker if something is made once for all of its tests, often for a minute; else tests by the dozen."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if _makes_something_once(path) else str(zlib.crc32(nodeid.encode()) % 400)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Distribute tests among workers."""
+    return _Modules(config, log)
 
 
 def pytest_collection_finish() -> None:

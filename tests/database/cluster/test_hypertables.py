@@ -103,7 +103,7 @@ def known(conn: Connection, table: str) -> list[list[str]]:
     return [
         sorted(
             json.dumps(row, default=str, sort_keys=True)
-            for row in conn.execute(query.encode(), (table,)).fetchall()
+            for row in conn.execute(query.encode(), found).fetchall()
         )
         for query in queries
     ]

@@ -20793,9 +20793,46 @@ CREATE VIEW pgslo_catalog.generated AS
                   WHERE ((m.classoid = ('pg_class'::regclass)::oid) AND (m.objoid = c.oid))))) AND (EXISTS ( SELECT
                    FROM (((pg_rewrite w_1
                      JOIN pg_depend d ON (((d.classid = ('pg_rewrite'::regclass)::oid) AND (d.objid = w_1.oid) AND (d.refclassid = ('pg_proc'::regclass)::oid))))
-                     JOIN pg_proc p ON (((p.oid = d.refobjid) AND (p.proname = ANY (ARRAY['guard'::name, 'guard_healthy'::name])))))
+                     JOIN pg_proc p ON (((p.oid = d.refobjid) AND (p.proname = ANY (ARRAY['guard'::name, 'guard_healthy'::name, 'say_told'::name])))))
                      JOIN pg_namespace g ON (((g.oid = p.pronamespace) AND (g.nspname = 'pgslo'::name))))
                   WHERE (w_1.ev_class = c.oid))))
+        UNION ALL
+         SELECT 'pg_class'::regclass AS regclass,
+            c.oid,
+            '0000000000000000'::text,
+            l_1.definition,
+            'table'::text,
+            c.relnamespace,
+            c.relname,
+            NULL::oid,
+            c.relowner,
+            true
+           FROM ((listed l_1
+             JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
+             JOIN pg_class c ON (((c.relnamespace = g.oid) AND (c.relname = (l_1.names ->> 0)) AND (c.relkind = 'r'::"char"))))
+          WHERE ((l_1.kind = 'table'::text) AND (NOT (EXISTS ( SELECT
+                   FROM commented m
+                  WHERE ((m.classoid = ('pg_class'::regclass)::oid) AND (m.objoid = c.oid))))))
+        UNION ALL
+         SELECT 'pg_trigger'::regclass AS regclass,
+            t.oid,
+            '0000000000000000'::text,
+            l_1.definition,
+            'trigger'::text,
+            NULL::oid,
+            t.tgname,
+            t.tgrelid,
+            p.proowner,
+            true
+           FROM (((((listed l_1
+             JOIN pg_namespace s ON ((s.nspname = (l_1.relation ->> 0))))
+             JOIN pg_class c ON (((c.relnamespace = s.oid) AND (c.relname = (l_1.relation ->> 1)))))
+             JOIN pg_trigger t ON (((t.tgrelid = c.oid) AND (t.tgname = (l_1.names ->> 0)) AND (NOT t.tgisinternal) AND (t.tgparentid = (0)::oid))))
+             JOIN pg_proc p ON ((p.oid = t.tgfoid)))
+             JOIN pg_namespace g ON (((g.oid = p.pronamespace) AND (g.nspname = 'pgslo_gen'::name))))
+          WHERE ((l_1.kind = 'trigger'::text) AND starts_with((t.tgname)::text, 'pgslo_'::text) AND (NOT (EXISTS ( SELECT
+                   FROM commented m
+                  WHERE ((m.classoid = ('pg_trigger'::regclass)::oid) AND (m.objoid = t.oid))))))
         ), named AS (
          SELECT c.classoid,
             c.objoid,

@@ -82,9 +82,26 @@ WITH trusted AS (
       AND EXISTS (
           SELECT FROM pg_rewrite w
           JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
-          JOIN pg_proc p ON p.oid = d.refobjid AND p.proname IN ('guard', 'guard_healthy')
+          JOIN pg_proc p ON p.oid = d.refobjid AND p.proname IN ('guard', 'guard_healthy', 'say_told')
           JOIN pg_namespace g ON g.oid = p.pronamespace AND g.nspname = 'pgslo'
           WHERE w.ev_class = c.oid)
+    UNION ALL
+    -- Citus makes a table anew when its shards change, with what depends on it, and leaves the comments out.
+    SELECT 'pg_class'::regclass, c.oid, '0000000000000000', l.definition, 'table', c.relnamespace, c.relname, NULL, c.relowner, true
+    FROM listed l
+    JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
+    JOIN pg_class c ON c.relnamespace = g.oid AND c.relname = l.names ->> 0 AND c.relkind = 'r'
+    WHERE l.kind = 'table' AND NOT EXISTS (SELECT FROM commented m WHERE m.classoid = 'pg_class'::regclass AND m.objoid = c.oid)
+    UNION ALL
+    SELECT 'pg_trigger'::regclass, t.oid, '0000000000000000', l.definition, 'trigger', NULL, t.tgname, t.tgrelid, p.proowner, true
+    FROM listed l
+    JOIN pg_namespace s ON s.nspname = l.relation ->> 0
+    JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = l.relation ->> 1
+    JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = l.names ->> 0 AND NOT t.tgisinternal AND t.tgparentid = 0
+    JOIN pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_namespace g ON g.oid = p.pronamespace AND g.nspname = 'pgslo_gen'
+    WHERE l.kind = 'trigger' AND starts_with(t.tgname, 'pgslo_')
+      AND NOT EXISTS (SELECT FROM commented m WHERE m.classoid = 'pg_trigger'::regclass AND m.objoid = t.oid)
 ), named AS (
     SELECT c.*,
            CASE WHEN c.kind IN ('view', 'unique_index') OR c.schema IS NOT NULL AND NOT c.is_in_place

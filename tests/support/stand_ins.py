@@ -14,6 +14,8 @@ CREATE FUNCTION pg_catalog.create_distributed_table(table_name regclass, distrib
     AS $$ INSERT INTO pg_dist_partition SELECT table_name, 'h', '1', p.colocationid, 's' FROM pg_dist_partition p WHERE p.logicalrelid = colocate_with::regclass $$;
 CREATE FUNCTION pg_catalog.create_reference_table(table_name regclass) RETURNS void LANGUAGE sql
     AS $$ INSERT INTO pg_dist_partition VALUES (table_name, 'n', NULL, 4, 't') $$;
+CREATE FUNCTION pg_catalog.relation_is_a_known_shard(table_name regclass) RETURNS boolean LANGUAGE sql
+    AS $$ SELECT NOT EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = table_name) $$;
 INSERT INTO pg_dist_local_group VALUES (0);
 INSERT INTO pg_dist_node VALUES (0, 'coordinator.example', 5432, 'primary'), (1, 'worker.example', 5433, 'primary');
 INSERT INTO pg_dist_partition VALUES

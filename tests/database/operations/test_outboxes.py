@@ -133,6 +133,40 @@ def test_a_note_outlives_the_definition_that_it_was_written_under(conn: Connecti
     assert conn.execute("SELECT to_regclass('pgslo_gen.outbox__feat__t')").fetchone() == (None,)
 
 
+def test_objects_that_citus_made_anew_without_their_comments_are_replaced(conn: Connection) -> None:
+    """As ``alter_distributed_table`` and ``undistribute_table`` leave them."""
+    conn.execute("INSERT INTO feat.t VALUES (1, '2026-03-01', 1, -3, 1, 1, 1)")
+    objects = conn.execute(
+        "SELECT format('VIEW %s', c.oid::regclass) FROM pg_class c WHERE c.relkind = 'v' AND c.oid::regclass::text ~ '^guarded.t(_|$)'"
+        " UNION ALL SELECT 'TABLE pgslo_gen.outbox__feat__t'"
+        " UNION ALL SELECT format('TRIGGER %I ON feat.t', t.tgname) FROM pg_trigger t"
+        " WHERE t.tgrelid = 'feat.t'::regclass AND NOT t.tgisinternal"
+    ).fetchall()
+    assert len(objects) == 3 + 1 + 7
+    for (one,) in objects:
+        conn.execute(f"COMMENT ON {one} IS NULL".encode())
+    conn.execute("DELETE FROM pg_dist_partition WHERE logicalrelid = 'feat.t'::regclass")
+    apply(conn)
+    assert conn.execute("SELECT count(*) FROM pgslo.quarantine WHERE definition = 'feat.t'").fetchone() == (
+        1,
+    )
+    assert conn.execute("SELECT to_regclass('pgslo_gen.outbox__feat__t')").fetchone() == (None,)
+    conn.execute("INSERT INTO feat.t VALUES (2, '2026-03-01', -1, 1, 1, 1, 1)")
+    assert conn.execute("SELECT rule FROM pgslo.incident WHERE definition = 'feat.t'").fetchall() == [
+        ("r_warn",)
+    ]
+
+
+def test_a_shard_that_is_emptied_writes_to_no_other_node(conn: Connection) -> None:
+    conn.execute("TRUNCATE feat.t")
+    query = "SELECT called FROM pgslo_gen.outbox__feat__t"
+    assert conn.execute(query).fetchall() == [("emptied",)]
+    conn.execute("SELECT pgslo.tick()")
+    conn.execute("DELETE FROM pg_dist_partition WHERE logicalrelid = 'feat.t'::regclass")
+    conn.execute("TRUNCATE feat.t")
+    assert conn.execute(query).fetchall() == []
+
+
 def test_a_row_whose_columns_changed_before_it_was_taken_over(conn: Connection) -> None:
     conn.execute("INSERT INTO feat.t VALUES (1, '2026-03-01', 1, -3, 1, 1, 1)")
     conn.execute("ALTER TABLE feat.t ADD COLUMN g integer")

@@ -175,16 +175,32 @@ def _truncated(table: TableContext) -> list[Artifact]:
     )
     return [
         made,
-        _trigger(table, "trigger_truncate", "truncated", naming.EMPTIED_ORDER, "emptied", "TRUNCATE"),
+        _trigger(
+            table,
+            "trigger_truncate",
+            "truncated",
+            naming.EMPTIED_ORDER,
+            "emptied",
+            "TRUNCATE",
+            "fires on the node that empties the table",
+        ),
     ]
 
 
-def _trigger(table: TableContext, template: str, what: str, order: int, word: str, event: str) -> Artifact:
+def _trigger(
+    table: TableContext,
+    template: str,
+    what: str,
+    order: int,
+    word: str,
+    event: str,
+    reason: str = "Citus gives each shard a trigger like it, which fires on the node of the shard",
+) -> Artifact:
     return table.trigger(
         template,
         naming.trigger(order, word, event.lower()),
         event,
         table.function_name(what),
         table.name,
-        "Citus gives each shard a trigger like it, which fires on the node of the shard",
+        reason,
     )

@@ -39,21 +39,30 @@ def judged(session, day, rule=KIND):
     return verdict, value, said
 
 
-@pytest.fixture
-def table(session):
+def create(session):
     session.run("CREATE TABLE features.hits (day date NOT NULL, tenant text, email text, plan text)")
     session.run("CREATE INDEX ON features.hits (day)")
+
+
+def a_month(session):
+    """A month is there before the definition."""
+    create(session)
+    for day in range(KNOWN):
+        load(session, day)
+    session.guard(DEFINITION)
+    session.run("SELECT pgslo.learn('features.hits')")
+
+
+@pytest.fixture
+def table(session):
+    create(session)
     return session
 
 
 @pytest.fixture
-def guarded(table):
-    """A month is there before the definition."""
-    for day in range(KNOWN):
-        load(table, day)
-    table.guard(DEFINITION)
-    table.run("SELECT pgslo.learn('features.hits')")
-    return table
+def guarded(once):
+    with once(a_month) as session:
+        yield session
 
 
 def test_a_usual_day_is_met(guarded):

@@ -134,6 +134,11 @@ class _Modules(LoadScopeScheduling):
         return path if _makes_something_once(path) else str(zlib.crc32(nodeid.encode()) % 400)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a test waits for its server, and some for time to pass."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Distribute tests among workers."""
     return _Modules(config, log)

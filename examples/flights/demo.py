@@ -230,7 +230,7 @@ class Demo:
         )
         self.owner.run(
             "SELECT excerpt, count(*) AS samples, min(row_key) AS for_example FROM pgslo.sample\n"
-            "WHERE rule = 'dest_references' GROUP BY shown ORDER BY samples DESC"
+            "WHERE rule = 'dest_references' GROUP BY excerpt ORDER BY samples DESC"
         )
         self.screen.tell(
             "Four real airports in Puerto Rico and the Virgin Islands; the last scene adds them. Readers of dest are warned "

@@ -6274,8 +6274,8 @@ BEGIN
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
-        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
-        'dropped removes it.\n'
+        'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
+        || E'dropped removes it.\n'
         || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
     EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
 END
@@ -16585,7 +16585,7 @@ CREATE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS double precision
 DECLARE
     part text[] := regexp_match(value COLLATE "C",
                                 E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
-                                '(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
+                                || E'(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
 BEGIN
     -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
     RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)

@@ -184,8 +184,8 @@ BEGIN
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
-        E'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
-        'dropped removes it.\n'
+        'A guarded view that was replaced. No role may read it; it is kept because other objects depend on it, and the apply after these are '
+        || E'dropped removes it.\n'
         || coalesce(mark, 'pgslo 0000000000000000 ' || drop_view.definition));
     EXECUTE format('ALTER VIEW %I.%I RENAME TO %I', drop_view.view_schema, drop_view.view_name, 'pgslo_aside_' || source);
 END

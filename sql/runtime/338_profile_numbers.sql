@@ -108,7 +108,7 @@ AS $pgslo$
 DECLARE
     part text[] := regexp_match(value COLLATE "C",
                                 E'^([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'
-                                '(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
+                                || E'(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9](?:\\.[0-9]{1,6})?))?)?$');
 BEGIN
     -- The month's first day plus days cannot fail, whatever the text is: 31 February is 3 March.
     RETURN extract(epoch FROM make_date(part[1]::integer, part[2]::integer, 1)) + 86400 * (part[3]::integer - 1)

@@ -138,7 +138,10 @@ def test_a_view_that_cannot_be_replaced_where_it_is_goes_out_of_the_way(
 @pytest.mark.parametrize("held", HOLDERS, indirect=True)
 def test_uninstall_names_what_holds_a_view_and_its_owner(held: World, request: pytest.FixtureRequest) -> None:
     named = held.sql(HOLDERS[request.node.callspec.params["held"]][1])
-    with held.session("installer") as session, pytest.raises(PlanError, match="other objects depend on it") as refused:
+    with (
+        held.session("installer") as session,
+        pytest.raises(PlanError, match="other objects depend on it") as refused,
+    ):
         planning.plan_removal(session, ["features.t"])
     assert named in refused.value.detail
     assert "objects in pg_temp go with the session" in refused.value.hint

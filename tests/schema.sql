@@ -17148,7 +17148,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) IS 'The share of values up to this one, by a grid of quantiles.';
 
-CREATE FUNCTION pgslo_catalog.share_missing(elements double precision[]) RETURNS double precision
+CREATE FUNCTION pgslo_catalog.share_missing(elements anyarray) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17161,22 +17161,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.share_missing(elements double precision[]) IS 'Return the share of elements that are NULL or NaN; NULL of no element.';
-
-CREATE FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) RETURNS double precision
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF array_ndims(elements) = 1 THEN
-        RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
-    END IF;
-    -- Of no element there is no share.
-    RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) IS 'Return the share of elements that are NULL or NaN; NULL of no element.';
+COMMENT ON FUNCTION pgslo_catalog.share_missing(elements anyarray) IS 'Return the share of elements that are NULL or NaN, of an array of real, double precision or numeric; NULL of no element.';
 
 CREATE FUNCTION pgslo_catalog.share_null(elements anyarray) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -23633,9 +23618,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.settling(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.share_missing(elements double precision[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.share_missing(elements anyarray) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.share_null(elements anyarray) FROM PUBLIC;
 

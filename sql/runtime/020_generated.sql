@@ -86,7 +86,7 @@ WITH trusted AS (
           JOIN pg_namespace g ON g.oid = p.pronamespace AND g.nspname = 'pgslo'
           WHERE w.ev_class = c.oid)
     UNION ALL
-    -- Citus makes a table anew when its shards change, with what depends on it, and leaves the comments out.
+    -- Citus re-creates a table and the objects that depend on it when its shards change, without their comments.
     SELECT 'pg_class'::regclass, c.oid, '0000000000000000', l.definition, 'table', c.relnamespace, c.relname, NULL, c.relowner, true
     FROM listed l
     JOIN pg_namespace g ON g.nspname = 'pgslo_gen'

@@ -54,7 +54,7 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.share_null(anyarray) IS
     'Return the share of elements that are NULL; NULL of no element.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.share_missing(elements float8[]) RETURNS float8
+CREATE OR REPLACE FUNCTION pgslo_catalog.share_missing(elements anyarray) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -66,23 +66,8 @@ BEGIN
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.share_missing(float8[]) IS
-    'Return the share of elements that are NULL or NaN; NULL of no element.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.share_missing_numerics(elements numeric[]) RETURNS float8
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    IF array_ndims(elements) = 1 THEN
-        RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
-    END IF;
-    -- Of no element there is no share.
-    RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.share_missing_numerics(numeric[]) IS
-    'Return the share of elements that are NULL or NaN; NULL of no element.';
+COMMENT ON FUNCTION pgslo_catalog.share_missing(anyarray) IS
+    'Return the share of elements that are NULL or NaN, of an array of real, double precision or numeric; NULL of no element.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.share_of_zeros(elements anyarray) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT

@@ -1,4 +1,4 @@
-"""The tasks of definitions as exposures of dbt: who reads the sources, and whom to ask."""
+"""The tasks of definitions as exposures of dbt: the readers of the sources, with their contacts."""
 
 from __future__ import annotations
 

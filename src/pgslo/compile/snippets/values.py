@@ -1,4 +1,4 @@
-"""The value of a column in a row, or what is inside of it."""
+"""The value of a column in a row, or of a path into it."""
 
 from __future__ import annotations
 

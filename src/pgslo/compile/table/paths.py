@@ -61,7 +61,6 @@ _NOT_INDEXABLE = {
     "norm",
     "norm_numeric",
     "missing",
-    "missing_numeric",
     "nulls",
     "zeros",
     "vector_zeros",
@@ -258,8 +257,8 @@ def _parts(column: Column) -> dict[str, tuple[str, str]]:
     if column.category == ARRAY and column.base_type.endswith("[]"):
         found = {"length": ("integer", "elements")}
         if column.plain:
-            stem = {"numeric[]": "missing_numeric", "real[]": "missing", "double precision[]": "missing"}
-            found["missing"] = ("double precision", stem.get(column.base_type, "nulls"))
+            has_nan = column.base_type in ("real[]", "double precision[]", "numeric[]")
+            found["missing"] = ("double precision", "missing" if has_nan else "nulls")
         if column.plain and (column.base_type in _FLOATS or column.base_type == "numeric[]"):
             found["zeros"] = ("double precision", "zeros")
             norm = "norm_numeric" if column.base_type == "numeric[]" else "norm"

@@ -125,7 +125,7 @@ def checker() -> Iterator[str]:
 CHECK_FUNCTIONS = """
 SELECT p.oid::regprocedure::text, c.*
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, fatal_errors => false) c
+CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, fatal_errors => false, anyelememttype => 'float8') c
 WHERE l.lanname = 'plpgsql' AND p.pronamespace::regnamespace::text LIKE 'pgslo%' AND p.prorettype <> 'trigger'::regtype
   AND c.level = 'error'
 """

@@ -66,10 +66,11 @@ def test_every_cell_names_tests_that_exist(role):
             assert name in names_of_tests(path), f"{path}::{name}"
 
 
-def test_each_of_the_first_attacks_has_a_test():
-    part = PAGE.read_text(encoding="utf-8").split("\n## The first attacks\n")[1].split("\n## ")[0]
+@pytest.mark.parametrize(("heading", "count"), [("The first attacks", 22), ("Attacks that never worked", 17)])
+def test_each_attack_has_a_test(heading: str, count: int):
+    part = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
     lines = [line.strip("| ").split(" | ") for line in part.split("\n") if line.startswith("| ")][2:]
-    assert len({attack for attack, _ in lines}) == len(lines) == 22
+    assert len({attack for attack, _ in lines}) == len(lines) == count
     for attack, tests in lines:
         named = _TEST.findall(tests)
         assert named, attack

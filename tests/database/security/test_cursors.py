@@ -43,6 +43,9 @@ GRANT USAGE ON SCHEMA evil TO PUBLIC;
 GRANT SELECT, REFERENCES ON evil.p TO PUBLIC;
 """
 ARM = "ALTER TABLE evil.p1 ADD CHECK (evil.f('x'))"
+#: The same through a function of a role that tick() trusts: a table that calls one of mallory's own is not read.
+THROUGH = """CREATE FUNCTION features.through(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN evil.f($1); END$$;
+GRANT USAGE ON SCHEMA features TO PUBLIC"""
 LOOKUP = """
 table: features.{name}
 owner: sam
@@ -132,7 +135,8 @@ def test_rows_are_judged_again_without_an_open_cursor(world, writes):
     world.run("operator", "SELECT pgslo.pause('features.w')")
     world.run("writer", ROWS.format(name="w"))
     world.run("operator", "SELECT pgslo.resume('features.w')")
-    world.run("mallory", ARM)
+    world.run("installer", THROUGH)
+    world.run("mallory", ARM.replace("evil.f", "features.through"))
     world.run("operator", "SELECT pgslo.tick()")
     world.run("operator", "SELECT pgslo.tick()")
     assert taken(world) == NOTHING_TAKEN

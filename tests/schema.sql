@@ -10561,7 +10561,7 @@ BEGIN
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
             'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
-            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'assertion',
+            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'incident_failures', 'assertion',
             'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),
         ('public', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[
@@ -20019,6 +20019,28 @@ CREATE VIEW pgslo.incident_event WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.incident_event IS 'The history of incidents: role, action and time.';
 
+CREATE VIEW pgslo.incident_failures WITH (security_barrier='true') AS
+ SELECT i.incident_id,
+    d.name AS definition,
+    b.batch,
+    b.place,
+    b.rows,
+    b.failed,
+    ((1)::numeric - r.at_least) AS failed_at_most
+   FROM (((pgslo_catalog.incident i
+     JOIN pgslo_catalog.known_definition d USING (definition_id))
+     JOIN pgslo_catalog.rule r USING (rule_id))
+     CROSS JOIN LATERAL ( SELECT f.batch,
+            min(f.place) AS place,
+            (sum(f.rows))::bigint AS rows,
+            (COALESCE(sum(((f.failures ->> r.name))::bigint), (0)::numeric))::bigint AS failed
+           FROM pgslo_catalog.fragment f
+          WHERE (f.definition_id = i.definition_id)
+          GROUP BY f.batch) b)
+  WHERE ((i.resolved_at IS NULL) AND (r.scope = 'row'::text) AND (b.rows > 0) AND ((b.failed >= 0) AND (b.failed <= b.rows)));
+
+COMMENT ON VIEW pgslo.incident_failures IS 'Rows of each batch, and how many of them fail the rule of an unresolved incident; of rules over rows, in tables whose rows are counted.';
+
 CREATE VIEW pgslo.incident_quantiles WITH (security_barrier='true') AS
  SELECT i.incident_id,
     d.name AS definition,
@@ -23803,6 +23825,8 @@ GRANT SELECT ON TABLE pgslo.column_history TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.incident TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident_event TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.incident_failures TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.incident_quantiles TO PUBLIC;
 

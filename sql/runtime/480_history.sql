@@ -39,3 +39,18 @@ WHERE i.resolved_at IS NULL AND least(t.present, t.sampled, b.present, b.sampled
 COMMENT ON VIEW pgslo.incident_quantiles IS
     'Numbers of the columns of an incident: quantiles from 2.5 to 97.5 % in the last batch that was fine and in the first that was not. For roles that '
     'may read the columns.';
+
+CREATE OR REPLACE VIEW pgslo.incident_failures WITH (security_barrier) AS
+SELECT i.incident_id, d.name AS definition, b.batch, b.place, b.rows, b.failed, 1 - r.at_least AS failed_at_most
+FROM pgslo_catalog.incident i
+JOIN pgslo_catalog.known_definition d USING (definition_id)
+JOIN pgslo_catalog.rule r USING (rule_id)
+CROSS JOIN LATERAL (
+    SELECT f.batch, min(f.place) AS place, sum(f.rows)::bigint AS rows, coalesce(sum((f.failures ->> r.name)::bigint), 0)::bigint AS failed
+    FROM pgslo_catalog.fragment f WHERE f.definition_id = i.definition_id
+    GROUP BY f.batch
+) b
+-- A row trigger notes rows that fail, and not how many were written.
+WHERE i.resolved_at IS NULL AND r.scope = 'row' AND b.rows > 0 AND b.failed BETWEEN 0 AND b.rows;
+COMMENT ON VIEW pgslo.incident_failures IS
+    'Rows of each batch, and how many of them fail the rule of an unresolved incident; of rules over rows, in tables whose rows are counted.';

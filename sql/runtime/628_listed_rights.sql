@@ -46,7 +46,7 @@ BEGIN
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
             'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
-            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'assertion',
+            'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'incident_failures', 'assertion',
             'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),
         ('public', 'relation', 'SELECT', 'pgslo_catalog.', ARRAY[

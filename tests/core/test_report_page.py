@@ -88,6 +88,10 @@ def facts(columns: int = 400, batches: int = 12) -> Facts:
                 "batch": "2026-11-10", "quantiles": [n / 100 for n in range(39)],
             }
         ],
+        failures=[
+            {"incident_id": 7, "batch": f"2026-11-{day:02}", "rows": 100, "failed": day % 3, "failed_at_most": None}
+            for day in range(1, batches + 1)
+        ],
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ class Facts:
         now: The database's clock.
         verdicts: Those of ``verdict_history``.
         quantiles: Those of ``incident_quantiles``.
+        failures: Those of ``incident_failures``.
         days: How far the timeline goes back.
     """
 
@@ -34,4 +35,5 @@ class Facts:
     column_history: Sequence[Row]
     verdicts: Sequence[Row] = ()
     quantiles: Sequence[Row] = ()
+    failures: Sequence[Row] = ()
     days: int = 30

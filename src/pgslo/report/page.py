@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from pgslo.display import printable
+from pgslo.report.chart import Chart, Mark
 from pgslo.report.columns import column_of, volume_of
 from pgslo.report.drawing import Bar, gauge, timeline
 from pgslo.report.facts import WHOLE, Facts, Row
@@ -134,7 +135,7 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
         "volume": volume,
         "bad_columns": [column for column in columns if column["state"] in ("missed", "suspect")],
         "columns": [column for column in columns if column["state"] not in ("missed", "suspect")],
-        "incidents": [_incident(row, columns, volume, readers, facts.quantiles) for row in incidents],
+        "incidents": [_incident(row, columns, volume, readers, facts) for row in incidents],
         "timeline": _timeline(incidents, facts),
         "lanes": list(dict.fromkeys(row["rule"] for row in _shown(incidents, facts))),
         "budgets": [
@@ -163,9 +164,13 @@ def _incident(
     columns: Sequence[dict[str, Any]],
     volume: dict[str, Any],
     readers: Sequence[Row],
-    quantiles: Sequence[Row],
+    given: Facts,
 ) -> dict[str, Any]:
     facts = row["facts"] or {}
+    number = row["incident_id"]
+    failures = _failures(
+        row, given.incidents, [one for one in given.failures if one["incident_id"] == number]
+    )
     mine = [column for column in columns if column["name"] in row["columns"]]
     rank = {"open": 1 if row["tier"] == "suspect" else 0, "over": 2}.get(row["state"])
     return {
@@ -189,13 +194,33 @@ def _incident(
         "state": _state(row),
         "history": facts.get("history", ""),
         "note": row["note"] or "",
-        # Of a rule about several columns the first says it; the others are in the table's section.
+        # Of a rule over rows, those that fail. Of another about several columns, the first: the others are in the table's section.
         "charts": [
             {"title": best.title, "said": best.sentence(), "svg": best.drawn(f"i{row['incident_id']}")}
-            for best in (mine[0] if mine else volume)["best"]
+            for best in failures or (mine[0] if mine else volume)["best"]
         ]
-        + _histograms([one for one in quantiles if one["incident_id"] == row["incident_id"]]),
+        + _histograms([one for one in given.quantiles if one["incident_id"] == row["incident_id"]]),
     }
+
+
+def _failures(incident: Row, incidents: Sequence[Row], batches: Sequence[Row]) -> list[Chart]:
+    """The share of rows that fail the incident's rule, batch by batch; nothing where rows are not counted."""
+    missed = {
+        batch
+        for other in incidents
+        if (other["definition"], other["rule"]) == (incident["definition"], incident["rule"])
+        for batch in other["missed"] or ()
+    }
+    marks = [
+        Mark(
+            one["batch"],
+            one["failed"] / one["rows"],
+            "missed" if one["batch"] in missed else "",
+            high=None if one["failed_at_most"] is None else float(one["failed_at_most"]),
+        )
+        for one in batches
+    ]
+    return [Chart(f"{incident['rule']}: rows that fail", marks, "%")] if marks else []
 
 
 def _histograms(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -225,6 +225,17 @@ def paper(picture: Path) -> tuple[int, ...]:
     return tuple(zlib.decompress(compressed)[1:4])
 
 
+def test_an_incident_of_a_rule_over_rows_shows_the_rows_that_fail(report, connection):
+    text = report.read_text(encoding="utf-8")
+    assert "country_accepted_values: rows that fail" in text
+    assert "24 batches, 0 % to 100 %; 2 missed; now 100 %." in text
+    shown = connection.execute(
+        "SELECT f.batch, f.rows, f.failed FROM pgslo.incident_failures f JOIN pgslo.incident i USING (incident_id)"
+        " WHERE i.rule = 'country_accepted_values' AND f.batch >= '2026-11-22' ORDER BY f.batch"
+    ).fetchall()
+    assert shown == [("2026-11-22", 354, 0), ("2026-11-23", 361, 361), ("2026-11-24", 368, 368)]
+
+
 @needs_browser
 @pytest.mark.slow
 def test_light_and_dark_wide_and_narrow(report):

@@ -37,6 +37,7 @@ VIEWS = {
     "incident_event": "definition",
     "budget": "definition",
     "column_history": "definition",
+    "incident_failures": "definition",
     "metric": "labels ->> 'table'",
     "assertion": "definition",
     "assertion_dependency": "definition",

@@ -76,6 +76,7 @@ def report(
             column_history=database.fetch(conn, "column_history", {"batches": batches}),
             verdicts=database.fetch(conn, "verdict_history", {"batches": batches}),
             quantiles=database.fetch(conn, "incident_quantiles"),
+            failures=database.fetch(conn, "incident_failures", {"batches": batches}),
             days=days,
         )
     if folder is not None:

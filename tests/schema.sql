@@ -131,7 +131,7 @@ BEGIN
     END IF;
     known := pgslo_catalog.open_one(accept.incident_id);
     PERFORM pgslo_catalog.join_missed(known.definition_id);
-    -- By name, or by key for whoever knows it.
+    -- By name, or by key for a role that knows it.
     IF accept.batches IS NOT NULL THEN
         SELECT array_agg(pgslo_catalog.name_of(d, b.name)) INTO accept.batches
         FROM unnest(accept.batches) AS b (name) CROSS JOIN pgslo_catalog.definition d
@@ -147,7 +147,7 @@ BEGIN
             MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
             HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
     END IF;
-    -- Locked first: from here on nobody adds up what was recorded of them without knowing of this transaction.
+    -- Locked first: from here on no session sums their records without knowing of this transaction.
     PERFORM FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL FOR UPDATE;
     WITH ended AS (
         UPDATE pgslo_catalog.missed_batch m
@@ -413,7 +413,7 @@ BEGIN
                 RETURNING b.* INTO mine;
 
                 BEGIN
-                -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
+                -- With faults: one in every column to which one applies, or one in the batch as a whole. Each column is judged separately.
                 IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
@@ -447,8 +447,7 @@ BEGIN
                             )
                             SELECT t.changed FROM taken t
                         LOOP
-                            -- The last digits depend on the order in which floats are added up: what is told is rounded.
-                            -- Nobody could see a fault that changed next to nothing: it is none.
+                            -- The last digits depend on the order in which floats are added up, so the reported ones are rounded.
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,
@@ -731,7 +730,7 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    -- Whoever knows the key may give that in place of the name.
+    -- A role that knows the key may give that in place of the name.
     close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
     IF target.reader IS NOT NULL THEN
@@ -834,7 +833,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.leave_room(known.name);
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
-    -- With the last one goes what was made with the first.
+    -- The last one is dropped with the objects that were created with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
         AND EXISTS (SELECT FROM pg_namespace n
                     WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
@@ -934,7 +933,7 @@ CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text
         next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries
                                    THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
     WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
-      -- The role that began it; once nothing was heard of it for long, whoever may run the task gives it up.
+      -- The role that began it; without a sign of life for long, any role that may run the task ends it.
       AND (r.started_by = pgslo_catalog.caller() OR pgslo_catalog.is_owner(pgslo_catalog.caller())
            OR end_run.exit_code IS NULL AND r.seen_at < clock_timestamp() - interval '5 minutes' AND pgslo_catalog.may_run(r.task, pgslo_catalog.caller()))
     RETURNING r.state
@@ -1132,7 +1131,7 @@ CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, plann
 DECLARE
     mode text;
 BEGIN
-    -- The way of nearly every read.
+    -- The fast path of reads.
     IF pgslo_catalog.is_quiet(guard.definition, guard.columns, guard.planned) THEN
         RETURN true;
     END IF;
@@ -1141,7 +1140,7 @@ BEGIN
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
       AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
       AND (m.concern NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
-           -- Nobody reads a row of a batch that has none.
+           -- No row of an empty batch is read.
            OR m.about && guard.columns AND NOT EXISTS (
                SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
     UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches
@@ -1476,7 +1475,7 @@ BEGIN
         WHERE b.definition_id = target.definition_id AND b.name = one.batch
         RETURNING b.* INTO taken;
         BEGIN
-            -- Each when the next one comes: of the newest nobody knows whether it is complete.
+            -- Each when the next one comes: the newest may not be complete.
             PERFORM pgslo_catalog.settle_learned(target.definition_id, one.place);
             PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
             learned := learned + 1;
@@ -1488,7 +1487,7 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
+    -- Whether these were younger than others is known when the newest are read; older ones only count as old.
     UPDATE pgslo_catalog.profile p
     SET closing = 0, first_age = 64, age = 64
     WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
@@ -1500,7 +1499,7 @@ BEGIN
         ORDER BY b.place DESC LIMIT 64
     ) AS r
     WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
-    -- What is missing in history is no news.
+    -- Missing batches in history are not reported.
     DELETE FROM pgslo_catalog.expected_look l
     WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
     PERFORM pgslo_catalog.judge_expected(target);
@@ -1524,7 +1523,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
         UNION ALL
         SELECT '*', 'table', -1 FROM target
         UNION ALL
-        -- What is inside of the values of the newest batch.
+        -- Paths into the values of the newest batch.
         SELECT p.column_name, CASE WHEN p.summary[15] > 0.5 THEN 'number' ELSE 'text' END, w.ordinal
         FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
         CROSS JOIN LATERAL (
@@ -1948,7 +1947,7 @@ BEGIN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'evaluation', gate -> 'evaluation') AS r;
             evaluation := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'evaluation');
         END IF;
-        -- What it was trained on must not be newer than what it is tried on: by their newest batches, where both say them.
+        -- The training data must not be newer than the evaluation data: by their newest batches, where both are known.
         about := 'evaluation';
         definition := evaluation.definition;
         column_name := NULL;
@@ -2096,7 +2095,7 @@ BEGIN
     unknown := NULL;
     -- With the rights of its owner, if that is another role.
     IF target.writer IS NULL THEN
-        -- So that nobody adds a trigger between this look and the write.
+        -- So that no session adds a trigger between this check and the write.
         EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
         unknown := pgslo_catalog.strange_code(target.relation, is_update);
     END IF;
@@ -2116,7 +2115,7 @@ BEGIN
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
                           release.quarantine_id);
     END IF;
-    -- The key says which row is written. Who releases decides about the held row, not about another one.
+    -- The key determines the row that is written. The steward decides about the quarantined row, not about another one.
     SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
     IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
         RAISE EXCEPTION USING
@@ -2133,7 +2132,7 @@ BEGIN
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
-        -- It came out of a dump, or its table was made anew, which numbers tables and columns anew: only names say which is which.
+        -- It came out of a dump, or its table was re-created, which numbers tables and columns again: only names identify them.
         SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
         INTO columns_then, unknown
         FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
@@ -2206,7 +2205,7 @@ BEGIN
             MESSAGE = format('row %s changes no column of %s that can be updated', release.quarantine_id, target.name),
             HINT = 'Discard it: pgslo.discard(id).';
     END IF;
-    -- An upsert takes UPDATE on what it sets. Who releases an INSERT as one must not gain that by it.
+    -- An upsert needs UPDATE on the columns that it sets. Releasing an INSERT as an upsert must not give that right.
     SELECT min(n.name) INTO unknown
     FROM pg_attribute a
     JOIN unnest(names) AS n (name) ON n.name = quote_ident(a.attname)
@@ -2444,7 +2443,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) IS 'What a guarded view of a distributed table calls for what is wrong with the rows that are read: true, with a WARNING, or an error. Reads no table.';
+COMMENT ON FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) IS 'Report a problem of the rows that a guarded view of a distributed table reads: true, with a WARNING, or an error. Reads no table.';
 
 CREATE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2503,7 +2502,7 @@ BEGIN
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
-    -- Who may read the view may read what was in it; but where each reader sees rows of his own, it holds the taker's.
+    -- Readers of the view may read its copy; but where row security selects rows by reader, the copy has the taker's.
     FOR one IN
         SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
         FROM (
@@ -2654,7 +2653,7 @@ BEGIN
     PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
-    -- took until statement_timeout the last time come last: what was done by then is kept.
+    -- reached statement_timeout the last time come last: finished work is kept.
     -- By number: code of an owner could read the rows of a cursor, and take them from it.
     FOREACH id IN ARRAY ARRAY(
         SELECT d.definition_id
@@ -2864,7 +2863,7 @@ BEGIN
         WITH RECURSIVE reached AS (
             SELECT p.oid, pgslo_catalog.run_text(p.prosrc) AS source FROM pg_proc p WHERE p.oid = admit_owner.function
             UNION
-            -- No author writes these, and they run what they quote.
+            -- These are not written by an author, and they run the text that they quote.
             SELECT p.oid, p.prosrc
             FROM reached r
             CROSS JOIN LATERAL regexp_matches(r.source, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
@@ -2877,7 +2876,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) IS 'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
+COMMENT ON FUNCTION pgslo_catalog.admit_owner(function regprocedure) IS 'Grant the owner of a generated function the functions of pgslo_catalog that it calls: none with rights of its own, no table.';
 
 CREATE FUNCTION pgslo_catalog.after_row_error(definition text, rule text, refuses boolean, raised text, message text, INOUT step text, INOUT is_planned_again boolean, INOUT shown text, OUT row_key text, OUT error_code text, OUT error_message text) RETURNS record
     LANGUAGE plpgsql
@@ -3043,7 +3042,7 @@ BEGIN
     IF newest IS NULL THEN
         said := 'the table has no data whose age could be determined';
     ELSIF seconds < -300 THEN
-        -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
+        -- A clock that jumped, or a time of another zone: in any case it is not an age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
     ELSE
         value := greatest(seconds, 0);
@@ -3140,7 +3139,7 @@ CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
 DECLARE
     number bigint;
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.unannounced u) THEN
         RETURN 0;
     END IF;
@@ -3469,7 +3468,7 @@ BEGIN
                 AND (target.writes = 'bulk' AND counted.rows <> counted.recorded
                      OR target.writes = 'stream' AND ask_table.claim = 'removed')
             THEN
-                -- The next tick() counts all of it anew: what is recorded of its rows is not what is stored.
+                -- The next tick() counts all of it again: the records of its rows differ from the stored rows.
                 INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
                 VALUES (target.definition_id, batch, (ask_table.missed).place, false)
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
@@ -3942,7 +3941,7 @@ BEGIN
          ORDER BY q.quarantine_id DESC
          LIMIT 1),
         measured.bytes, 0);
-    -- A subscription would stop for good, and what was diverted on a shard has nowhere else to go, which no trigger brings here.
+    -- A subscription would stop for good. Rows diverted on a shard have nowhere else to go, and no trigger brings them here.
     -- drift reports a quarantine beyond its bound.
     IF NEW.total > target.max_bytes AND NOT pgslo_catalog.is_replica() AND pg_trigger_depth() > 1 THEN
         RAISE EXCEPTION USING
@@ -3967,7 +3966,7 @@ CREATE FUNCTION pgslo_catalog.bound_shown(value double precision, factor numeric
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    -- Fifteen digits, as the summary of the rule has them: promises.py, number().
+    -- Fifteen digits, like the summary of the rule: promises.py, number().
     exact numeric := trim_scale(bound_shown.value::numeric * bound_shown.factor);
 BEGIN
     IF exact <> 0 AND (abs(exact) >= 1e15 OR abs(exact) < 1e-15) THEN
@@ -4025,7 +4024,7 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
     ), past_rows AS (
         SELECT greatest(coalesce(array_length(earlier, 1), 0), 1) AS n
     ), taken AS MATERIALIZED (
-        -- The same entity's row of the batch before; where there is none, the row in the same place.
+        -- The same entity's row of the batch before; without one, the row at the same position.
         SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
     ), again AS MATERIALIZED (
         -- Values of other entities look like any day's: eight that recur are the least that is compared.
@@ -4115,7 +4114,7 @@ CREATE FUNCTION pgslo_catalog.break_said(broken pgslo_catalog.rule_break, reader
     SET client_min_messages TO 'warning'
     AS $$
 BEGIN
-    -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
+    -- Both texts are about the given row: a role that cannot read the row itself learns nothing from them.
     RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
 END
 $$;
@@ -4265,7 +4264,7 @@ BEGIN
         SELECT d.refclassid, d.refobjid, d.objsubid
         FROM pg_depend d
         WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-          -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+          -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
           AND (called_code.writes OR d.objsubid = 0)
         OFFSET 0
     ) AS d
@@ -4295,7 +4294,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return whose code indexes, constraints, statistics and policies of tables call when they are read, or also what is called when they are written to.';
+COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return the owners of functions that indexes, constraints, statistics and policies of tables call when the tables are read, or also written.';
 
 CREATE FUNCTION pgslo_catalog.caller() RETURNS name
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4449,7 +4448,7 @@ BEGIN
     SET is_of_former_key = true, concern = DEFAULT, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
         place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
     WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
-    -- Pairs are counted anew.
+    -- Pairs are counted again.
     DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = target.definition_id;
     UPDATE pgslo_catalog.definition d SET is_rekeyed = true WHERE d.definition_id = target.definition_id AND d.recount IS NOT NULL;
     IF target.recount IS NOT NULL AND target.judge IS NOT NULL THEN
@@ -4543,8 +4542,7 @@ DECLARE
     id bigint := (check_cursors.target).definition_id;
     cursor_name text;
 BEGIN
-    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
-    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The releasing
     SELECT min(c.name) INTO cursor_name FROM pg_cursors c
     WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
     IF cursor_name IS NULL
@@ -4573,7 +4571,7 @@ CREATE FUNCTION pgslo_catalog.check_may_run(task text) RETURNS void
     AS $$
 BEGIN
     IF pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) IS NOT TRUE THEN
-        -- NULL where there is no such task: it is told like one that the caller may not run.
+        -- NULL where there is no such task: the error is that of a task that the caller may not run.
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for task "%s"', check_may_run.task),
@@ -4791,7 +4789,7 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
-    -- The newest, as many as the gate wants, however old they are, and others as far back as the task looks.
+    -- The newest, as many as the gate needs, however old they are, and others as far back as the task reads.
     judged := CASE
         WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}')
         WHEN column_readiness.within IS NOT NULL THEN newest.names || ARRAY(
@@ -4912,7 +4910,7 @@ BEGIN
         SELECT sum(abs(v.p - v.q)) / 2 + abs(sum(v.p) - sum(v.q)) / 2, 0.4 * sum(sqrt((v.p + v.q) / 2 * (1 - (v.p + v.q) / 2))) * size + 1.5 * size
         INTO distance, by_chance
         FROM (
-            -- What is not among the commonest is one value more.
+            -- Values that are not among the commonest count as one value.
             SELECT coalesce(a.value::float8, 0) / one.sampled AS p, coalesce(b.value::float8, 0) / other.sampled AS q
             FROM jsonb_each_text(one.common) AS a FULL JOIN jsonb_each_text(other.common) AS b ON a.key = b.key
         ) AS v;
@@ -4981,13 +4979,13 @@ BEGIN
     UPDATE pgslo_catalog.known_part k SET link = p.link
     FROM pgslo_catalog.present_parts(target.relation) AS p
     WHERE k.definition_id = id AND k.number = p.number AND k.link IS NULL;
-    -- A part that was detached and attached again is one that is gone, and then a new one.
+    -- A part that was detached and attached again counts as a dropped one, and then a new one.
     -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object(
                    'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'link', p.link, 'places', k.places,
                    'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
-                   -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
+                   -- After TRUNCATE of the whole table, its parts are empty except for rows recorded since.
                    'is_rewritten', k.file <> p.file AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k
@@ -5401,7 +5399,7 @@ CREATE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_
     SET xmloption TO 'content'
     AS $_$
 BEGIN
-    -- Sums do not depend on the order of rows, and unlike exclusive or they count a row that is there twice.
+    -- Sums do not depend on the order of rows, and unlike exclusive or, they count duplicate rows.
     RETURN QUERY EXECUTE format(
         $query$
         SELECT %s, coalesce(%s, '-Infinity'), b.rows, b.sums
@@ -5410,7 +5408,7 @@ BEGIN
                    ARRAY[sum(('x' || substr(h.digest, 1, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 17, 16))::bit(64)::bigint),
                          sum(('x' || substr(h.digest, 33, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 49, 16))::bit(64)::bigint)] AS sums
             FROM (
-                -- OFFSET keeps the digest from being worked out anew for each of its quarters.
+                -- OFFSET prevents that the digest is computed again for each of its quarters.
                 SELECT %s AS raw, encode(sha256(convert_to(%s, 'UTF8')), 'hex') AS digest FROM pgslo_snapshot.%I AS r OFFSET 0
             ) AS h
             GROUP BY h.raw
@@ -5584,7 +5582,7 @@ BEGIN
         at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
     END LOOP;
     IF NOT has_counted THEN
-        -- By itself, so that a timeout that strikes the scan of the whole table undoes nothing else.
+        -- In a block of its own, so that a timeout during the scan of the whole table undoes nothing else.
         batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
         PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
     END IF;
@@ -5658,7 +5656,7 @@ BEGIN
         RETURN false;
     END IF;
     found_segments := coalesce(found_segments, '{}');
-    -- What it was at its first closing stays, if it changes after that.
+    -- The numbers of the first closing are kept if they change after that.
     IF known.closings = 1 AND known.segments <> '{}' AND known.per = per AND known.columns = columns
        AND (known.segments, known.rows, known.missing) IS DISTINCT FROM (found_segments, found_rows, found_missing) THEN
         INSERT INTO pgslo_catalog.segment_profile (rule_id, batch, is_first, place, per, columns, segments, rows, missing, closings)
@@ -5687,7 +5685,7 @@ DECLARE
     counted bigint;
 BEGIN
     PERFORM pgslo_catalog.pin_table(count_unknown.definition, (count_unknown.definition).recount);
-    -- Which of them fail, nothing tells: all of them may.
+    -- The number of failing ones is not known: all of them may fail.
     EXECUTE format(
         $query$
         WITH counted AS MATERIALIZED (
@@ -5723,7 +5721,7 @@ BEGIN
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
-        -- What is inside of a value is no column.
+        -- A path into a value is not a column.
         coalesce(array_to_string(counting.presents, ', '),
                  (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
                   FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
@@ -5752,7 +5750,7 @@ CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Promotions, turns of a quarter: what comes again by another calendar than the week's. Only days with more rows than others: those with
+    -- Promotions, turns of a quarter: days that recur by another calendar than the week's. Only days with more rows than others: those with
     -- fewer may lack some.
     WITH earlier AS MATERIALIZED (
         SELECT p.batch, p.place, p.rows, p.baseline, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
@@ -5768,7 +5766,7 @@ CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric
         SELECT e.batch, e.back, e.baseline, lag(e.back, 1, 0::bigint) OVER (ORDER BY e.back) < e.back - 1 OR e.back = 1 AS is_apart
         FROM earlier e CROSS JOIN many m WHERE e.rows > m.rows
     )
-    -- Those that nobody called usual count from the second time on.
+    -- Those that were not marked as usual count from the second time on.
     SELECT array_agg(c.batch ORDER BY c.back) FILTER (WHERE c.back <= 90 AND (c.baseline OR c.times >= 2))
     FROM (SELECT d.*, count(*) FILTER (WHERE d.is_apart) OVER () AS times FROM crowded d) c
     WHERE (SELECT p.rows FROM pgslo_catalog.profile p
@@ -5776,7 +5774,7 @@ CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric
         > (SELECT m.rows FROM many m)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) IS 'Of a batch with far more rows than usual, the earlier batches of which the same is true, newest first; NULL if there are none.';
+COMMENT ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) IS 'Of a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
@@ -5831,7 +5829,7 @@ BEGIN
     SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')),
            ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
     FROM jsonb_array_elements(document -> 'dependencies') AS w;
-    -- Rows that are there stay: a transaction may hold one.
+    -- Existing rows stay: a transaction may have locked one.
     INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
     SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
     ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;
@@ -5879,7 +5877,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
-               -- Of what is inside of values the sample alone says how many have it.
+               -- For paths into values, only the sample has the number of rows with a value.
                coalesce(k.base, b.part ->> 'of') AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
                coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
@@ -5891,7 +5889,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
-        -- Numbers like 12, -12, 1.5 and -1.5 are told without a regular expression. OFFSET 0: each step runs once.
+        -- Numbers like 12, -12, 1.5 and -1.5 are recognized without a regular expression. OFFSET 0: each step runs once.
         SELECT r.col, r.value, r.n, r.number,
                CASE
                    WHEN r.number IS NOT NULL THEN NULL
@@ -6049,7 +6047,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    -- Of values that are not in the sample nothing is told but whether there is one.
+    -- For values that are not sampled, only their presence is recorded.
     LEFT JOIN text_of v ON v.col = w.col AND w.is_told
     LEFT JOIN long_of g ON g.col = w.col AND w.is_told
     LEFT JOIN common_of c ON c.col = w.col AND w.is_told
@@ -6128,7 +6126,7 @@ BEGIN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
         RETURN;
     END IF;
-    -- What is in a document is a number or a text by its values.
+    -- Values of a document are numbers or texts according to their content.
     IF coalesce((measure ->> 'ordered')::boolean, own.summary[15] > 0.5) THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
@@ -6186,7 +6184,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- What is read is removed in the transaction that takes it over, on every node or on none. Rows that a note is about are
+    -- Notes are removed in the transaction that takes them over, on every node or on none. The rows of a note are
     -- visible to what counts them later, as they were written by its transaction on its node.
     EXECUTE format(
         'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
@@ -6224,7 +6222,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.drain_outbox(outbox text) IS 'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. Nothing for a table that is no outbox.';
+COMMENT ON FUNCTION pgslo_catalog.drain_outbox(outbox text) IS 'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. No effect for a table without an outbox.';
 
 CREATE FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) RETURNS void
     LANGUAGE plpgsql
@@ -6262,7 +6260,7 @@ BEGIN
     FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
     BEGIN
-        -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
+        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text is no boolean.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
             format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
                    drop_view.view_schema, drop_view.view_name));
@@ -6270,7 +6268,7 @@ BEGIN
         WHEN lock_not_available THEN
             RAISE;
         WHEN invalid_table_definition OR insufficient_privilege OR not_null_violation OR check_violation THEN
-            -- A type of another role may not allow it. It stays as it is, and nobody may read it.
+            -- A type of another role may not allow it. The view stays as it is, and no role may read it.
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,
@@ -6324,7 +6322,7 @@ BEGIN
         due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
         last := 0;
     ELSE
-        -- A change that went by unseen, because another transaction had the row, is found in turn.
+        -- A change that was skipped, because another transaction had the row, is found in turn.
         in_turn := ARRAY(
             SELECT m.missed_id FROM pgslo_catalog.missed_batch m
             WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
@@ -6419,7 +6417,7 @@ BEGIN
         over_place = CASE WHEN known.over_at IS NULL THEN end_incident.place ELSE known.over_place END,
         resolved_at = CASE WHEN NOT is_stored THEN clock_timestamp() END,
         resolution = CASE
-            -- What a role said of it stays.
+            -- The decision of a role is kept.
             WHEN known.resolution = 'real' AND NOT is_decided OR end_incident.resolution = 'real' THEN 'real'
             WHEN is_stored THEN NULL
             WHEN end_incident.resolution = 'met' THEN pgslo_catalog.resolution_of(known.incident_id)
@@ -6450,7 +6448,7 @@ DECLARE
     asked record;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN '{}';
     END IF;
@@ -6529,8 +6527,8 @@ BEGIN
         INTO claimed, claims
         FROM looked k WHERE k.claim IN ('removed', 'corrected');
     END LOOP;
-    -- Sums are of what was recorded: rows from before pgslo are not in them, and rows that fail now may have passed.
-    -- In any order: one that cannot be asked keeps no other one waiting for ever.
+    -- Sums are of recorded rows: rows from before pgslo are not in them, and rows that fail now may have passed.
+    -- In any order: one that cannot be evaluated must not delay others for ever.
     FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
         IF until IS NULL THEN
             unasked := unasked || claimed[one];
@@ -6667,14 +6665,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. What is inside of a column''s values has a label of its own.';
+COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[], labels text[]) IS 'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. A path into a column''s values has a label of its own.';
 
 CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
-    -- The closest counts: a batch that any of them foresaw is no surprise.
+    -- The closest counts: a batch that any of them predicted is not a deviation.
     WITH mine AS MATERIALIZED (
         SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
@@ -6723,7 +6721,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
         FROM number n
         GROUP BY n.column_name, n.i
     ), pair AS MATERIALIZED (
-        -- What batches were at their first closing, and what became of them.
+        -- Batches at their first closing, and at their last one.
         SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
                CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
         FROM mine m
@@ -6745,7 +6743,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
         FROM pair q GROUP BY q.column_name, q.i
     ), change AS MATERIALIZED (
-        -- What is told by comparison changes with what is compared.
+        -- Numbers from a comparison change with the compared batches.
         SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
         FROM own o
         JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
@@ -6842,7 +6840,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
                     ELSE 0.02 END)
                 END AS spread
         ) z
-        -- Shares: three rows and three percent at least, or it is not told.
+        -- Shares: three rows and three percent at least, or no report.
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.
@@ -6936,7 +6934,7 @@ BEGIN
         FROM unnest(failed_repairs.repaired) AS r;
         RETURN NULL;
     END IF;
-    -- That the column cannot hold the result is no fault of the rule.
+    -- If the column cannot hold the result, the rule itself is valid.
     IF failed_repairs.error_code <> '22003' THEN
         PERFORM pgslo_catalog.record_break(failed_repairs.definition, failed_repairs.rule, failed_repairs.error_code, failed_repairs.error_message);
     END IF;
@@ -6998,7 +6996,7 @@ DECLARE
     until timestamptz := clock_timestamp() + interval '1 second';
     earlier pgslo_catalog.batch;
 BEGIN
-    -- What was closed before the rule was there is read from the table: the newest first, for a second each time.
+    -- Batches closed before the rule existed are read from the table: the newest first, for a second each time.
     FOREACH earlier IN ARRAY ARRAY(
         SELECT b FROM pgslo_catalog.batch b
         WHERE b.definition_id = (fill_segments.definition).definition_id AND b.place < (fill_segments.batch).place AND b.place > '-Infinity'
@@ -7055,7 +7053,7 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF (follow.definition).pairs IS NOT NULL THEN
         BEGIN
             PERFORM pgslo_catalog.follow_pairs(follow.definition);
@@ -7127,7 +7125,7 @@ CREATE FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) RE
 DECLARE
     target pgslo_catalog.definition := follow_key.definition;
     id bigint := target.definition_id;
-    -- Counting is no write: the data are as old as they were.
+    -- Counting is not a write: the data are as old as they were.
     written_at timestamptz := greatest(
         (SELECT max(f.written_at) FROM pgslo_catalog.fragment f WHERE f.definition_id = id),
         (SELECT max(b.last_written_at) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
@@ -7137,7 +7135,7 @@ BEGIN
         DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id;
         DELETE FROM pgslo_catalog.rule_break b
         WHERE b.definition_id = id AND b.batch <> 'unknown' AND b.pause_id IS NULL;
-        -- What was recorded of batches of the former key is no news.
+        -- Records about batches of the former key are obsolete.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
         PERFORM pgslo_catalog.recount_batches(target, NULL, true);
         UPDATE pgslo_catalog.fragment f SET written_at = k.value
@@ -7183,7 +7181,7 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
     until timestamptz;
     merging_until timestamptz;
-    -- A few are done in their order, however long that takes within reason: what is learned of one is used for the next.
+    -- A few are closed in order, within a time limit: the history of one is used for the next.
     patient_until timestamptz := clock_timestamp() + interval '20 seconds';
     are_few boolean;
     half timestamptz;
@@ -7217,9 +7215,7 @@ BEGIN
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
             GROUP BY f.batch
-            -- Where more are due than are judged at a time, the newest come first, and the others have the next times: a flood of
-            -- batches, or a stop of hours, must not hide what is written now. Batches in the future come last of all.
-            ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
+            -- Where more are due than are evaluated at a time, the newest come first, and the others have the next times: a flood of
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
@@ -7278,7 +7274,7 @@ BEGIN
                 SELECT FROM pgslo_catalog.fragment f
                 WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')));
     END IF;
-    -- What is sampled serves until a batch is old enough not to be corrected any more.
+    -- A sample is used until the batch is too old to be corrected.
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
         WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
@@ -7499,7 +7495,7 @@ BEGIN
     UPDATE pgslo_catalog.quarantine q SET relation = target.relation
     WHERE q.definition_id = target.definition_id AND q.relation = follow_table.former AND q.state = 'held';
     IF target.writes = 'bulk' THEN
-        -- What was recorded is about the former table: the next tick() counts each batch from this one.
+        -- The records are about the former table: the next tick() counts each batch from this one.
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (target.definition_id, '', '-Infinity', 0, 'recount');
     END IF;
 END
@@ -7535,7 +7531,7 @@ BEGIN
     IF follow_verdict.verdict = 'missed' AND open.is_suspect AND follow_verdict.place >= open.opened_place
         AND NOT pgslo_catalog.is_suspect(follow_verdict.rule, follow_verdict.batch)
     THEN
-        -- Now it is told of. It stays so until it is resolved, whatever the next batches are like.
+        -- Now people are notified. It stays so until it is resolved, whatever the next batches are like.
         UPDATE pgslo_catalog.incident i SET is_suspect = false
         WHERE i.incident_id IN (
             SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = open.incident_id FOR NO KEY UPDATE SKIP LOCKED);
@@ -7594,7 +7590,7 @@ BEGIN
     SELECT count(*), max(v.place) INTO missed, last_missed
     FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= open.opened_place AND v.verdict = 'missed';
-    -- Every batch that missed was corrected, if what became of the first one is still known.
+    -- Every missed batch was corrected, if the last verdict of the first one is still known.
     IF missed = 0 AND EXISTS (
         SELECT FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.batch = open.opened_batch AND v.verdict = 'met'
@@ -7623,7 +7619,7 @@ CREATE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on json
     AS $$
 DECLARE
     numbers smallint[] := pgslo_catalog.column_numbers(foreign_key_fault.relation, ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns')));
-    -- Not by to_regclass(), which refuses whoever may not use the schema.
+    -- Not by to_regclass(), which fails for a role without USAGE on the schema.
     target oid := (
         SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = rests_on #>> '{table,0}' AND c.relname = rests_on #>> '{table,1}');
@@ -7839,7 +7835,7 @@ BEGIN
             SELECT max(abs(pgslo_catalog.share_below(grid_distance.one, e.v) - pgslo_catalog.share_below(grid_distance.other, e.v)))
             FROM unnest(grid_distance.one || grid_distance.other) AS e (v));
     END IF;
-    -- Between the deciles of what it is compared with; where many values are the same, there are fewer.
+    -- Between the deciles of the other batch; where many values are the same, there are fewer.
     edges := ARRAY(SELECT DISTINCT grid_distance.other[1 + 4 * n] FROM generate_series(1, 9) AS n ORDER BY 1);
     RETURN (
         SELECT pgslo_catalog.distance_of(grid_distance.by, array_agg(s.p), array_agg(s.q))
@@ -7923,7 +7919,7 @@ CREATE FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Writers are told no more of a session of another role than PostgreSQL shows to every role.
+    -- About a session of another role, writers see no more than PostgreSQL shows to every role.
     SELECT coalesce(
         (SELECT format('process %s, role %s', l.pid, coalesce(quote_ident(a.usename), 'unknown'))
          FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
@@ -8279,7 +8275,7 @@ BEGIN
     IF (hours_of.definition).batch_every IS NOT NULL THEN
         RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
     END IF;
-    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
+    -- A date may represent a day, a week or a month: the usual time from one batch to the next decides.
     RETURN (
         SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
         FROM (
@@ -8324,7 +8320,7 @@ DECLARE
         SELECT m.missed_id FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
         WHERE r.definition_id = is_being_accepted.definition_id AND m.batch = is_being_accepted.batch AND m.ended_at IS NULL);
 BEGIN
-    -- A lock until this transaction ends: whoever accepts it later sees what is written here.
+    -- A lock until this transaction ends: a role that accepts the batch later sees the rows written here.
     RETURN stored <> '{}' AND cardinality(stored) > (
         SELECT count(*) FROM (
             SELECT FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (stored) FOR SHARE SKIP LOCKED) AS l);
@@ -8560,7 +8556,7 @@ CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolea
     AS $$
 BEGIN
     -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
-    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
+    -- dimensions 0A000, an invalid tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
     -- about rights: they come back, and until then nobody gets around the assertion.
     RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
@@ -8771,7 +8767,7 @@ CREATE FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- What somebody declared is missed or not.
+    -- Batches of declared rules are missed or not.
     IF (is_suspect.rule).kind <> 'learned' THEN
         RETURN false;
     END IF;
@@ -8832,7 +8828,7 @@ DECLARE
     compared record;
 BEGIN
     IF one.present = 0 OR other.present = 0 THEN
-        RETURN false;  -- Nothing is no value that could be repeated; completeness tells of it.
+        RETURN false;  -- NULL is not a repeated value; completeness reports it.
     END IF;
     SELECT p.entities INTO ours FROM pgslo_catalog.profile p WHERE p.definition_id = one.definition_id AND p.batch = one.batch AND p.column_name = '*';
     SELECT p.entities INTO theirs FROM pgslo_catalog.profile p WHERE p.definition_id = other.definition_id AND p.batch = other.batch AND p.column_name = '*';
@@ -8936,7 +8932,7 @@ BEGIN
         ORDER BY k.incident_id
         FOR UPDATE OF k, o SKIP LOCKED
     LOOP
-        -- The one that tick() opened stays: people know it. The other came to light once its transaction was committed.
+        -- The one that tick() opened stays: people know it. The other became visible when its transaction was committed.
         UPDATE pgslo_catalog.incident i
         SET opened_at = least((two.kept).opened_at, (two.other).opened_at),
             (opened_batch, opened_place, writer, application, written_at) = (
@@ -9009,7 +9005,7 @@ BEGIN
     ELSIF pg_column_size(value) < 100000 THEN
         said := value::text;
         IF length(said) <= 600 THEN
-            RETURN said;  -- What is in it is looked at when the batch is closed.
+            RETURN said;  -- Its parts are read when the batch is closed.
         END IF;
     END IF;
     RETURN coalesce((
@@ -9101,7 +9097,7 @@ BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
     SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
-    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
+    -- Violating groups are read again: a correction by another statement is not noted.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
         ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
@@ -9113,7 +9109,7 @@ BEGIN
         PERFORM pgslo_catalog.refuse_code(about.relation, c.relowner) FROM pg_class c WHERE c.oid = about.relation;
         noted := pgslo_catalog.note_broken(judged, looked_at);
         IF noted.unjudged = ARRAY['*'] THEN
-            -- Not of all groups at once; those that are known by name are told apart.
+            -- Not of all groups at once; those with a known name are evaluated separately.
             looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
             IF looked_at <> '{}' THEN
                 named := pgslo_catalog.note_broken(judged, looked_at);
@@ -9124,7 +9120,7 @@ BEGIN
         END IF;
         broken := noted.broken;
         IF noted.unjudged <> '{}' THEN
-            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
+            -- Readers are warned, and the next tick() reads the group again: the row may be corrected or deleted by then.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
             PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
@@ -9133,7 +9129,7 @@ BEGIN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
         ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-            -- What was touched is noted again, for the next tick().
+            -- The touched groups are noted again, for the next tick().
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
@@ -9149,7 +9145,7 @@ BEGIN
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
     day.place := pgslo_catalog.place_of_check();
-    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
+    -- Given when the rule is violated, and when it no longer is; a rule that is never violated gets no verdict.
     IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.over_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
@@ -9177,7 +9173,7 @@ BEGIN
         RETURN;  -- One that was expected and did not come.
     END IF;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
-        -- Rows that are deleted because they are old are no news.
+        -- Old rows that are deleted are not reported.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
         DELETE FROM pgslo_catalog.rule_break b
@@ -9273,7 +9269,7 @@ BEGIN
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
-        -- What it looked like is not known, and nothing may be compared with it.
+        -- Its profile cannot be determined, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
         DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.
@@ -9325,7 +9321,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
-          -- An old profile has no bounds any more: the verdict stays what it was.
+          -- An old profile has no bounds any more: the verdict stays.
           AND p.noise IS NOT NULL
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
@@ -9365,7 +9361,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
                              (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
             ) t
-            -- Where a share is next to nothing, or next to all, no shock makes the other end of the scale usual; what comes again does.
+            -- Where a share is next to 0 or 1, no shock makes the other end of the scale usual; a recurring one does.
             CROSS JOIN LATERAL (
                 SELECT CASE
                     WHEN k.kind <> 'share' OR t.room < 1.25 OR t.bound * m.spread[k.ordinal] <= 0.8 * t.room THEN t.bound
@@ -9382,7 +9378,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                     ELSE 0.8 * t.room / m.spread[k.ordinal] END AS bound
             ) l
         ) b
-        -- On a holiday half as many rows are no news, nor are twice as many.
+        -- On a holiday half as many rows are not reported, nor are twice as many.
         CROSS JOIN LATERAL (
             SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
         -- No quantile of whole numbers goes less far than a step.
@@ -9392,7 +9388,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                    greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
             FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
-          -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
+          -- A handful of rows suffices for their number, for a missing column, and for unreadable values.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
           AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
@@ -9402,8 +9398,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
           AND (m.moves = 'one value' OR k.name <> 'steps')
           AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
                'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
-          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
-          -- values there are is neither what it was nor what it will be.
+          -- Numbers that change after the first closing are compared with first closings once there are enough. While they change, the
           AND NOT coalesce(
               (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
               AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
@@ -9455,7 +9450,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
                                WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
                                WHEN m.stage = 1 THEN ' at its first closing'
                                WHEN m.stage = 2 THEN ' while it is still maturing' END)),
-                   -- What follows from rows that are missing, or too many, is told with them.
+                   -- Effects of missing rows, or of too many, are reported with them.
                    CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
                        '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
            END
@@ -9489,7 +9484,7 @@ CREATE FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition
 DECLARE
     rule pgslo_catalog.rule;
 BEGIN
-    -- Without a key, each statement is a batch. While rules are switched off, batches go by unseen.
+    -- Without a key, each statement is a batch. While rules are disabled, batches are not recorded.
     IF (judge_expected.definition).batch_by IS NULL OR EXISTS (
         SELECT FROM pgslo_catalog.pause p WHERE p.definition_id = (judge_expected.definition).definition_id AND p.resumed_at IS NULL)
     THEN
@@ -9503,7 +9498,7 @@ BEGIN
         BEGIN
             PERFORM pgslo_catalog.look_for_expected(judge_expected.definition, rule);
         EXCEPTION WHEN OTHERS THEN
-            -- Whoever closes a batch, or learns from it, goes on.
+            -- Closing a batch, or learning from it, continues.
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
@@ -9519,7 +9514,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- What is inside of a column's values is judged under the column's name: by what is farthest off.
+    -- Paths into a column's values are evaluated under the column's name: the largest deviation counts.
     SELECT DISTINCT ON (b.name) b.name, j.verdict, j.value, j.low, j.high, j.score,
            CASE WHEN b.name = j.column_name THEN j.said ELSE pgslo_catalog.path_said(p, j.said, j.value, j.low, j.high) END
     FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
@@ -9530,7 +9525,7 @@ CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, pl
              coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
+COMMENT ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) IS 'Evaluate each column of a batch, and the paths into its values, by the bounds from its history; column * is the table.';
 
 CREATE FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) RETURNS void
     LANGUAGE plpgsql
@@ -10194,7 +10189,7 @@ BEGIN
     IF (last_place.definition).place_is_number THEN
         RETURN 'Infinity';
     END IF;
-    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. What one batch is, those that are over tell.
+    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. Past batches give the step.
     SELECT max(b.place) - min(b.place) INTO step
     FROM (
         SELECT c.place FROM pgslo_catalog.batch c
@@ -10252,7 +10247,7 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
       AND f.definition_id = learn_from.incident.definition_id AND (f.column_name = coalesce(r.columns[1], '*') OR f.column_name = ANY (
           SELECT q.column_name FROM pgslo_catalog.profile q WHERE q.definition_id = f.definition_id AND q.base = r.columns[1])) AND NOT f.baseline
       AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
-    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
+    -- A false alarm becomes part of the baseline, and a deviation of its size and direction is tolerated from now on.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
         tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)
@@ -10282,13 +10277,13 @@ DECLARE
     places numeric[];
     first bigint;
 BEGIN
-    -- Two months, or twelve weeks of what comes more often.
+    -- Two months, or twelve weeks of more frequent batches.
     SELECT array_agg(w.place ORDER BY w.place) INTO places
     FROM (
         SELECT b.place, row_number() OVER (ORDER BY b.place DESC) AS back
         FROM pgslo_catalog.batch b
         WHERE b.definition_id = (learned_calendar.definition).definition_id AND b.place <= learned_calendar.origin
-          -- What has no date that a time stamp can hold is none.
+          -- A place outside the range of timestamps has no date.
           AND b.place > -100000000000 AND (b.closed_at IS NOT NULL OR b.rows > 0)
         ORDER BY b.place DESC LIMIT 3000
     ) w
@@ -10346,8 +10341,7 @@ BEGIN
         FROM seen s GROUP BY s.form, s.ordinal
     ) f
     LEFT JOIN stood t USING (form)
-    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected. Those that come besides,
-    -- on days on which most do not come, are no reason not to expect the others; the form with the fewest of them fits best.
+    -- Regular, except for one in 42, and for reported ones: batches that are missing now and then are not expected. Additional batches,
     WHERE f.came >= pgslo_catalog.least_batches() AND f.fewest >= 3 AND (f.odd + coalesce(t.times, 0) - learned_calendar.told) * 42 <= f.slots
     ORDER BY f.extra, f.ordinal LIMIT 1;
     IF form IS NULL THEN
@@ -10369,7 +10363,7 @@ CREATE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
         SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
                (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
         FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
-        -- What is inside of a column's values is judged under the column's name.
+        -- Paths into a column's values are evaluated under the column's name.
         WHERE NOT w.about ? 'base'
         UNION ALL
         SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
@@ -10388,7 +10382,7 @@ DECLARE
     within text;
     said text;
 BEGIN
-    -- As many digits as it takes to tell a value from the bound that it misses.
+    -- The fewest digits that distinguish a value from the bound that it misses.
     WHILE digits < 15
           AND (learned_said.value > learned_said.high AND now = pgslo_catalog.amount_in(learned_said.high, learned_said.kind, digits)
                OR learned_said.value < learned_said.low AND now = pgslo_catalog.amount_in(learned_said.low, learned_said.kind, digits)) LOOP
@@ -10655,7 +10649,7 @@ BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
-                -- While batches wait to be judged, nobody knows which came.
+                -- While batches wait to be judged, the set of existing batches is not known.
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_expected(look_after.definition) WHERE NOT is_behind;
                 WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
@@ -10730,7 +10724,7 @@ BEGIN
         PERFORM pgslo_catalog.heal_expected(look_for_expected.rule, look.slack);
     END IF;
     IF look.basis IS DISTINCT FROM concat(measure, ' ', (look_for_expected.definition).batch_key) THEN
-        -- What is missing in what was there before is history.
+        -- Missing batches from before the rule are history.
         look := ROW((look_for_expected.rule).rule_id, concat(measure, ' ', (look_for_expected.definition).batch_key), newest.place, NULL, 0, 'infinity', false);
     ELSIF look.newest = newest.place AND look.due_at > clock_timestamp() THEN
         RETURN;
@@ -10752,7 +10746,7 @@ BEGIN
     IF NOT look.is_known THEN
         look.seen := newest.place;
         IF was_known THEN
-            -- Nothing is told from here on, and somebody should know that.
+            -- Nothing is reported from here on, and the owner should know that.
             PERFORM pgslo_catalog.give_verdict(look_for_expected.rule, newest, 'unknown', NULL, NULL, NULL, NULL,
                 'batches do not come regularly any more: one that does not come is not reported');
         END IF;
@@ -10782,7 +10776,7 @@ BEGIN
                 EXIT;
             END IF;
             name := pgslo_catalog.name_at(moment, calendar.step, origin.name, is_number);
-            -- What does not come any more stops being expected, and freshness tells of that.
+            -- A batch that no longer comes is not expected any more, and freshness reports that.
             CONTINUE WHEN cardinality(names) >= pgslo_catalog.stops_after();
             IF moment > look.seen AND pgslo_catalog.is_in_table(look_for_expected.definition, name) THEN
                 INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (id, name, moment, 0, 'recount');
@@ -10860,7 +10854,7 @@ CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Of a table that is not what its rules were written for, what is written says so.
+    -- Rows written to a table whose columns differ from those of its rules record that.
     IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
@@ -10931,7 +10925,7 @@ CREATE FUNCTION pgslo_catalog.may_know_all(reader name) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Stewards read samples, auditors and operators the state itself; whoever delivers messages reads those.
+    -- Stewards read samples, auditors and operators the state itself; roles that deliver messages read those.
     RETURN EXISTS (
         SELECT FROM pg_roles r
         WHERE r.rolname = may_know_all.reader
@@ -11071,7 +11065,7 @@ BEGIN
         RETURN false;
     END IF;
     needed := needed || ARRAY(SELECT jsonb_array_elements_text(may_see_figures.pairs -> 'columns'));
-    -- A reader of the guarded view is told how good predictions are. Anybody else has to be able to read labels as well.
+    -- Readers of the guarded view see how good predictions are. Any other role must be able to read labels as well.
     RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader, true)
         OR pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader)
            AND (coalesce(label, 'null') = 'null' OR EXISTS (
@@ -11379,7 +11373,7 @@ BEGIN
             ELSE
                 EXECUTE format('REVOKE %s %s FROM %s CASCADE', one.privilege, one.place, role);
                 IF one.grantor IS NOT NULL THEN
-                    -- One who may give it on gave it: with that right goes what came of it.
+                    -- A role with the grant option gave it: revoking that right revokes the dependent ones.
                     EXECUTE format('REVOKE GRANT OPTION FOR %s %s FROM %I CASCADE', one.privilege, one.place, one.grantor);
                 END IF;
             END IF;
@@ -11447,7 +11441,7 @@ CREATE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETU
     AS $$
 DECLARE
     merged pgslo_catalog.fragment;
-    -- By number from here on: what is committed meanwhile waits for the next time.
+    -- By number from here on: fragments that are committed meanwhile wait for the next time.
     parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
                             WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
@@ -11461,7 +11455,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.record_news(parts);
     PERFORM pgslo_catalog.note_overdrawn(merge_batch.definition_id, merge_batch.batch, parts);
-    -- Whoever accepts the batch just now has not seen all of it.
+    -- A role that accepts the batch just now has not seen all of it.
     SELECT CASE WHEN count(*) > 0 AND NOT pgslo_catalog.is_being_accepted(merge_batch.definition_id, merge_batch.batch)
                 THEN (array_agg(f.xid ORDER BY f.xid DESC))[1] ELSE pg_current_xact_id() END
     INTO merged.xid
@@ -11479,7 +11473,7 @@ BEGIN
     merged.definition_id := merge_batch.definition_id;
     merged.batch := merge_batch.batch;
 
-    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
+    -- Sampled rows that were not removed again, at the coarsest level of all: exactly the existing ones.
     mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
     IF takes THEN
         SELECT array_agg(s.one), count(*) INTO merged.sample, sampled
@@ -11543,7 +11537,7 @@ CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules int
     )
     SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, p.tallies, coalesce(f.failed, '{}'), NULL)::pgslo_catalog.measured)
     FROM (
-        -- An empty array is the least of all: of what was counted of a batch, one entry says what it comes to.
+        -- An empty array is less than all others, so max() returns the one entry of a batch that has its sums.
         SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.tallies) AS tallies
         FROM part GROUP BY part.batch
     ) p
@@ -11860,7 +11854,7 @@ DECLARE
         WHERE k.attnum = 0 OR a.attname = ANY (changed));
     refusing record;
 BEGIN
-    -- The row that is there violates those rules as well. A rule that names no column may be about any.
+    -- The existing row violates those rules as well. A rule that names no column may be about any.
     IF NOT moves AND NOT EXISTS (
         SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
         WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND (r.columns && changed OR r.columns = '{}')
@@ -12029,7 +12023,7 @@ BEGIN
     ELSIF rests_on ->> 'kind' = 'not_null' THEN
         SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
         FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull
-          -- The check that stands in for it holds every row that is written.
+          -- The check in place of the constraint holds for every row that is written.
           AND NOT EXISTS (
               SELECT FROM pg_constraint k
               WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND pg_get_expr(k.conbin, k.conrelid) = format('(%I IS NOT NULL)', a.attname)
@@ -12233,7 +12227,7 @@ CREATE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition
     AS $_$
 DECLARE
     key text := (newest_batches.definition).batch_by;
-    -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
+    -- The clock's batches are cut from a value that may have an index; the result of the cut has none.
     cut text := (regexp_match(key, E'^date_bin\\(''[^'']*'', (.+), ''2001-01-01 00:00:00\\+00''\\)$'))[1];
     value text := coalesce(cut, key);
     question text;
@@ -12245,7 +12239,7 @@ BEGIN
         WHERE i.indrelid = (newest_batches.definition).relation AND i.indpred IS NULL AND i.indisvalid AND m.amname = 'btree'
           AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
     ) THEN
-        -- From batch to batch by the index: what is older is never read.
+        -- From batch to batch by the index: older rows are never read.
         question := format(
             'WITH RECURSIVE step AS (
                  SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
@@ -12291,7 +12285,7 @@ BEGIN
         RETURN newest;
     END IF;
     last_place := pgslo_catalog.last_place(newest_data.definition);
-    -- When the newest batch was last written to: an old one that is mended makes a table no fresher, and neither does one in
+    -- When the newest batch was last written to: corrections of an old one make a table no fresher, and neither does one in
     -- the future or one without rows.
     RETURN (
         SELECT f.written_at FROM pgslo_catalog.fragment f
@@ -12376,7 +12370,7 @@ BEGIN
         SELECT FROM pgslo_catalog.missed_batch m
         WHERE m.rule_id = r.rule_id AND m.batch = f.batch
           AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
-               -- Whoever ended it has seen these rows.
+               -- The role that ended it has seen these rows.
                OR m.ended_at IS NOT NULL AND NOT s.is_stored AND pg_visible_in_snapshot(f.xid, m.seen_snapshot)))
     GROUP BY r.rule_id, f.batch
     ORDER BY min(f.place);
@@ -12466,7 +12460,7 @@ BEGIN
         END IF;
     END LOOP;
     IF state.missed <> '{}' THEN
-        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
+        -- Fewer failures than a rule allows are not reported to the writer; nor are those of other writers.
         PERFORM pgslo_catalog.warn_writer(state.definition, ARRAY(
             SELECT w.name FROM unnest(state.rules, state.failed) AS w (name, failed)
             WHERE w.failed > 0 AND w.name = ANY (state.missed)));
@@ -12488,7 +12482,7 @@ BEGIN
     FOREACH x IN ARRAY numbers LOOP
         squares := squares + x * x;
     END LOOP;
-    -- With an element that is NULL there is no norm that a bound could hold for.
+    -- With a NULL element there is no norm to compare with a bound.
     RETURN coalesce(sqrt(squares), 'NaN');
 EXCEPTION WHEN numeric_value_out_of_range THEN
     RETURN 'Infinity';
@@ -12730,7 +12724,7 @@ BEGIN
             CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
-    -- Readers are warned of what is suspect; nobody is woken.
+    -- Suspect batches warn readers; they wake no person.
     IF NOT NEW.is_suspect THEN
         INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
     END IF;
@@ -12745,7 +12739,7 @@ CREATE FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Nearly always there are none. A row that fails when it is removed may have passed, or been unseen, when it was written.
+    -- Usually there are none. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
     IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL
@@ -12785,7 +12779,7 @@ BEGIN
         SELECT FROM pgslo_catalog.known_part k
         WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
     ) THEN
-        -- tick() counts what came and left. The definition may have other batches now.
+        -- tick() counts the rows that were added and removed. The definition may have other batches now.
         UPDATE pgslo_catalog.known_part k
         SET places = pgslo_catalog.part_places(target, k.number), is_armed = a.is_armed,
             is_newly_armed = k.is_newly_armed OR a.is_armed AND NOT k.is_armed
@@ -12872,11 +12866,11 @@ BEGIN
     IF n = 0 THEN
         RETURN '{"length": "0"}';
     ELSIF array_ndims(numbers) > 1 THEN
-        -- As a text, since what is read by place is not what it was.
+        -- As a text: several dimensions have several lengths.
         RETURN format('{"length": "%s"}', (
             SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
     END IF;
-    -- Sixteen places stand for all of them where vectors are compared: reading more would cost more than the sample is worth.
+    -- Sixteen elements represent all of them where vectors are compared: reading more would cost more than the sample is worth.
     places := array_to_string(ARRAY[
         numbers[low], numbers[low + n / 16], numbers[low + n * 2 / 16], numbers[low + n * 3 / 16],
         numbers[low + n * 4 / 16], numbers[low + n * 5 / 16], numbers[low + n * 6 / 16], numbers[low + n * 7 / 16],
@@ -12901,7 +12895,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.number_parts(numbers double precision[], is_deep boolean) IS 'What is told of an array of numbers or a vector: its length, norm, share of zeros and of elements that are NULL or NaN, and some elements. Of a long one that is not deep, only the length and these.';
+COMMENT ON FUNCTION pgslo_catalog.number_parts(numbers double precision[], is_deep boolean) IS 'Return the recorded parts of an array of numbers or a vector: its length, norm, share of zeros and of elements that are NULL or NaN, and some elements. Of a long one that is not deep, only the length and these.';
 
 CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -12954,9 +12948,9 @@ BEGIN
     PERFORM pgslo_catalog.warn_writer(about.name, ARRAY[rule.name]);
 EXCEPTION
     WHEN serialization_failure THEN
-        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
+        -- An observer: whatever happens, the write succeeds. Groups whose values raise an error are evaluated again by tick(), one by one.
         IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
@@ -12993,7 +12987,7 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement succeeds.
         PERFORM pgslo_catalog.record_lost(observe_truncate.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
 END
 $$;
@@ -13044,7 +13038,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
+COMMENT ON FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) IS 'Return the size of each deviation as it counts upwards (side 1) or downwards (-1); rows of the other side count up to their tolerance.';
 
 CREATE FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) RETURNS boolean
     LANGUAGE sql STABLE
@@ -13122,7 +13116,7 @@ BEGIN
     FOR missed IN
         SELECT n.*, true AS is_of_rows FROM pgslo_catalog.news(since, NULL) AS n
         UNION ALL
-        -- A batch was judged again while it was being accepted for what it was before.
+        -- A batch was judged again while its former state was being accepted.
         SELECT r, v.batch, v.place, true, false
         FROM pgslo_catalog.missed_batch m
         JOIN pgslo_catalog.verdict v ON v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'missed'
@@ -13211,7 +13205,7 @@ CREATE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    -- Only of these more can have been taken away than is known.
+    -- Only from these can more rows have been removed than are known.
     suspects text[] := ARRAY(
         SELECT g.batch FROM pgslo_catalog.fragment g
         WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
@@ -13222,7 +13216,7 @@ BEGIN
     IF suspects = '{}' THEN
         RETURN '{}';
     END IF;
-    -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
+    -- A transaction that removes a row has seen it committed, so the record of the row has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
@@ -13318,7 +13312,7 @@ CREATE FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) RETURNS te
     SELECT CASE jsonb_typeof(value)
         WHEN 'object' THEN '{}'
         WHEN 'array' THEN '[]'
-        -- A text in the place of a number is told from it by its quotes.
+        -- Quotes distinguish a text from a number.
         WHEN 'string' THEN (
             SELECT CASE WHEN is_json AND (
                             s.said IN ('true', 'false', '{}', '[]')
@@ -13329,7 +13323,7 @@ CREATE FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) RETURNS te
     END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) IS 'What is at a path of a value, as a sample has the values of columns.';
+COMMENT ON FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) IS 'Return the value at a path, in the format in which a sample has values of columns.';
 
 CREATE FUNCTION pgslo_catalog.parts_of(type regtype) RETURNS SETOF pg_type
     LANGUAGE sql STABLE
@@ -13361,7 +13355,7 @@ CREATE FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT p.part, p.x::float8
-    -- What is no time of our days may be later than any time stamp.
+    -- A place that is not a current time may exceed the range of timestamps.
     FROM (SELECT to_timestamp(CASE WHEN place BETWEEN 100000000 AND 100000000000 THEN place END) AT TIME ZONE 'UTC' AS at) d
     CROSS JOIN LATERAL (
         SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
@@ -13443,7 +13437,7 @@ CREATE FUNCTION pgslo_catalog.path_name(base text, key text) RETURNS text
     SELECT base || '.' || CASE WHEN key COLLATE "C" ~ '^[A-Za-z0-9_-]+$' THEN key ELSE '"' || replace(key, '"', '""') || '"' END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.path_name(base text, key text) IS 'The name of what is inside of a column''s values.';
+COMMENT ON FUNCTION pgslo_catalog.path_name(base text, key text) IS 'Return the name of a path into a column''s values.';
 
 CREATE FUNCTION pgslo_catalog.path_said(part pgslo_catalog.profile, said text, value double precision, low double precision, high double precision) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -13471,7 +13465,7 @@ BEGIN
             format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
                 round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
                 round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
-        -- How many steps that is says nothing where there were none.
+        -- The number of steps is meaningless where there were none.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END
 $$;
@@ -13686,7 +13680,7 @@ DECLARE
     due text;
     command text;
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     FOREACH due IN ARRAY ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP
@@ -13752,7 +13746,7 @@ DECLARE
     target pgslo_catalog.definition;
     is_whole boolean := '*' = ANY (problem.columns);
 BEGIN
-    -- A reader waits for this sentence. To start a plan takes longer than to ask whether there is anything to tell.
+    -- A reader waits for this sentence. To start a plan takes longer than to check whether there is a problem.
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = problem.definition;
     IF NOT FOUND THEN
         RETURN QUERY SELECT '01SL2', NULL::bigint, NULL::text, NULL::text, format('%s has no definition', problem.definition),
@@ -13766,7 +13760,7 @@ BEGIN
         WITH stored AS (
             SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                    array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
-                   -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
+                   -- No row of an empty batch is read, and only rules about the number of rows miss one.
                    bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches')
                             OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
             FROM pgslo_catalog.missed_batch m
@@ -13839,7 +13833,7 @@ BEGIN
               SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id
                 AND k.over_at IS NULL AND k.opened_by_tick));
     END IF;
-    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    -- The age of the newest data, as of now: a table becomes stale without a write or a tick.
     IF is_whole AND target.max_age IS NOT NULL THEN
         RETURN QUERY
         SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,
@@ -13951,7 +13945,7 @@ BEGIN
         WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
-    -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
+    -- A lasting change is not a fault: 5 missed batches in a row, or 3 of this batch's phase, are the baseline of later ones.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
@@ -13986,7 +13980,7 @@ BEGIN
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
         IF before.noise IS NULL THEN
-            -- A batch so old that what was usual then is not kept any more: what is kept of the oldest batch after it comes nearest.
+            -- The baseline at the time of so old a batch is not kept any more: that of the oldest batch after it is the closest.
             mine.learned_from := before.learned_from + before.baseline::integer;
             SELECT p.* INTO before FROM pgslo_catalog.profile p
             WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place > mine.place AND p.noise IS NOT NULL
@@ -13999,7 +13993,7 @@ BEGIN
             before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
         END IF;
 
-        -- What was usual before the last batch, and the last batch, make what is usual now.
+        -- The baseline is that before the last batch, and the last batch.
         mine.usual := coalesce(before.usual, '{}');
         mine.usual_shapes := coalesce(before.usual_shapes, '{}');
         mine.usual_grid := before.usual_grid;
@@ -14040,8 +14034,8 @@ BEGIN
         END IF;
 
         IF NOT before.baseline AND before.surprise IS NOT NULL THEN
-            -- What happened three times in the last 28 batches is tolerated, although nobody said that it was a false alarm.
-            -- What lasts happened once.
+            -- Deviations that occurred three times in the last 28 batches are tolerated, although they were not marked as false alarms.
+            -- A lasting one counts once.
             SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
             INTO mine.tolerated, mine.tolerated_below
             FROM (
@@ -14094,11 +14088,11 @@ BEGIN
             ) o;
             IF presents IS NOT NULL THEN
                 IF is_unique THEN
-                    -- What shares_apart() tells where no value is in two batches: 200 values at most are kept of each.
+                    -- The result of shares_apart() where no value is in two batches: 200 values at most are kept of each.
                     share := least(mine.sampled, 200)::float8 / mine.sampled;
                     apart := ARRAY[share, 0, 1.0 / mine.sampled, share, asin(sqrt(1.0 / mine.sampled)), 0, 0.65 * share];
                 ELSE
-                    -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                    -- A value that grows slowly, such as a new release, is reported once and not again while it grows.
                     known := mine.usual;
                     IF NOT before.baseline AND before.summary[41] < 0.05 THEN
                         known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;
@@ -14217,7 +14211,7 @@ BEGIN
         END)
     INTO sample USING mask;
 
-    -- Under a name that no batch has, and gone before this transaction ends.
+    -- Under a name that no batch has, and deleted before this transaction ends.
     whole.definition_id := target.definition_id;
     whole.name := format('snapshot %s', snapshot.snapshot_id);
     whole.place := 0;
@@ -14357,7 +14351,7 @@ CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS j
         WHERE p.definition_id = put_by.definition_id AND p.batch = put_by.batch
         RETURNING p.*
     ), kept AS (
-        -- Of what was closed before ages were noted, nobody knows how old it was.
+        -- The age of batches closed before ages were noted is not known.
         INSERT INTO pgslo_catalog.first_profile (
             definition_id, batch, place, column_name, age, content, rows, level, sampled, summary, noise, common, shapes, grid, surprise,
             tolerated, tolerated_below, usual, usual_shapes, usual_grid, learned_from, baseline)
@@ -14442,7 +14436,7 @@ CREATE FUNCTION pgslo_catalog.reach(definition text, within interval) RETURNS in
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Whoever may choose it finds the key of a missed batch by halving.
+    -- A role that may choose it finds the key of a missed batch by bisection.
     RETURN CASE
         WHEN reach.within IS NOT NULL AND pgslo_catalog.may_know(reach.definition, pgslo_catalog.caller()) THEN reach.within
     END;
@@ -14593,7 +14587,7 @@ BEGIN
     IF record_break.error_code = '54001' AND pg_trigger_depth() > 0 THEN
         PERFORM pgslo_catalog.refuse_unrecorded(record_break.definition, record_break.error_code);
     END IF;
-    -- Conflicts, locks, a full disk: they pass, and the rule is as good as it was. What was lost with them is reported.
+    -- Conflicts, locks, a full disk: they pass, and the rule stays valid. The rows lost with them are reported.
     IF pgslo_catalog.is_transient(record_break.error_code) THEN
         PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL),
             record_break.error_code, false);
@@ -14608,7 +14602,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b
                       WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
-    -- Called where something failed already; the write does not fail for the note, unless nobody else would know.
+    -- Called after a failure; the write does not fail for the note, unless nothing else would record it.
     IF pgslo_catalog.is_transient(SQLSTATE) THEN
         RAISE;
     END IF;
@@ -14683,7 +14677,7 @@ CREATE FUNCTION pgslo_catalog.record_missed(rule pgslo_catalog.rule, batch text,
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Nothing is locked and nothing is unique: no writer waits for another one. Of a false alarm, more of the same is none.
+    -- No lock and no unique key: writers do not wait for each other. After a false alarm, more of the same is a false alarm.
     INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, definition, about, batch, place)
     SELECT d.definition_id, (record_missed.rule).rule_id, d.name,
            CASE WHEN (record_missed.rule).columns = '{}' THEN ARRAY['*'] ELSE (record_missed.rule).columns END,
@@ -14793,7 +14787,7 @@ CREATE FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- An observer: whatever happens in it, the write lives.
+    -- An observer: whatever happens in it, the write succeeds.
     BEGIN
         IF state.step = 'count' THEN
             state.first_code := state.error_code;
@@ -14826,11 +14820,11 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
-    -- After an UPDATE, what it wrote is still to be counted.
+    -- After an UPDATE, the rows it wrote are still to be counted.
     IF state.refuses_batches AND state.event = 'DELETE' THEN
         PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
     END IF;
@@ -15033,7 +15027,7 @@ BEGIN
     SELECT f.rule, NULL, NULL, f.error_code, f.error_message INTO unjudged
     FROM unnest(record_stored.judged) WITH ORDINALITY AS f
     WHERE f.error_code IS NOT NULL ORDER BY f.ordinality DESC LIMIT 1;
-    -- From here on an observer: whatever happens, the write lives.
+    -- From here on an observer: whatever happens, the write succeeds.
     IF unjudged.rule IS NOT NULL THEN
         PERFORM pgslo_catalog.record_unjudged(record_stored.definition,
             ARRAY(SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NOT NULL ORDER BY f.ordinality),
@@ -15050,7 +15044,7 @@ BEGIN
             ARRAY(SELECT f.shown FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality));
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(record_stored.definition, failing, ARRAY[record_stored.batch],
                 ARRAY[record_stored.place], SQLSTATE, SQLERRM);
@@ -15077,7 +15071,7 @@ BEGIN
     ) THEN
         RETURN;  -- tick() finds its new file.
     END IF;
-    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
+    -- No other session writes to the table meanwhile, so all fragments with lower numbers are of earlier writes.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
     VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
     RETURNING fragment_id INTO note;
@@ -15126,7 +15120,7 @@ BEGIN
         PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
             record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
     EXCEPTION WHEN OTHERS THEN
-        -- Nobody but this writer would know of the rows.
+        -- No role but this writer would know of the rows.
         IF pgslo_catalog.is_transient(SQLSTATE) THEN
             PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, SQLSTATE);
         END IF;
@@ -15180,7 +15174,7 @@ CREATE FUNCTION pgslo_catalog.record_written(INOUT state pgslo_catalog.statement
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- From here on an observer: whatever happens, the write lives.
+    -- From here on an observer: whatever happens, the write succeeds.
     BEGIN
         IF state.step = 'sample' AND state.error_code IS NOT NULL THEN
             -- What the batches look like is then known of their other rows alone, which is as good as nothing.
@@ -15193,7 +15187,7 @@ BEGIN
             state.tallies, state.batches, state.samples, state.mask);
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(state.definition, state.rules[state.rejecting + 1:],
                 pgslo_catalog.names_of(state.batches), pgslo_catalog.places_of(state.batches), SQLSTATE, SQLERRM);
@@ -15230,7 +15224,7 @@ CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definitio
 DECLARE
     id bigint := (recount_batches.definition).definition_id;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
-    -- One by itself, by an index if there is one; several in one scan. No range of keys finds a batch without an order.
+    -- A single one by an index if there is one; several in one scan. No range of keys finds a batch without an order.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 AND coalesce(
         pgslo_catalog.known_place(id, recount_batches.batches[1]),
         (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batches.batches[1])) > '-Infinity'
@@ -15255,12 +15249,12 @@ DECLARE
     counted integer := 0;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Nearly always there is nothing new. What comes below, planned for many, would read what was recorded of all batches to find that.
+    -- Usually there is nothing new. The statement below, planned for many, would read the records of all batches to find that.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted')) THEN
         RETURN 0;
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
-        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
+        -- A partition was emptied, or another table took the name: only the table has the rows of each batch.
         -- Where rows of an unknown batch were not judged, all rows are.
         PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, pgslo_catalog.has_unknown_rows(id));
     ELSIF pgslo_catalog.has_unknown_rows(id) THEN
@@ -15277,7 +15271,7 @@ BEGIN
     IF overdrawn <> '{}' THEN
         BEGIN
             IF cardinality(overdrawn) > 3 THEN
-                -- Each that has something to be added up comes to what the one scan says of it.
+                -- Each batch with fragments gets its counts from the one scan.
                 overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
                                    WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
                 PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
@@ -15290,7 +15284,7 @@ BEGIN
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
-            -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+            -- A column was dropped, which writes report, or policies hide rows: the records are summed, as before.
         END;
     END IF;
     FOREACH due IN ARRAY ARRAY(
@@ -15299,7 +15293,7 @@ BEGIN
         ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
-        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
+        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: they stay unmeasured.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
         IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
             PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
@@ -15341,7 +15335,7 @@ BEGIN
     FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        -- Batches without an order, such as those of NULL, are given no verdict, but what is in them is known.
+        -- Batches without an order, such as those of NULL, get no verdict, but their rows are known.
         IF summed.place = '-Infinity' AND one <> 'unknown' THEN
             summed.place := 0;
         END IF;
@@ -15356,7 +15350,7 @@ BEGIN
                 rule.warn_high := rule.reject_high;
                 SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
             EXCEPTION WHEN OTHERS THEN
-                -- A table that is not what the rule was written for refuses nothing; it is told when the batch is closed.
+                -- A table whose columns differ from those of the rule refuses nothing; the difference is reported when the batch is closed.
                 CONTINUE WHEN pgslo_catalog.is_of_moved_schema(SQLSTATE);
                 IF pgslo_catalog.is_transient(SQLSTATE) THEN
                     RAISE;
@@ -15373,7 +15367,7 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    -- A number over rows that the writer may not read is no number for the writer.
+                    -- A writer who may not read the rows must not see a number over them.
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
                         THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,
@@ -15637,14 +15631,14 @@ BEGIN
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE u.definition_id = id AND u.ended_at IS NULL AND r.retired_at IS NOT NULL
         FOR UPDATE OF u SKIP LOCKED);
-    -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
+    -- Missed batches are evaluated again under the new definition, and batches written meanwhile are counted from the table.
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
     WHERE b.definition_id = id
       AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     is_recounted := FOUND;
-    -- A rule that came back, or that is another now, says anew which of these batches miss it.
+    -- A rule that was added again or changed determines again which of these batches miss it.
     UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL, looked_at = NULL
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
@@ -15714,7 +15708,7 @@ BEGIN
     ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' OR known.is_rekeyed THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
     END IF;
-    -- Rules may be new: what was judged is judged by them as well.
+    -- Rules may be new: evaluated batches are evaluated by them as well.
     UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
     IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
         SELECT p.version FROM pgslo_catalog.post_processing p
@@ -15771,7 +15765,7 @@ BEGIN
     IF reject_on_shard.failing = 0 THEN
         RETURN;
     END IF;
-    -- As pgslo_catalog.reject(), which reads tables. Which row it is, a statement on one shard alone could tell.
+    -- As pgslo_catalog.reject(), which reads tables. Only a statement on one shard could identify the row.
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject_on_shard.definition, reject_on_shard.rule),
@@ -15815,7 +15809,7 @@ CREATE FUNCTION pgslo_catalog.remember(definitions text[], library_version text)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Default privileges gave others what was made.
+    -- Default privileges granted others rights on the new objects.
     PERFORM pgslo_catalog.mend_rights();
     INSERT INTO pgslo_catalog.applied
         (definition_id, table_name, columns, objects, rows_written, library_version, table_owner)
@@ -15832,7 +15826,7 @@ BEGIN
                 ORDER BY o.kind, o.names, o.relation), '[]')
             FROM pgslo_catalog.left_behind o
             WHERE o.definition = d.name),
-           -- Where what is taken away is recorded as well, what is left of what was written.
+           -- Where removed rows are recorded as well, the remaining ones of the written rows.
            (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del
                             ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
             FROM (SELECT d.relation::oid AS relid
@@ -15863,8 +15857,7 @@ DECLARE
     newest xid8 := pg_snapshot_xmax(pg_current_snapshot());
     first constant xid8 := '3';
 BEGIN
-    -- What an acceptance had seen before the dump counts as the oldest there is, and anything else as written now: rather
-    -- told twice than not at all.
+    -- Rows that an acceptance had seen before the dump count as the oldest, and all others as written now: a second report
     UPDATE pgslo_catalog.fragment f
     SET xid = CASE WHEN EXISTS (
             SELECT FROM pgslo_catalog.missed_batch m
@@ -15880,7 +15873,7 @@ BEGIN
             WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
         ) THEN me ELSE first END
     WHERE v.xid > newest;
-    -- Acceptances have seen all that was there when they were restored, and nothing later.
+    -- Acceptances have seen all rows that existed when they were restored, and nothing later.
     UPDATE pgslo_catalog.missed_batch m
     SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(m.xmin, newest))::pg_snapshot
     WHERE pg_snapshot_xmax(m.seen_snapshot) > newest;
@@ -15904,7 +15897,7 @@ BEGIN
     IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm', 'accepted') THEN
         RETURN false;
     END IF;
-    -- After a false alarm more of the same is none either.
+    -- After a false alarm, more of the same is a false alarm.
     IF EXISTS (
         SELECT FROM pgslo_catalog.missed_batch m
         WHERE m.rule_id = last.rule_id AND m.batch = reopen_incident.batch AND m.ended_as = 'false_alarm'
@@ -15926,7 +15919,7 @@ BEGIN
         acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick,
         is_suspect = pgslo_catalog.is_suspect(reopen_incident.rule, reopen_incident.batch)
     WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
-    -- Another transaction is reopening it and may not commit: that is no reason not to open one.
+    -- Another transaction is reopening it and may not commit, so a new one is opened nevertheless.
     RETURN FOUND;
 END
 $$;
@@ -15952,7 +15945,7 @@ BEGIN
         SELECT f.fragment_id FROM pgslo_catalog.fragment f
         WHERE f.definition_id = target.definition_id AND f.failures IS NOT NULL
           AND (replace_counts.batches IS NULL OR f.batch = ANY (replace_counts.batches))));
-    -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
+    -- One statement, so one snapshot: it counts exactly the rows of the fragments that it removes.
     EXECUTE format(
         $query$
         WITH known AS MATERIALIZED (
@@ -15982,7 +15975,7 @@ BEGIN
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
                    sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
-                   -- Whoever accepts a batch that is missed may not have seen all of it.
+                   -- A role that accepts a missed batch may not have seen all of it.
                    CASE WHEN bool_and(pg_visible_in_snapshot(g.xid, $12)) AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
                        WHERE r.definition_id = $4 AND m.batch = g.batch AND m.ended_at IS NULL)
@@ -16090,8 +16083,8 @@ BEGIN
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.over_at IS NULL;
-    -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
-    -- A batch in the future is not what later rows come to.
+    -- Reads this batch and later ones alone: the cost must not grow with the age of an incident.
+    -- A batch in the future is not the order of later rows.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place
@@ -16131,13 +16124,13 @@ DECLARE
     newest record;
 BEGIN
     IF (resolve_met.definition).writes = 'bulk' THEN
-        -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+        -- A bulk-loaded table's own writes resolve its incidents, except for those left to a writer who then rolled back.
         FOR open IN
             SELECT r AS rule, later.batch, later.place
             FROM pgslo_catalog.incident i
             JOIN pgslo_catalog.rule r USING (rule_id)
             CROSS JOIN LATERAL (
-                -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
+                -- Later writes are among the newest, or they are late and their batch is judged again automatically.
                 SELECT f.batch, f.place
                 FROM (
                     SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
@@ -16146,7 +16139,7 @@ BEGIN
                     ORDER BY n.place DESC LIMIT 100
                 ) f
                 WHERE f.written_at >= CASE
-                        -- What was noted on shards is counted together, and before any of it opens an incident.
+                        -- Notes from shards are counted together, before any of them opens an incident.
                         WHEN (resolve_met.definition).outbox IS NOT NULL THEN least(i.opened_at, (
                             SELECT max(o.written_at) FROM pgslo_catalog.fragment o
                             WHERE o.definition_id = i.definition_id AND o.batch = i.opened_batch) - interval '10 seconds')
@@ -16362,7 +16355,7 @@ CREATE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
 DECLARE
     one text[];
 BEGIN
-    -- Slice by slice in one pass; indexing would begin anew for each row.
+    -- Slice by slice in one pass; indexing would start again for each row.
     IF sample_rows.sample IS NOT NULL THEN
         FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
             RETURN NEXT one;
@@ -16378,7 +16371,7 @@ CREATE FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[],
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    -- As many as a table of 30 columns has with 2,000 rows; of more columns fewer rows tell as much.
+    -- As many values as 2,000 rows of 30 columns have; with more columns, fewer rows suffice.
     wanted constant integer := greatest(200, 60000 / greatest(array_length(sample_within.sample, 2) - 1, 1));
     entities bigint[];
     remaining bigint[];
@@ -16422,7 +16415,7 @@ BEGIN
             FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
-        sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
+        -- An empty array is less than all others, so max() returns the one entry of a batch that has its counts.
         sampling.operation, sampling.passes,
         -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
@@ -16706,7 +16699,7 @@ CREATE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) RETURNS T
     )
     SELECT n.segment, n.rows, n.prediction, n.low, n.high,
            CASE
-               -- A third fewer or half as many more, and five rows, or it is not told.
+               -- A third fewer or half as many more, and five rows, or no report.
                WHEN abs(n.rows - n.prediction) < 5 OR n.rows BETWEEN n.prediction / 1.5 AND n.prediction * 1.5 THEN 0
                ELSE abs(pgslo_catalog.stable_count(n.rows, n.excess) - pgslo_catalog.stable_count(n.prediction, n.excess))
            END
@@ -16816,7 +16809,7 @@ CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS
     )
     SELECT a.segment, a.column_name, x.share, u.low, u.high,
            CASE
-               -- Three rows and five per cent, or it is not told.
+               -- Three rows and five per cent, or no report.
                WHEN a.missing - y.base * a.rows < 3 OR x.share - y.base < 0.05 THEN 0
                ELSE 2 * sqrt(a.rows) * (asin(sqrt(least(x.share, 1))) - asin(sqrt(y.base))) / sqrt(w.variance)
            END
@@ -16879,7 +16872,7 @@ CREATE FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known 
         SELECT e.segment, e.said, row_number() OVER (ORDER BY e.i) AS turn, count(*) OVER () AS deviating FROM one e
     )
     SELECT CASE WHEN max(t.deviating) IS NULL THEN
-                    format('none of %s %s deviates from what is usual', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
+                    format('none of %s %s deviates from its baseline', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
                 ELSE format('%s of %s %s %s: %s%s', max(t.deviating), segments_said.segments,
                     CASE segments_said.segments WHEN 1 THEN 'segment' ELSE 'segments' END, CASE max(t.deviating) WHEN 1 THEN 'deviates' ELSE 'deviate' END,
                     string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said),
@@ -16987,7 +16980,7 @@ CREATE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Nobody said of the past what was a fault: what is far beyond its bounds is taken for one, but for a rise of the rows.
+    -- The past has no answers about faults: a batch far beyond its bounds counts as a fault, except for a rise of the rows.
     WITH judged AS MATERIALIZED (
         -- Once for all columns.
         SELECT last.name, j.*
@@ -17026,7 +17019,6 @@ BEGIN
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
             -- A statement that began during the pause goes on with the functions of that time. Until it stores its first
-            -- row, nothing but its lock tells of it.
             due.writers := ARRAY(
                 SELECT DISTINCT l.virtualtransaction
                 FROM pg_locks l
@@ -17156,7 +17148,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
     END IF;
-    -- Of no element there is no share.
+    -- Without elements there is no share.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -17171,7 +17163,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)))::float8 / cardinality(elements);
     END IF;
-    -- Of no element there is no share.
+    -- Without elements there is no share.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -17186,7 +17178,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, 0)))::float8 / cardinality(elements);
     END IF;
-    -- Of no element there is no share.
+    -- Without elements there is no share.
     RETURN (SELECT count(*) FILTER (WHERE u.x = 0)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -17198,7 +17190,7 @@ CREATE FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) RETURNS t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Never rounded to what it is not: 99.99 % of ten thousand rows are not all of them.
+    -- Never rounded to 0 or 100 %: 99.99 % of ten thousand rows are not all of them.
     RETURN CASE
         WHEN part = whole THEN '100 %'
         WHEN part > 0.999 * whole OR part < 0.001 * whole AND part > 0 THEN trim_scale(round(100 * part / whole, 4))::text || ' %'
@@ -17216,8 +17208,8 @@ CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jso
 #variable_conflict use_column
 BEGIN
     RETURN (
-        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
-        -- what is usual, or one of up to three batches.
+        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against the most similar one of
+        -- the baseline and up to three batches.
         WITH every AS MATERIALIZED (
             SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
                    coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
@@ -17359,7 +17351,7 @@ DECLARE
     found pgslo_catalog.snapshot;
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s WHERE s.name = snapshot_called.name;
-    -- Who may not see it is told no more than who misspells it.
+    -- A role that may not see it gets the same error as for a misspelled name.
     IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
@@ -17565,7 +17557,7 @@ BEGIN
     IF measure ->> 'quantile' IS NOT NULL THEN
         RETURN pgslo_catalog.quantile(profile.grid, (measure ->> 'quantile')::float8);
     END IF;
-    -- How many values differ cannot be told from some of the rows; how many rows have the commonest one can.
+    -- A sample does not determine the number of distinct values; it does determine the share of the commonest one.
     RETURN CASE
         WHEN measure ->> 'of' = 'top_share' THEN profile.summary[array_position(pgslo_catalog.summary_names(), 'top')]
         WHEN profile.level > 0 THEN NULL
@@ -17615,7 +17607,7 @@ BEGIN
     now := now + own;
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.step),
            coalesce(
-               -- What stands still most of the time may have made one great step, from December to January.
+               -- A value that usually stays the same may have made one great step, from December to January.
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.
@@ -17863,7 +17855,7 @@ BEGIN
         WHERE g.grantee NOT IN (0, d.defaclrole)
           AND (d.defaclrole = keeper OR (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = d.defaclrole))
     ), by_default AS MATERIALIZED (
-        -- What default privileges gave cannot be told from what was granted. They give all objects of a kind.
+        -- Rights from default privileges are like granted ones. They cover all objects of a kind.
         SELECT d.letter, d.grantee, d.privilege,
                2 * count(*) FILTER (WHERE EXISTS (
                    SELECT FROM held h WHERE h.class = t.class AND h.id = t.id AND h.grantee = d.grantee AND h.privilege = d.privilege)) > count(*) AS gave_all
@@ -17872,7 +17864,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id)
         GROUP BY d.letter, d.grantee, d.privilege
     ), whole AS MATERIALIZED (
-        -- Functions of people that such a role has as a whole: then somebody gave them.
+        -- Lists of `pgslo grants` of which such a role has every right: then they were granted.
         SELECT r.grantee, l.who
         FROM (SELECT DISTINCT b.grantee FROM by_default b) r CROSS JOIN listed l
         WHERE l.who <> 'public'
@@ -17893,7 +17885,7 @@ BEGIN
             WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM whole w JOIN listed l USING (who)
                 WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
-            -- Readers of distributed tables read there what they are told, on every node with their own rights.
+            -- Readers of distributed tables read their warnings there, on every node with their own rights.
             WHEN o.nspname = 'pgslo_gen' AND o.kind = 'relation' AND o.privilege = 'SELECT'
                 AND starts_with(replace(o.object, '"', ''), 'pgslo_gen.told__') THEN false
             WHEN o.nspname = 'pgslo_gen' AND o.kind = 'schema' AND o.privilege = 'USAGE' AND EXISTS (
@@ -18184,7 +18176,7 @@ CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Nearly always nobody has it. A row with an xmax may be that of a transaction that will not end soon.
+    -- Usually no session has it. A row with an xmax may be that of a transaction that will not end soon.
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1
     WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket AND g.xmax = 0;
     IF FOUND THEN
@@ -18192,7 +18184,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.wait_for_guard(take_turn.check_function, take_turn.bucket, current_setting('lock_timeout'));
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
-    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
+    -- READ COMMITTED sees the current rows: an assertion that was removed since the statement began stops no write. At the higher
     -- levels it may as well be too new to be seen, and going on would get around it.
     IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION USING
@@ -18238,7 +18230,7 @@ CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
     SET client_min_messages TO 'warning'
     AS $$
 BEGIN
-    -- Setting it to what it is has the trigger above look again.
+    -- Setting it to its own value runs the trigger above again.
     UPDATE pgslo_catalog.incident i SET resolved_at = NULL
     WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
     PERFORM pgslo_catalog.name_missed(NEW.definition_id);
@@ -18266,7 +18258,7 @@ BEGIN
     IF last < (tell_missing.rule).missed_before_open THEN
         RETURN;
     END IF;
-    -- A later batch has come in most cases, and met the rule: of other rules, nobody would be told of an older batch.
+    -- A later batch has usually come and met the rule; other rules open no incident for an older batch.
     PERFORM pgslo_catalog.open_incident(tell_missing.rule, tell_missing.names[1], tell_missing.places[1], true);
     FOR n IN 1..last LOOP
         PERFORM pgslo_catalog.record_missed(tell_missing.rule, tell_missing.names[n], tell_missing.places[n], false);
@@ -18326,7 +18318,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) IS 'Write what readers of a distributed table are told to the table that every node has; nothing for other tables, or if it is there.';
+COMMENT ON FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) IS 'Write the warnings for readers of a distributed table to the table that every node has; no effect for other tables, or if it is current.';
 
 CREATE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -18491,7 +18483,7 @@ DECLARE
 BEGIN
     twin.definition_id := nextval(pg_get_serial_sequence('pgslo_catalog.definition', 'definition_id'));
     twin.name := format('backtest of %s by %s', twin_of.target.name, pg_backend_pid());
-    -- No table stands behind it: the column only has to be unique, and such numbers are not given to tables.
+    -- No table has this number: the column only has to be unique, and such numbers are not given to tables.
     twin.relation := (4294967295 - pg_backend_pid())::oid::regclass;
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
@@ -18552,7 +18544,7 @@ CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to reg
         JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.oid AND d.classid = 'pg_rewrite'::regclass
         JOIN pg_rewrite w ON w.oid = d.objid
         JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
-        -- Through other views their owner, and so whoever may write to the view, cannot write to the table.
+        -- Through other views their owner, and so any role with rights on the view, cannot write to the table.
         WHERE has_any_column_privilege(v.relowner, a.oid, 'INSERT, UPDATE')
     )
     SELECT min(s.said)
@@ -18751,7 +18743,7 @@ CREATE FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up
 BEGIN
     RETURN (
         SELECT CASE
-            -- One that was late once tells nothing of the others, where there are enough.
+            -- One batch that was late once does not count, where there are enough others.
             WHEN count(*) >= 7 THEN (array_agg(l.delay ORDER BY l.delay DESC))[2] + least(usual_delay.step / 4, 86400)
             WHEN count(*) >= 3 THEN max(l.delay) + usual_delay.step END
         FROM (
@@ -18789,7 +18781,7 @@ BEGIN
                           <= least(usual_disorder.step / 4, 21600))
             ORDER BY b.place DESC LIMIT 28
         )
-        -- One that was late once tells nothing of the others.
+        -- One batch that was late once does not count.
         SELECT (array_agg(o.later ORDER BY o.later DESC))[2]
         FROM (
             SELECT (SELECT count(*) FROM recent l WHERE l.place > r.place AND l.first_written_at < r.first_written_at) AS later FROM recent r
@@ -18983,7 +18975,7 @@ DECLARE
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s
     WHERE s.content_hash IS NOT NULL
-      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor tell them of a table that they may not see.
+      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor reveal a table that they may not see.
       AND s.definition IN (SELECT d.name FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = wanted_snapshot.task)
       AND CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.taken_by) THEN pgslo_catalog.may_run(wanted_snapshot.task, s.taken_by) ELSE true END
       AND CASE WHEN wanted ->> 'snapshot' LIKE '%*' THEN starts_with(s.name, rtrim(wanted ->> 'snapshot', '*')) ELSE s.name = wanted ->> 'snapshot' END
@@ -19078,7 +19070,7 @@ CREATE FUNCTION pgslo_catalog.was_reported(what text) RETURNS boolean
     AS $$
 DECLARE
     -- An open cursor is the one memory of its own that a session may change in a parallel plan and on a standby; a setting
-    -- may not be changed there. Its text holds what was reported. Name and marks are hashes with a secret: no other
+    -- cannot be changed there. Its text holds the reported warnings. Name and marks are hashes with a secret: no other
     -- statement or function can take the name, or claim that it was reported.
     secret text := (SELECT s.value FROM pgslo_catalog.secret s);
     memory refcursor := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));
@@ -19169,7 +19161,7 @@ BEGIN
     IF pgslo_catalog.raising(why_unjudged.batch, why_unjudged.measure) > 0 THEN
         RETURN 'The expression of the rule raises an error for a row of the batch.';
     END IF;
-    -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
+    -- Batches that were not measured before are counted from the table by the next tick(), and refuse nothing until then.
     IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true)
         OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
         RETURN NULL;
@@ -19193,7 +19185,7 @@ CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise dou
 BEGIN
     RETURN (
         SELECT array_agg(greatest(
-                   -- Shocks of a share fade by half in a month of days, what is ordinary in a year; means and rows vary far by nature.
+                   -- Tolerance after shocks of a share halves in a month of days, the ordinary one in a year; means and rows vary far by nature.
                    CASE WHEN o.x >= 7.5 AND u.i IN (1, 2, 4, 5, 6, 11, 12, 13, 14, 15, 16, 27, 28, 29, 30, 31, 35, 36, 37, 39)
                         THEN greatest(7.5 * 0.9981, o.x * 0.977) ELSE o.x * 0.9981 END,
                    CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(o.x, 2.5)) END) ORDER BY u.i)
@@ -19247,7 +19239,7 @@ BEGIN
         FROM unnest(with_parts.columns) WITH ORDINALITY AS c (name, col)
         JOIN pgslo_catalog.watched_column w ON w.definition_id = id AND w.column_name = c.name AND w.kind IN ('parts', 'json')
     ), document AS MATERIALIZED (
-        -- What was sampled when nobody looked into these values is an empty text.
+        -- Values sampled before their parts were read have an empty text.
         SELECT c.row, c.col, b.name, b.is_json, CASE WHEN left(c.value, 1) = '{' THEN c.value::jsonb END AS value
         FROM cell c JOIN base b USING (col) WHERE c.value IS NOT NULL
     ), entity AS MATERIALIZED (
@@ -19274,7 +19266,7 @@ BEGIN
     ), size AS MATERIALIZED (
         SELECT d.col, d.name, d.is_json, count(*) AS rows FROM document d WHERE d.value IS NOT NULL GROUP BY d.col, d.name, d.is_json
     ), known AS MATERIALIZED (
-        -- A key that is gone is missed for four weeks of days.
+        -- A key that no longer occurs is missed for four weeks of days.
         SELECT DISTINCT p.base AS name, p.column_name AS path FROM pgslo_catalog.profile p
         WHERE p.definition_id = id AND p.base = ANY (SELECT s.name FROM size s) AND p.present > 0
           AND p.place < (with_parts.batch).place
@@ -19316,7 +19308,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) IS 'A sample with columns for what is inside of its values: what the type has, and of documents up to 30 keys that a tenth of the rows have, or had.';
+COMMENT ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) IS 'Return a sample with columns for the parts of its values: those of the type, and of documents up to 30 keys that a tenth of the rows have, or had.';
 
 CREATE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
     LANGUAGE plpgsql
@@ -19370,7 +19362,7 @@ BEGIN
         WHERE w.written > coalesce((deferring_before ->> w.said)::bigint, 0) + w.checked
            OR NOT current_setting('track_counts')::boolean;
         IF difference IS NOT NULL THEN
-            -- Before PostgreSQL 18 as the role that ends the transaction, and always after what is checked here.
+            -- Before PostgreSQL 18 as the role that ends the transaction, and always after the checks of this function.
             RAISE EXCEPTION USING
                 ERRCODE = 'SL004',
                 MESSAGE = format('a deferrable trigger of another role would run after the write to %s',
@@ -19417,7 +19409,7 @@ BEGIN
         CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE target.batch_name END,
         CASE WHEN target.batch_by IS NULL THEN 'NULL::numeric' ELSE target.batch_place END,
         coalesce(target.batch_by, 'NULL::text'), target.relation,
-        -- The number of another cluster, after a restore, tells nothing: then every row counts.
+        -- After a restore, the number of another cluster is meaningless: then every row counts.
         CASE WHEN is_known THEN format('age(r.xmin) <= age(%L::xid8::xid)', written_since.since) ELSE 'true' END);
     PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF target.reader IS NULL THEN
@@ -21019,7 +21011,7 @@ CREATE VIEW pgslo.repair AS
    FROM (pgslo_catalog.repair r
      JOIN pgslo_catalog.definition d USING (definition_id));
 
-COMMENT ON VIEW pgslo.repair IS 'Values that were repaired, with what they were. May hold personal data.';
+COMMENT ON VIEW pgslo.repair IS 'Repaired values, with the original ones. May hold personal data.';
 
 CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
  SELECT d.name AS definition,

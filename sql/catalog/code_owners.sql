@@ -1,5 +1,5 @@
 -- Roles, but superusers, whose functions a query over these tables can run: owners of the tables and of their parts. An empty name
--- stands for a table that is gone.
+-- represents a dropped table.
 WITH RECURSIVE part AS (
     SELECT pg_catalog.to_regclass(w.name)::oid AS relation FROM unnest(%(tables)s::text[]) AS w (name)
     UNION

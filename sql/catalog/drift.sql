@@ -1,4 +1,4 @@
--- What each defined table was like when it was last applied, and what it is like now.
+-- Each defined table at its last apply, and now.
 WITH made AS (
     SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
 ), left_it AS (
@@ -49,10 +49,10 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
     -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'kind' = 'trigger'
-       -- Not to_regclass(): it refuses whoever may not use the schema.
+       -- Not to_regclass(): it fails for a role without USAGE on the schema.
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace s ON s.oid = x.relnamespace
                        WHERE s.nspname = o.stood #>> '{relation,0}' AND x.relname = o.stood #>> '{relation,1}')) AS lost_tables,
-    -- Tables that were partitions then, those of them that stand by themselves now, and of these the ones with triggers of ours.
+    -- Former partitions, those that are independent tables now, and of these the ones with pgslo's triggers.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'of_partition' = 'true') AS applied_partitions,
     (SELECT coalesce(jsonb_agg(l.relation ORDER BY l.table_id), '[]') FROM left_it l WHERE l.definition_id = d.definition_id) AS left_partitions,
@@ -70,7 +70,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute t WHERE t.attrelid = p.relation AND t.attname = k.name AND t.attnum > 0 AND NOT t.attisdropped)) AS lost_columns,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(m.schema_name || '.' || m.name, m.said) ORDER BY m.schema_name, m.name), '[]')
      FROM pgslo_catalog.moved_relation m WHERE m.definition_id = d.definition_id) AS moved_relations,
-    -- Row triggers are cloned to partitions, and a clone can be switched off by itself.
+    -- Row triggers are cloned to partitions, and each clone can be disabled separately.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
      FROM pg_catalog.pg_trigger g
      JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
@@ -87,7 +87,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
           WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
     a.rows_written AS rows_written_then,
-    -- After a crash all statistics begin anew, the ones of the whole server as well.
+    -- After a crash all statistics start again, those of the whole server as well.
     (SELECT max(r.stats_reset) FROM (
          SELECT b.stats_reset FROM pg_catalog.pg_stat_database b WHERE b.datname = current_database()
          UNION ALL SELECT w.stats_reset FROM pg_catalog.pg_stat_bgwriter w) r
@@ -102,7 +102,7 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
            FROM pgslo_catalog.fragment f
            WHERE f.definition_id = d.definition_id AND f.operation <> 'recount' AND f.written_at >= a.applied_at
              AND (f.rows > 0 OR f.operation = 'truncate' OR d.batch_is_of_row AND d.writes = 'bulk')) AS rows_recorded,
-    -- A session reports what it wrote when it pleases, after at most ten seconds: these may be told of after the apply.
+    -- A session reports its writes after at most ten seconds, so these may be counted after the apply.
     (SELECT coalesce(sum(f.rows), 0)::bigint
      FROM pgslo_catalog.fragment f
      WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND f.rows > 0

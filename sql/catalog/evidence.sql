@@ -1,2 +1,2 @@
--- What is kept of an incident's rows and values.
+-- The stored rows and values of an incident.
 SELECT e.topic, e.fact FROM pgslo.evidence(%(id)s) WITH ORDINALITY AS e (topic, fact, place) ORDER BY e.place

@@ -1,4 +1,4 @@
--- Everything pgslo generated, with the fingerprint of what it was made from.
+-- All objects that pgslo generated, with the fingerprint of their definition.
 WITH ours AS MATERIALIZED (
     SELECT g.kind, g.names, g.relation, g.fingerprint, g.definition, g.class_id, g.object_id, g.owner
     FROM pgslo_catalog.generated g

@@ -1,4 +1,4 @@
--- Rules about batches that should come, of tables whose batches came regularly and do not any more: nothing is told by them.
+-- Rules about expected batches, of tables whose batches are no longer regular: these rules report nothing.
 SELECT d.name AS definition, r.name AS rule, n.judged_at AS since
 FROM pgslo_catalog.rule r
 JOIN pgslo_catalog.definition d USING (definition_id)

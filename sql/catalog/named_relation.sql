@@ -1,4 +1,4 @@
--- What a name stands for: schema and name as the catalogue spells them, its kind, and how large it is with its partitions.
+-- The relation with a given name: schema and name as in the catalogue, its kind, and its size with its partitions.
 SELECT n.nspname AS schema_name, c.relname AS name, c.relkind AS kind,
        (SELECT sum(pg_catalog.pg_relation_size(p.relid))::bigint FROM (SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t UNION SELECT c.oid) AS p (relid)
         JOIN pg_catalog.pg_class k ON k.oid = p.relid AND k.relkind IN ('r', 'm', 't')) AS bytes,

@@ -14,6 +14,6 @@ CROSS JOIN LATERAL (
 ) e
 -- Incidents that are over may be many, and need no more than how many batches are stored.
 CROSS JOIN LATERAL (SELECT jsonb_object_agg(f.topic, f.fact) AS facts FROM pgslo.explain(i.incident_id) f WHERE i.over_at IS NULL) x
--- Of what is suspect, nobody is notified.
+-- Suspect incidents are not notified.
 WHERE i.tier = 'missed' AND i.page IN (SELECT p.page FROM pgslo.incident p WHERE p.resolved_at IS NULL OR p.resolved_at >= %(since)s)
 ORDER BY i.page, i.incident_id

@@ -1,4 +1,4 @@
--- What is promised, by table.
+-- Rules with their summaries, by table.
 SELECT r.definition, r.rule, r.kind, r.columns, r.on_breach, r.promise, r.broken
 FROM pgslo.rule r
 WHERE r.retired_at IS NULL

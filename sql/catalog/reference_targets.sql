@@ -1,4 +1,4 @@
--- Columns that are unique by themselves, of tables that one may read: what other columns may refer to.
+-- Unique columns of tables that the role may read: possible targets of a reference.
 SELECT n.nspname AS schema_name, c.relname AS name, a.attname AS "column", pg_catalog.format_type(a.atttypid, NULL) AS type
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p') AND NOT c.relispartition

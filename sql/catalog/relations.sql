@@ -54,7 +54,7 @@ WITH wanted AS (
                            FROM pg_catalog.pg_attribute f
                            JOIN pg_catalog.pg_type ft ON ft.oid = f.atttypid JOIN pg_catalog.pg_namespace fn ON fn.oid = ft.typnamespace
                            WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped),
-                -- Members of the extension, written in C and of a superuser, beside the type: nobody else can replace them.
+                -- Members of the extension, written in C and of a superuser, beside the type: no other role can replace them.
                 'vector', CASE WHEN t.typname IN ('vector', 'halfvec') AND 3 = (
                     SELECT count(*)
                     FROM pg_catalog.pg_extension e
@@ -143,7 +143,7 @@ CROSS JOIN LATERAL (
         UNION
         SELECT h.inhrelid FROM below b JOIN pg_catalog.pg_inherits h ON h.inhparent = b.inhrelid
     )
-    -- Who can act as the owner needs no code of the part for that. From PostgreSQL 16 on, not every member can.
+    -- A role that can act as the owner needs no code of the part for that. From PostgreSQL 16 on, not every member can.
     SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, r.rolname) ORDER BY n.nspname, c.relname)
                     FILTER (WHERE NOT pg_catalog.pg_has_role(
                         c.relowner, w.relowner,

@@ -1,4 +1,4 @@
--- Definitions whose name another table has by now: it was made anew under it, or swapped in.
+-- Definitions whose table name belongs to another table now: it was re-created, or swapped in.
 SELECT d.name AS definition
 FROM pgslo_catalog.definition d
 WHERE EXISTS (

@@ -1,4 +1,4 @@
--- Who owns the view of rules, and whether reading it runs code of the current role, of roles that it acts as, or of superusers alone.
+-- The owner of the view of rules, and whether reading it runs code of the current role, of roles that it acts as, or of superusers alone.
 SELECT pg_catalog.quote_ident(r.rolname), r.rolsuper OR r.rolname = current_user
     -- A superuser acts as every role, and trusts none of them.
     OR NOT me.rolsuper AND pg_catalog.pg_has_role(me.oid, r.oid, 'USAGE')

@@ -1,4 +1,4 @@
--- Objects of other people that stand on pgslo's own schemas, or in them, and would go with them.
+-- Objects of other owners that depend on pgslo's own schemas, or are in them, and would be dropped with them.
 WITH own AS (
     SELECT n.oid, n.nspname::text AS name, n.nspowner AS owner FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('pgslo', 'pgslo_catalog', 'pgslo_gen')
 ), part AS (
@@ -14,7 +14,7 @@ WITH own AS (
     WHERE d.deptype IN ('n', 'a') AND d.classid <> 'pg_default_acl'::regclass
       AND NOT EXISTS (SELECT FROM part p WHERE p.classid = d.classid AND p.oid = d.objid)
 ), stranger AS (
-    -- Everything of pgslo's carries a comment, and what it generates is known by its owner or the registry.
+    -- Everything of pgslo's carries a comment, and its generated objects are known by their owner or the registry.
     SELECT 'pg_class'::regclass AS classid, c.oid AS objid, 0 AS objsubid, own.name, pg_catalog.obj_description(c.oid, 'pg_class') AS comment, c.relowner = own.owner AS is_of_owner
     FROM pg_catalog.pg_class c JOIN own ON own.oid = c.relnamespace
     WHERE c.relkind NOT IN ('i', 'I', 't', 'c')

@@ -1,4 +1,4 @@
--- Roles whose code the command line would run: owners of pgslo's schemas and of what is in them, without the current role, superusers
+-- Roles whose code the command line would run: owners of pgslo's schemas and of the objects in them, without the current role, superusers
 -- and roles that the current one acts as. A superuser acts as every role, and trusts none of them.
 WITH own AS (
     SELECT n.oid, n.nspowner AS owner, n.nspname = 'pgslo_gen' AS is_generated

@@ -1,4 +1,4 @@
--- Incidents of a message as its fields tell them; figures as the views show them to this role.
+-- Incidents with the fields of a message; figures as the views show them to this role.
 SELECT i.page, i.incident_id AS incident, i.definition AS "table", i.rule, i.kind, i.columns, i.promise AS summary, i.on_breach, i.owner, i.state,
        i.opened_batch AS batch, v.batch AS newest_batch, v.value, v.low, v.high, v.score, i.missed_batches, i.missed_rows,
        i.opened_at, i.over_at, i.resolved_at, i.resolution, i.resolved_by, i.acknowledged_at, i.acknowledged_by,

@@ -21,10 +21,10 @@ LEFT JOIN pg_catalog.pg_namespace m ON m.nspname = s.source_schema
 LEFT JOIN pg_catalog.pg_class v ON v.relnamespace = m.oid AND v.relname = s.source_name AND v.relkind = 'v'
 LEFT JOIN pgslo_catalog.definition d ON d.name = s.definition
 WHERE s.is_copy AND x.privilege_type = 'SELECT' AND x.grantee <> c.relowner AND (x.grantee = 0 OR r.oid IS NOT NULL)
-  -- Who took it has read the rows, and may keep them.
+  -- The role that took it has read the rows, and may keep them.
   AND r.rolname IS DISTINCT FROM s.taken_by
   AND CASE
-      -- Once the table is guarded no longer, nobody can be told from others.
+      -- Once the table is no longer guarded, such roles cannot be distinguished.
       WHEN d.definition_id IS NULL THEN false
       WHEN v.oid IS NULL AND x.grantee = 0 THEN true
       WHEN v.oid IS NULL THEN NOT pgslo_catalog.may_read(d.relation, r.rolname)

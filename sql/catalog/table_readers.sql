@@ -17,7 +17,7 @@ WITH wanted AS (
 ), reader AS (
     SELECT g.oid, g.grantee FROM granted g WHERE g.grantee <> 0
     UNION
-    -- What is granted to PUBLIC is read by roles that may use the schema.
+    -- Objects granted to PUBLIC are read by roles that may use the schema.
     SELECT g.oid, e.grantee FROM granted g JOIN wanted w USING (oid) CROSS JOIN LATERAL pg_catalog.aclexplode(w.nspacl) AS e
     WHERE g.grantee = 0 AND e.privilege_type = 'USAGE'
 )

@@ -1,2 +1,2 @@
--- What differs between a snapshot's rows and what was written down of them.
+-- Differences between a snapshot's rows and their recorded properties.
 SELECT v.about, v.was, v.is_now FROM pgslo.verify_snapshot(%(name)s) AS v

@@ -1,4 +1,4 @@
--- Who owns schemas of guarded views, and who else may create there: %(wanted)s names for each its definition, its builder (the role that owns
+-- Owners of schemas of guarded views, and other roles that may create there: %(wanted)s names for each its definition, its builder (the role that owns
 -- the views; NULL: the current role), and the schema and name of the guarded table.
 WITH wanted AS (
     SELECT w ->> 'definition' AS definition, w ->> 'schema' AS schema, coalesce(w ->> 'builder', current_user) AS builder,
@@ -6,7 +6,7 @@ WITH wanted AS (
     FROM jsonb_array_elements(%(wanted)s::jsonb) AS w
 ), found AS (
     SELECT w.definition, w.schema, n.oid, n.nspacl, b.oid AS builder, b.rolsuper AS is_super,
-           -- The role that a database's own schemas belong to stands for the owner of the database.
+           -- The owner of the database takes the place of the role that a database's own schemas belong to.
            CASE WHEN o.rolname = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END AS owner, n.nspowner,
            (SELECT c.relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
             WHERE s.nspname = w.table_schema AND c.relname = w.table_name) AS table_owner

@@ -1,4 +1,4 @@
--- What apply tells the runtime about a definition.
+-- The registration of a definition, as apply sends it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.expecting_rules(document jsonb) RETURNS jsonb
@@ -27,7 +27,7 @@ AS $pgslo$
         SELECT (w.about ->> 'name') || '_learned' AS name, jsonb_build_array(w.about -> 'name') AS columns,
                (w.about ->> 'name') || ' as its history has it' AS promise, w.ordinal
         FROM jsonb_array_elements(learned_rules.watched) WITH ORDINALITY AS w (about, ordinal)
-        -- What is inside of a column's values is judged under the column's name.
+        -- Paths into a column's values are evaluated under the column's name.
         WHERE NOT w.about ? 'base'
         UNION ALL
         SELECT 'learned', '[]', 'rows as many, and as different, as the table''s history has them', NULL
@@ -134,14 +134,14 @@ BEGIN
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u JOIN pgslo_catalog.rule r USING (rule_id)
         WHERE u.definition_id = id AND u.ended_at IS NULL AND r.retired_at IS NOT NULL
         FOR UPDATE OF u SKIP LOCKED);
-    -- What was broken is judged anew under the new definition, and batches that were written meanwhile are counted from the table.
+    -- Missed batches are evaluated again under the new definition, and batches written meanwhile are counted from the table.
     -- Batches that rules have still to judge are judged by tick(), if the table says which rows they have.
     DELETE FROM pgslo_catalog.rule_break b
     WHERE b.definition_id = id
       AND (b.pause_id IS NULL AND (b.batch IS NULL OR b.error_code = '22000' OR document ->> 'judge' IS NULL)
            OR EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.rule_id = b.rule_id AND r.retired_at IS NOT NULL));
     is_recounted := FOUND;
-    -- A rule that came back, or that is another now, says anew which of these batches miss it.
+    -- A rule that was added again or changed determines again which of these batches miss it.
     UPDATE pgslo_catalog.missed_batch m SET ended_at = NULL, ended_as = NULL, incident_id = NULL, looked_at = NULL
     FROM pgslo_catalog.rule r
     WHERE r.rule_id = m.rule_id AND r.definition_id = id AND r.retired_at IS NULL AND NOT coalesce(promised ? r.name, false)
@@ -203,7 +203,7 @@ BEGIN
     UPDATE pgslo_catalog.quarantine q SET relation = target.relation
     WHERE q.definition_id = target.definition_id AND q.relation = follow_table.former AND q.state = 'held';
     IF target.writes = 'bulk' THEN
-        -- What was recorded is about the former table: the next tick() counts each batch from this one.
+        -- The records are about the former table: the next tick() counts each batch from this one.
         INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (target.definition_id, '', '-Infinity', 0, 'recount');
     END IF;
 END

@@ -51,7 +51,7 @@ WITH trusted AS (
       -- That of a constraint comes and goes with it. pgslo makes none that is a key, whatever its owner called it.
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('x', 'p', 'u'))
     UNION ALL
-    -- Its owner alone may execute a function of pgslo_gen: nobody else can make a trigger that calls it.
+    -- Only its owner may execute a function of pgslo_gen, so no other role can create a trigger that calls it.
     SELECT m.*, 'trigger', NULL, t.tgname, t.tgrelid, p.proowner,
            p.pronamespace = g.oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND starts_with(t.tgname, 'pgslo_')
     FROM commented m
@@ -72,7 +72,7 @@ WITH trusted AS (
     JOIN pg_namespace n ON n.oid = m.objoid
     WHERE m.classoid = 'pg_namespace'::regclass
     UNION ALL
-    -- A guarded view whose comment somebody wrote anew: it was listed, its owner is the same, and it calls a guard.
+    -- A guarded view whose comment was overwritten: it was listed, its owner is the same, and it calls a guard.
     SELECT 'pg_class'::regclass, c.oid, '0000000000000000', l.definition, 'view', c.relnamespace, c.relname, NULL, c.relowner, true
     FROM listed l
     JOIN pg_namespace s ON s.nspname = l.names ->> 0
@@ -114,7 +114,7 @@ WITH trusted AS (
     LEFT JOIN pg_namespace s ON s.oid = o.relnamespace
 )
 SELECT n.classoid AS class_id, n.objoid AS object_id, n.kind, n.names, n.relation, n.on_relation, n.fingerprint,
-       -- Owners of tables write the comments on what stands on them: what was listed counts before these.
+       -- Owners of tables write the comments on dependent objects: the list takes precedence over these comments.
        CASE WHEN n.commenter IN (SELECT t.role FROM trusted t) THEN n.definition ELSE coalesce(l.definition, n.definition) END AS definition,
        pg_get_userbyid(n.owner) AS owner,
        n.is_in_place AND CASE n.kind
@@ -172,7 +172,7 @@ BEGIN
     FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
     BEGIN
-        -- It depends on neither the table nor pgslo any more, and whoever reads it with rights of its own is told why: no boolean reads so.
+        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text is no boolean.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
             format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
                    drop_view.view_schema, drop_view.view_name));
@@ -180,7 +180,7 @@ BEGIN
         WHEN lock_not_available THEN
             RAISE;
         WHEN invalid_table_definition OR insufficient_privilege OR not_null_violation OR check_violation THEN
-            -- A type of another role may not allow it. It stays as it is, and nobody may read it.
+            -- A type of another role may not allow it. The view stays as it is, and no role may read it.
             NULL;
     END;
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', drop_view.view_schema, drop_view.view_name,

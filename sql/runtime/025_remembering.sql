@@ -1,4 +1,4 @@
--- How an apply left a definition and what it generated, for drift to be told from.
+-- The state of a definition and of its generated objects after an apply, which drift compares with.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE VIEW pgslo_catalog.left_behind AS
@@ -31,7 +31,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Default privileges gave others what was made.
+    -- Default privileges granted others rights on the new objects.
     PERFORM pgslo_catalog.mend_rights();
     INSERT INTO pgslo_catalog.applied
         (definition_id, table_name, columns, objects, rows_written, library_version, table_owner)
@@ -48,7 +48,7 @@ BEGIN
                 ORDER BY o.kind, o.names, o.relation), '[]')
             FROM pgslo_catalog.left_behind o
             WHERE o.definition = d.name),
-           -- Where what is taken away is recorded as well, what is left of what was written.
+           -- Where removed rows are recorded as well, the remaining ones of the written rows.
            (SELECT sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del
                             ELSE s.n_tup_ins + s.n_tup_upd END)::bigint
             FROM (SELECT d.relation::oid AS relid

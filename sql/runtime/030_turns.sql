@@ -192,7 +192,7 @@ BEGIN
     IF (last_place.definition).place_is_number THEN
         RETURN 'Infinity';
     END IF;
-    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. What one batch is, those that are over tell.
+    -- One batch ahead of the clock is ordinary: another time zone, a month named by its last day. Past batches give the step.
     SELECT max(b.place) - min(b.place) INTO step
     FROM (
         SELECT c.place FROM pgslo_catalog.batch c

@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog' $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.keeper() IS 'Return the role that owns pgslo.';
 
--- The next three are called by views, and so with the rights of whoever reads: they name no object of pgslo, and read
+-- Views call the next three with the rights of the reader, so they name no object of pgslo, and read
 -- catalogues that every role may read.
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see_values(reader name) RETURNS boolean
@@ -32,7 +32,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Stewards read samples, auditors and operators the state itself; whoever delivers messages reads those.
+    -- Stewards read samples, auditors and operators the state itself; roles that deliver messages read those.
     RETURN EXISTS (
         SELECT FROM pg_roles r
         WHERE r.rolname = may_know_all.reader
@@ -127,7 +127,7 @@ BEGIN
         RETURN false;
     END IF;
     needed := needed || ARRAY(SELECT jsonb_array_elements_text(may_see_figures.pairs -> 'columns'));
-    -- A reader of the guarded view is told how good predictions are. Anybody else has to be able to read labels as well.
+    -- Readers of the guarded view see how good predictions are. Any other role must be able to read labels as well.
     RETURN pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader, true)
         OR pgslo_catalog.may_read_columns(may_see_figures.relation, needed, may_see_figures.reader)
            AND (coalesce(label, 'null') = 'null' OR EXISTS (
@@ -166,7 +166,7 @@ CREATE OR REPLACE VIEW pgslo_catalog.readable_rule WITH (security_barrier) AS
 SELECT r.rule_id
 FROM pgslo_catalog.rule r JOIN pgslo_catalog.known_definition d USING (definition_id)
 WHERE (SELECT pgslo_catalog.may_see_values(current_user))
-   -- A mean of rows that a condition chooses tells of the columns of that condition as well.
+   -- A mean of rows that a condition selects reveals values of the columns of that condition as well.
    OR pgslo_catalog.may_see_figures(d.relation, r.columns || ARRAY(SELECT jsonb_array_elements_text(r.measure -> 'where')),
                                     CASE WHEN r.kind = 'ml_metric' THEN coalesce(d.pairs, '{}') WHEN r.measure ? 'of_others' THEN '{}' END, current_user);
 COMMENT ON VIEW pgslo_catalog.readable_rule IS 'Rules whose figures the reader may see, because they may read the columns that are measured.';

@@ -46,7 +46,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
-    -- Both texts are those of the row that is given: it tells nothing to a role that cannot read the row itself.
+    -- Both texts are about the given row: a role that cannot read the row itself learns nothing from them.
     RETURN CASE WHEN pgslo_catalog.may_see_values(break_said.reader) THEN (break_said.broken).error_message ELSE (break_said.broken).said END;
 END
 $pgslo$;
@@ -147,7 +147,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.excerpt(text, text, text[], text[], text[]) IS
     'Return the columns of a failing row for the writer: values where the writer may see them, else names alone. '
-    'What is inside of a column''s values has a label of its own.';
+    'A path into a column''s values has a label of its own.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.excerpt(definition text, operation text, columns text[], cells text[]) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -23,7 +23,7 @@ BEGIN
         WITH RECURSIVE reached AS (
             SELECT p.oid, pgslo_catalog.run_text(p.prosrc) AS source FROM pg_proc p WHERE p.oid = admit_owner.function
             UNION
-            -- No author writes these, and they run what they quote.
+            -- These are not written by an author, and they run the text that they quote.
             SELECT p.oid, p.prosrc
             FROM reached r
             CROSS JOIN LATERAL regexp_matches(r.source, E'pgslo_catalog[.](\\w+)[(]', 'g') AS found (names)
@@ -36,7 +36,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.admit_owner(regprocedure) IS
-    'Grant the owner of a generated function what it calls in pgslo_catalog: functions without rights of their own, no table.';
+    'Grant the owner of a generated function the functions of pgslo_catalog that it calls: none with rights of its own, no table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
 LANGUAGE plpgsql

@@ -61,7 +61,7 @@ BEGIN
         SELECT d.refclassid, d.refobjid, d.objsubid
         FROM pg_depend d
         WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-          -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+          -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
           AND (called_code.writes OR d.objsubid = 0)
         OFFSET 0
     ) AS d
@@ -91,7 +91,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.called_code(oid[], boolean)
-    IS 'Return whose code indexes, constraints, statistics and policies of tables call when they are read, or also what is called when they are written to.';
+    IS 'Return the owners of functions that indexes, constraints, statistics and policies of tables call when the tables are read, or also written.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
 LANGUAGE plpgsql

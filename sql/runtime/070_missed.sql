@@ -95,7 +95,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- What somebody declared is missed or not.
+    -- Batches of declared rules are missed or not.
     IF (is_suspect.rule).kind <> 'learned' THEN
         RETURN false;
     END IF;
@@ -151,7 +151,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Nothing is locked and nothing is unique: no writer waits for another one. Of a false alarm, more of the same is none.
+    -- No lock and no unique key: writers do not wait for each other. After a false alarm, more of the same is a false alarm.
     INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, definition, about, batch, place)
     SELECT d.definition_id, (record_missed.rule).rule_id, d.name,
            CASE WHEN (record_missed.rule).columns = '{}' THEN ARRAY['*'] ELSE (record_missed.rule).columns END,
@@ -204,8 +204,8 @@ BEGIN
     WHERE i.definition_id = (resolve_incident.rule).definition_id
       AND i.rule_id = (resolve_incident.rule).rule_id
       AND i.over_at IS NULL;
-    -- Looks at this batch and later ones alone: what it costs must not grow with the time an incident is open.
-    -- A batch in the future is not what later rows come to.
+    -- Reads this batch and later ones alone: the cost must not grow with the age of an incident.
+    -- A batch in the future is not the order of later rows.
     IF NOT FOUND OR open.opened_place >= resolve_incident.place OR EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.definition_id = open.definition_id AND f.place >= resolve_incident.place

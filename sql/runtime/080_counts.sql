@@ -50,7 +50,7 @@ AS $pgslo$
     )
     SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, p.tallies, coalesce(f.failed, '{}'), NULL)::pgslo_catalog.measured)
     FROM (
-        -- An empty array is the least of all: of what was counted of a batch, one entry says what it comes to.
+        -- An empty array is less than all others, so max() returns the one entry of a batch that has its sums.
         SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.tallies) AS tallies
         FROM part GROUP BY part.batch
     ) p

@@ -12,7 +12,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unknown_batch() IS 'Return expressions by which every row is of the batch "unknown".';
 
--- Each query returns what it counts, and texts.
+-- Each query returns counts and texts.
 CREATE OR REPLACE FUNCTION pgslo_catalog.counting(rows text, batch_of text[], columns text[], presents text[], sums text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -25,7 +25,7 @@ BEGIN
             GROUP BY 1
         ) AS b',
         counting.batch_of[2], counting.batch_of[3], counting.batch_of[1],
-        -- What is inside of a value is no column.
+        -- A path into a value is not a column.
         coalesce(array_to_string(counting.presents, ', '),
                  (SELECT string_agg(format('count(r.%I)', c.name), ', ' ORDER BY c.ordinal)
                   FROM unnest(counting.columns) WITH ORDINALITY AS c (name, ordinal))),
@@ -87,7 +87,7 @@ BEGIN
             FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
-        sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
+        -- An empty array is less than all others, so max() returns the one entry of a batch that has its counts.
         sampling.operation, sampling.passes,
         -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)

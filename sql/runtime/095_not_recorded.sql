@@ -35,7 +35,7 @@ BEGIN
     IF record_break.error_code = '54001' AND pg_trigger_depth() > 0 THEN
         PERFORM pgslo_catalog.refuse_unrecorded(record_break.definition, record_break.error_code);
     END IF;
-    -- Conflicts, locks, a full disk: they pass, and the rule is as good as it was. What was lost with them is reported.
+    -- Conflicts, locks, a full disk: they pass, and the rule stays valid. The rows lost with them are reported.
     IF pgslo_catalog.is_transient(record_break.error_code) THEN
         PERFORM pgslo_catalog.warn_unjudged(record_break.definition, array_remove(ARRAY[record_break.rule], NULL),
             record_break.error_code, false);
@@ -50,7 +50,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b
                       WHERE b.definition_id = d.definition_id AND b.rule_id IS NOT DISTINCT FROM r.rule_id AND b.batch IS NULL AND b.pause_id IS NULL);
 EXCEPTION WHEN OTHERS THEN
-    -- Called where something failed already; the write does not fail for the note, unless nobody else would know.
+    -- Called after a failure; the write does not fail for the note, unless nothing else would record it.
     IF pgslo_catalog.is_transient(SQLSTATE) THEN
         RAISE;
     END IF;

@@ -45,7 +45,7 @@ DECLARE
         WHERE k.attnum = 0 OR a.attname = ANY (changed));
     refusing record;
 BEGIN
-    -- The row that is there violates those rules as well. A rule that names no column may be about any.
+    -- The existing row violates those rules as well. A rule that names no column may be about any.
     IF NOT moves AND NOT EXISTS (
         SELECT FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
         WHERE d.name = must_be_stored.definition AND r.name = ANY (must_be_stored.violated) AND (r.columns && changed OR r.columns = '{}')

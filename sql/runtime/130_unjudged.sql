@@ -76,7 +76,7 @@ BEGIN
         PERFORM pgslo_catalog.mark_unjudged(record_unjudged.definition, record_unjudged.rules, record_unjudged.batches,
             record_unjudged.places, record_unjudged.error_code, record_unjudged.error_message);
     EXCEPTION WHEN OTHERS THEN
-        -- Nobody but this writer would know of the rows.
+        -- No role but this writer would know of the rows.
         IF pgslo_catalog.is_transient(SQLSTATE) THEN
             PERFORM pgslo_catalog.refuse_unrecorded(record_unjudged.definition, SQLSTATE);
         END IF;
@@ -96,7 +96,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Of a table that is not what its rules were written for, what is written says so.
+    -- Rows written to a table whose columns differ from those of its rules record that.
     IF NOT pgslo_catalog.is_of_moved_schema(mark_taken.error_code) THEN
         PERFORM pgslo_catalog.mark_unjudged(mark_taken.definition,
             ARRAY(
@@ -190,7 +190,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Nearly always there are none. A row that fails when it is removed may have passed, or been unseen, when it was written.
+    -- Usually there are none. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
     IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL

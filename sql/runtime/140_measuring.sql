@@ -29,7 +29,7 @@ AS $pgslo$
 DECLARE
     one text[];
 BEGIN
-    -- Slice by slice in one pass; indexing would begin anew for each row.
+    -- Slice by slice in one pass; indexing would start again for each row.
     IF sample_rows.sample IS NOT NULL THEN
         FOREACH one SLICE 1 IN ARRAY sample_rows.sample LOOP
             RETURN NEXT one;
@@ -46,7 +46,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    -- As many as a table of 30 columns has with 2,000 rows; of more columns fewer rows tell as much.
+    -- As many values as 2,000 rows of 30 columns have; with more columns, fewer rows suffice.
     wanted constant integer := greatest(200, 60000 / greatest(array_length(sample_within.sample, 2) - 1, 1));
     entities bigint[];
     remaining bigint[];
@@ -129,7 +129,7 @@ BEGIN
     ) THEN
         RETURN;  -- tick() finds its new file.
     END IF;
-    -- Nobody else writes to the table meanwhile, so fragments with lower numbers are of earlier writes, all of them.
+    -- No other session writes to the table meanwhile, so all fragments with lower numbers are of earlier writes.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation)
     VALUES (target.definition_id, '', '-Infinity', 0, CASE WHEN record_truncate.relation = target.relation THEN 'truncate' ELSE 'recount' END)
     RETURNING fragment_id INTO note;
@@ -178,7 +178,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     merged pgslo_catalog.fragment;
-    -- By number from here on: what is committed meanwhile waits for the next time.
+    -- By number from here on: fragments that are committed meanwhile wait for the next time.
     parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
                             WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
@@ -192,7 +192,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.record_news(parts);
     PERFORM pgslo_catalog.note_overdrawn(merge_batch.definition_id, merge_batch.batch, parts);
-    -- Whoever accepts the batch just now has not seen all of it.
+    -- A role that accepts the batch just now has not seen all of it.
     SELECT CASE WHEN count(*) > 0 AND NOT pgslo_catalog.is_being_accepted(merge_batch.definition_id, merge_batch.batch)
                 THEN (array_agg(f.xid ORDER BY f.xid DESC))[1] ELSE pg_current_xact_id() END
     INTO merged.xid
@@ -210,7 +210,7 @@ BEGIN
     merged.definition_id := merge_batch.definition_id;
     merged.batch := merge_batch.batch;
 
-    -- Rows that were sampled and not taken away again, at the coarsest level of all: exactly those that are there.
+    -- Sampled rows that were not removed again, at the coarsest level of all: exactly the existing ones.
     mask := (1::bigint << coalesce(merged.level, 0)::integer) - 1;
     IF takes THEN
         SELECT array_agg(s.one), count(*) INTO merged.sample, sampled

@@ -100,7 +100,7 @@ BEGIN
         RETURN;  -- One that was expected and did not come.
     END IF;
     IF judged.rows <= 0 AND judged.revision > 1 THEN
-        -- Rows that are deleted because they are old are no news.
+        -- Old rows that are deleted are not reported.
         UPDATE pgslo_catalog.verdict v SET verdict = 'unknown', said = 'the batch was emptied', example = NULL, judged_at = clock_timestamp()
         WHERE v.definition_id = judge_batch.definition_id AND v.batch = judge_batch.batch;
         DELETE FROM pgslo_catalog.rule_break b
@@ -211,7 +211,7 @@ BEGIN
     WHERE b.definition_id = (judge_closed.definition).definition_id AND b.name = judge_closed.batch
     RETURNING b.* INTO closed;
     IF closed.tallies ?| ARRAY['unmeasured rows', 'unsampled rows'] THEN
-        -- What it looked like is not known, and nothing may be compared with it.
+        -- Its profile cannot be determined, and nothing may be compared with it.
         DELETE FROM pgslo_catalog.profile p WHERE p.definition_id = closed.definition_id AND p.batch = closed.name;
         DELETE FROM pgslo_catalog.first_profile f WHERE f.definition_id = closed.definition_id AND f.batch = closed.name;
     -- Nothing is measured where nothing is learned and no rule is about batches.

@@ -15,7 +15,7 @@ DECLARE
     last_place numeric := pgslo_catalog.last_place(follow_loads.definition);
     until timestamptz;
     merging_until timestamptz;
-    -- A few are done in their order, however long that takes within reason: what is learned of one is used for the next.
+    -- A few are closed in order, within a time limit: the history of one is used for the next.
     patient_until timestamptz := clock_timestamp() + interval '20 seconds';
     are_few boolean;
     half timestamptz;
@@ -49,9 +49,8 @@ BEGIN
             FROM pgslo_catalog.fragment f
             WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')
             GROUP BY f.batch
-            -- Where more are due than are judged at a time, the newest come first, and the others have the next times: a flood of
-            -- batches, or a stop of hours, must not hide what is written now. Batches in the future come last of all.
-            ORDER BY min(f.place) > last_place, min(f.place) DESC LIMIT 4 * follow_loads.at_most::bigint
+            -- Where more are due than are evaluated at a time, the newest come first, and the others have the next times: a flood of
+-- batches, or a stop of hours, must not hide current writes. Batches in the future come last.
         ) u
         LEFT JOIN pgslo_catalog.batch b ON b.definition_id = id AND b.name = u.batch
         -- The oldest first, as far as all of them have a turn: each is compared with those before it.
@@ -110,7 +109,7 @@ BEGIN
                 SELECT FROM pgslo_catalog.fragment f
                 WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate')));
     END IF;
-    -- What is sampled serves until a batch is old enough not to be corrected any more.
+    -- A sample is used until the batch is too old to be corrected.
     IF judged > 0 THEN
         UPDATE pgslo_catalog.fragment f SET sample = NULL
         WHERE f.definition_id = id AND f.operation = 'merged' AND f.sample IS NOT NULL
@@ -210,7 +209,7 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF (follow.definition).pairs IS NOT NULL THEN
         BEGIN
             PERFORM pgslo_catalog.follow_pairs(follow.definition);
@@ -248,7 +247,7 @@ BEGIN
             MESSAGE = format('%s has no definition', close_batch.definition),
             HINT = 'SELECT definition FROM pgslo.status;';
     END IF;
-    -- Whoever knows the key may give that in place of the name.
+    -- A role that knows the key may give that in place of the name.
     close_batch.batch := pgslo_catalog.name_of(target, close_batch.batch);
     PERFORM pgslo_catalog.wait_for_turn('tick');
     IF target.reader IS NOT NULL THEN

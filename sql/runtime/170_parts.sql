@@ -105,7 +105,7 @@ BEGIN
         SELECT FROM pgslo_catalog.known_part k
         WHERE k.definition_id = target.definition_id AND k.number = target.relation::oid
     ) THEN
-        -- tick() counts what came and left. The definition may have other batches now.
+        -- tick() counts the rows that were added and removed. The definition may have other batches now.
         UPDATE pgslo_catalog.known_part k
         SET places = pgslo_catalog.part_places(target, k.number), is_armed = a.is_armed,
             is_newly_armed = k.is_newly_armed OR a.is_armed AND NOT k.is_armed
@@ -234,13 +234,13 @@ BEGIN
     UPDATE pgslo_catalog.known_part k SET link = p.link
     FROM pgslo_catalog.present_parts(target.relation) AS p
     WHERE k.definition_id = id AND k.number = p.number AND k.link IS NULL;
-    -- A part that was detached and attached again is one that is gone, and then a new one.
+    -- A part that was detached and attached again counts as a dropped one, and then a new one.
     -- An array, because code of the table's owner, which reading a part may call, could fetch from the query of a loop.
     FOREACH one IN ARRAY ARRAY(
         SELECT jsonb_build_object(
                    'number', number, 'is_gone', p.number IS NULL, 'file', p.file, 'link', p.link, 'places', k.places,
                    'has_rows', coalesce(k.is_newly_armed, true) AND (c.relkind = 'f' OR pg_relation_size(c.oid) > 0),
-                   -- After TRUNCATE of the whole table, its parts are empty but for what was recorded since.
+                   -- After TRUNCATE of the whole table, its parts are empty except for rows recorded since.
                    'is_rewritten', k.file <> p.file AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'truncate'))
         FROM (SELECT w.* FROM pgslo_catalog.known_part w WHERE w.definition_id = id) AS k

@@ -85,7 +85,7 @@ BEGIN
         at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
     END LOOP;
     IF NOT has_counted THEN
-        -- By itself, so that a timeout that strikes the scan of the whole table undoes nothing else.
+        -- In a block of its own, so that a timeout during the scan of the whole table undoes nothing else.
         batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
         PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
     END IF;

@@ -15,7 +15,7 @@ BEGIN
     SET is_of_former_key = true, concern = DEFAULT, batch = concat(left(m.batch, 160), ' (former key)'), looked_at = NULL, planned_at = NULL,
         place = CASE WHEN change_key.was_number THEN '-Infinity' ELSE m.place END
     WHERE m.definition_id = target.definition_id AND NOT m.is_of_former_key;
-    -- Pairs are counted anew.
+    -- Pairs are counted again.
     DELETE FROM pgslo_catalog.pair_batch b WHERE b.definition_id = target.definition_id;
     UPDATE pgslo_catalog.definition d SET is_rekeyed = true WHERE d.definition_id = target.definition_id AND d.recount IS NOT NULL;
     IF target.recount IS NOT NULL AND target.judge IS NOT NULL THEN
@@ -40,7 +40,7 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := follow_key.definition;
     id bigint := target.definition_id;
-    -- Counting is no write: the data are as old as they were.
+    -- Counting is not a write: the data are as old as they were.
     written_at timestamptz := greatest(
         (SELECT max(f.written_at) FROM pgslo_catalog.fragment f WHERE f.definition_id = id),
         (SELECT max(b.last_written_at) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
@@ -50,7 +50,7 @@ BEGIN
         DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id;
         DELETE FROM pgslo_catalog.rule_break b
         WHERE b.definition_id = id AND b.batch <> 'unknown' AND b.pause_id IS NULL;
-        -- What was recorded of batches of the former key is no news.
+        -- Records about batches of the former key are obsolete.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id;
         PERFORM pgslo_catalog.recount_batches(target, NULL, true);
         UPDATE pgslo_catalog.fragment f SET written_at = k.value

@@ -1,4 +1,4 @@
--- Counting batches from the table itself, where what was recorded at writes cannot tell what is in them.
+-- Counting batches from the table itself, where the records of writes do not determine their rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) RETURNS void
@@ -26,7 +26,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    -- Only of these more can have been taken away than is known.
+    -- Only from these can more rows have been removed than are known.
     suspects text[] := ARRAY(
         SELECT g.batch FROM pgslo_catalog.fragment g
         WHERE g.definition_id = overdrawn.definition_id AND g.operation NOT IN ('merged', 'recounted') AND g.rows < 0
@@ -37,7 +37,7 @@ BEGIN
     IF suspects = '{}' THEN
         RETURN '{}';
     END IF;
-    -- Whoever takes a row away has seen it committed, so what was recorded of it has a lower number.
+    -- A transaction that removes a row has seen it committed, so the record of the row has a lower number.
     RETURN ARRAY(
         SELECT s.batch
         FROM (
@@ -110,7 +110,7 @@ AS $pgslo$
 DECLARE
     id bigint := (recount_batches.definition).definition_id;
     mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
-    -- One by itself, by an index if there is one; several in one scan. No range of keys finds a batch without an order.
+    -- A single one by an index if there is one; several in one scan. No range of keys finds a batch without an order.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 AND coalesce(
         pgslo_catalog.known_place(id, recount_batches.batches[1]),
         (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batches.batches[1])) > '-Infinity'
@@ -147,12 +147,12 @@ DECLARE
     counted integer := 0;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Nearly always there is nothing new. What comes below, planned for many, would read what was recorded of all batches to find that.
+    -- Usually there is nothing new. The statement below, planned for many, would read the records of all batches to find that.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted')) THEN
         RETURN 0;
     END IF;
     IF EXISTS (SELECT FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = '') THEN
-        -- A partition was emptied, or another table took the name: what is in each batch, the table alone can tell.
+        -- A partition was emptied, or another table took the name: only the table has the rows of each batch.
         -- Where rows of an unknown batch were not judged, all rows are.
         PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, NULL, pgslo_catalog.has_unknown_rows(id));
     ELSIF pgslo_catalog.has_unknown_rows(id) THEN
@@ -169,7 +169,7 @@ BEGIN
     IF overdrawn <> '{}' THEN
         BEGIN
             IF cardinality(overdrawn) > 3 THEN
-                -- Each that has something to be added up comes to what the one scan says of it.
+                -- Each batch with fragments gets its counts from the one scan.
                 overdrawn := ARRAY(SELECT DISTINCT f.batch FROM pgslo_catalog.fragment f
                                    WHERE f.definition_id = id AND f.operation NOT IN ('merged', 'recounted', 'recount', 'truncate'));
                 PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, overdrawn);
@@ -182,7 +182,7 @@ BEGIN
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;
-            -- A column is gone, which is told at writes, or policies hide rows: what was recorded is added up, as it was before.
+            -- A column was dropped, which writes report, or policies hide rows: the records are summed, as before.
         END;
     END IF;
     FOREACH due IN ARRAY ARRAY(
@@ -191,7 +191,7 @@ BEGIN
         ORDER BY f.place DESC)
     LOOP
         EXIT WHEN clock_timestamp() > until;
-        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: what is not known stays so.
+        -- Columns could not be measured for a while, and can be again. A big table without an index is not read for that: they stay unmeasured.
         DELETE FROM pgslo_catalog.fragment f WHERE f.definition_id = id AND f.operation = 'recount' AND f.batch = due;
         IF pgslo_catalog.can_find_batches(recount_unknown.definition) THEN
             PERFORM pgslo_catalog.recount_batches(recount_unknown.definition, ARRAY[due]);
@@ -225,7 +225,7 @@ BEGIN
         SELECT f.fragment_id FROM pgslo_catalog.fragment f
         WHERE f.definition_id = target.definition_id AND f.failures IS NOT NULL
           AND (replace_counts.batches IS NULL OR f.batch = ANY (replace_counts.batches))));
-    -- One statement, so one snapshot: what it counts in the table is what the fragments it removes stood for.
+    -- One statement, so one snapshot: it counts exactly the rows of the fragments that it removes.
     EXECUTE format(
         $query$
         WITH known AS MATERIALIZED (
@@ -255,7 +255,7 @@ BEGIN
         ), kept AS (
             SELECT g.batch, sum(g.rows) AS rows, nullif(pgslo_catalog.added_up(array_agg(g.failures)), '{}') AS failures,
                    sum(g.rows) FILTER (WHERE g.rows > 0) AS rows_added, max(g.written_at) AS written_at,
-                   -- Whoever accepts a batch that is missed may not have seen all of it.
+                   -- A role that accepts a missed batch may not have seen all of it.
                    CASE WHEN bool_and(pg_visible_in_snapshot(g.xid, $12)) AND NOT EXISTS (
                        SELECT FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
                        WHERE r.definition_id = $4 AND m.batch = g.batch AND m.ended_at IS NULL)

@@ -84,7 +84,7 @@ BEGIN
             SELECT max(abs(pgslo_catalog.share_below(grid_distance.one, e.v) - pgslo_catalog.share_below(grid_distance.other, e.v)))
             FROM unnest(grid_distance.one || grid_distance.other) AS e (v));
     END IF;
-    -- Between the deciles of what it is compared with; where many values are the same, there are fewer.
+    -- Between the deciles of the other batch; where many values are the same, there are fewer.
     edges := ARRAY(SELECT DISTINCT grid_distance.other[1 + 4 * n] FROM generate_series(1, 9) AS n ORDER BY 1);
     RETURN (
         SELECT pgslo_catalog.distance_of(grid_distance.by, array_agg(s.p), array_agg(s.q))

@@ -39,7 +39,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    -- Fifteen digits, as the summary of the rule has them: promises.py, number().
+    -- Fifteen digits, like the summary of the rule: promises.py, number().
     exact numeric := trim_scale(bound_shown.value::numeric * bound_shown.factor);
 BEGIN
     IF exact <> 0 AND (abs(exact) >= 1e15 OR abs(exact) < 1e-15) THEN
@@ -85,7 +85,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Never rounded to what it is not: 99.99 % of ten thousand rows are not all of them.
+    -- Never rounded to 0 or 100 %: 99.99 % of ten thousand rows are not all of them.
     RETURN CASE
         WHEN part = whole THEN '100 %'
         WHEN part > 0.999 * whole OR part < 0.001 * whole AND part > 0 THEN trim_scale(round(100 * part / whole, 4))::text || ' %'

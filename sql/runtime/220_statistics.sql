@@ -133,7 +133,7 @@ BEGIN
     IF measure ->> 'quantile' IS NOT NULL THEN
         RETURN pgslo_catalog.quantile(profile.grid, (measure ->> 'quantile')::float8);
     END IF;
-    -- How many values differ cannot be told from some of the rows; how many rows have the commonest one can.
+    -- A sample does not determine the number of distinct values; it does determine the share of the commonest one.
     RETURN CASE
         WHEN measure ->> 'of' = 'top_share' THEN profile.summary[array_position(pgslo_catalog.summary_names(), 'top')]
         WHEN profile.level > 0 THEN NULL
@@ -221,7 +221,7 @@ BEGIN
         said := format('no row of the batch has a value in column "%s"', measure ->> 'column');
         RETURN;
     END IF;
-    -- What is in a document is a number or a text by its values.
+    -- Values of a document are numbers or texts according to their content.
     IF coalesce((measure ->> 'ordered')::boolean, own.summary[15] > 0.5) THEN
         -- Quantile by quantile, the mean of the batches it is compared with.
         grid := ARRAY(
@@ -256,7 +256,7 @@ DECLARE
     compared record;
 BEGIN
     IF one.present = 0 OR other.present = 0 THEN
-        RETURN false;  -- Nothing is no value that could be repeated; completeness tells of it.
+        RETURN false;  -- NULL is not a repeated value; completeness reports it.
     END IF;
     SELECT p.entities INTO ours FROM pgslo_catalog.profile p WHERE p.definition_id = one.definition_id AND p.batch = one.batch AND p.column_name = '*';
     SELECT p.entities INTO theirs FROM pgslo_catalog.profile p WHERE p.definition_id = other.definition_id AND p.batch = other.batch AND p.column_name = '*';

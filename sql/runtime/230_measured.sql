@@ -15,7 +15,7 @@ BEGIN
         RETURN newest;
     END IF;
     last_place := pgslo_catalog.last_place(newest_data.definition);
-    -- When the newest batch was last written to: an old one that is mended makes a table no fresher, and neither does one in
+    -- When the newest batch was last written to: corrections of an old one make a table no fresher, and neither does one in
     -- the future or one without rows.
     RETURN (
         SELECT f.written_at FROM pgslo_catalog.fragment f
@@ -44,7 +44,7 @@ BEGIN
     IF newest IS NULL THEN
         said := 'the table has no data whose age could be determined';
     ELSIF seconds < -300 THEN
-        -- A clock that jumped, or a time of another zone: whatever it is, it tells no age.
+        -- A clock that jumped, or a time of another zone: in any case it is not an age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
     ELSE
         value := greatest(seconds, 0);

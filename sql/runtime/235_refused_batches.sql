@@ -29,7 +29,7 @@ BEGIN
     IF pgslo_catalog.raising(why_unjudged.batch, why_unjudged.measure) > 0 THEN
         RETURN 'The expression of the rule raises an error for a row of the batch.';
     END IF;
-    -- What was not measured before is counted from the table by the next tick(), and refuses nothing until then.
+    -- Batches that were not measured before are counted from the table by the next tick(), and refuse nothing until then.
     IF coalesce(pgslo_catalog.is_of_moved_schema(why_unjudged.unmeasured_by), true)
         OR why_unjudged.measure ->> 'form' IN ('age', 'table_rows', 'table_share') THEN
         RETURN NULL;
@@ -94,7 +94,7 @@ BEGIN
     FOREACH one IN ARRAY ARRAY(SELECT DISTINCT b.name FROM unnest(refuse_batch.batches) AS b (name) WHERE b.name IS NOT NULL ORDER BY 1) LOOP
         summed := pgslo_catalog.batch_so_far(target.definition_id, one);
         CONTINUE WHEN summed.rows <= 0;
-        -- Batches without an order, such as those of NULL, are given no verdict, but what is in them is known.
+        -- Batches without an order, such as those of NULL, get no verdict, but their rows are known.
         IF summed.place = '-Infinity' AND one <> 'unknown' THEN
             summed.place := 0;
         END IF;
@@ -109,7 +109,7 @@ BEGIN
                 rule.warn_high := rule.reject_high;
                 SELECT m.* INTO found FROM pgslo_catalog.measured(target, summed, rule) AS m;
             EXCEPTION WHEN OTHERS THEN
-                -- A table that is not what the rule was written for refuses nothing; it is told when the batch is closed.
+                -- A table whose columns differ from those of the rule refuses nothing; the difference is reported when the batch is closed.
                 CONTINUE WHEN pgslo_catalog.is_of_moved_schema(SQLSTATE);
                 IF pgslo_catalog.is_transient(SQLSTATE) THEN
                     RAISE;
@@ -126,7 +126,7 @@ BEGIN
                 RAISE EXCEPTION USING
                     ERRCODE = 'check_violation',
                     MESSAGE = format('batch %s of %s violates rule "%s"', one, target.name, rule.name),
-                    -- A number over rows that the writer may not read is no number for the writer.
+                    -- A writer who may not read the rows must not see a number over them.
                     DETAIL = CASE WHEN pgslo_catalog.may_count(target.relation, rule.columns)
                         THEN format('%s.', regexp_replace(upper(left(found.said, 1) COLLATE "C") || substr(found.said, 2), 'the objective is', 'expected:'))
                         ELSE format('Expected: %s.', rule.promise) END,

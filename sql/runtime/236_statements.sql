@@ -1,4 +1,4 @@
--- What a trigger function on a statement runs next, and what comes of it. The function runs queries, because no other sees the rows.
+-- The next steps of a trigger function on a statement, and their effect. The function runs the queries, because only it sees the rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) RETURNS bigint
@@ -134,7 +134,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- From here on an observer: whatever happens, the write lives.
+    -- From here on an observer: whatever happens, the write succeeds.
     BEGIN
         IF state.step = 'sample' AND state.error_code IS NOT NULL THEN
             -- What the batches look like is then known of their other rows alone, which is as good as nothing.
@@ -147,7 +147,7 @@ BEGIN
             state.tallies, state.batches, state.samples, state.mask);
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(state.definition, state.rules[state.rejecting + 1:],
                 pgslo_catalog.names_of(state.batches), pgslo_catalog.places_of(state.batches), SQLSTATE, SQLERRM);
@@ -170,7 +170,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- An observer: whatever happens in it, the write lives.
+    -- An observer: whatever happens in it, the write succeeds.
     BEGIN
         IF state.step = 'count' THEN
             state.first_code := state.error_code;
@@ -203,11 +203,11 @@ BEGIN
         END IF;
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(state.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
     END;
-    -- After an UPDATE, what it wrote is still to be counted.
+    -- After an UPDATE, the rows it wrote are still to be counted.
     IF state.refuses_batches AND state.event = 'DELETE' THEN
         PERFORM pgslo_catalog.refuse_batch(state.definition, pgslo_catalog.names_of(state.batches), state.unmeasured_by);
     END IF;
@@ -278,7 +278,7 @@ BEGIN
         END IF;
     END LOOP;
     IF state.missed <> '{}' THEN
-        -- Fewer failures than a rule allows are no news to the writer; nor are those of other writers.
+        -- Fewer failures than a rule allows are not reported to the writer; nor are those of other writers.
         PERFORM pgslo_catalog.warn_writer(state.definition, ARRAY(
             SELECT w.name FROM unnest(state.rules, state.failed) AS w (name, failed)
             WHERE w.failed > 0 AND w.name = ANY (state.missed)));

@@ -119,7 +119,7 @@ BEGIN
     SELECT f.rule, NULL, NULL, f.error_code, f.error_message INTO unjudged
     FROM unnest(record_stored.judged) WITH ORDINALITY AS f
     WHERE f.error_code IS NOT NULL ORDER BY f.ordinality DESC LIMIT 1;
-    -- From here on an observer: whatever happens, the write lives.
+    -- From here on an observer: whatever happens, the write succeeds.
     IF unjudged.rule IS NOT NULL THEN
         PERFORM pgslo_catalog.record_unjudged(record_stored.definition,
             ARRAY(SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NOT NULL ORDER BY f.ordinality),
@@ -136,7 +136,7 @@ BEGIN
             ARRAY(SELECT f.shown FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality));
     EXCEPTION
         WHEN serialization_failure THEN
-            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+            RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
         WHEN OTHERS THEN
             PERFORM pgslo_catalog.record_lost(record_stored.definition, failing, ARRAY[record_stored.batch],
                 ARRAY[record_stored.place], SQLSTATE, SQLERRM);
@@ -190,7 +190,7 @@ BEGIN
         FROM unnest(failed_repairs.repaired) AS r;
         RETURN NULL;
     END IF;
-    -- That the column cannot hold the result is no fault of the rule.
+    -- If the column cannot hold the result, the rule itself is valid.
     IF failed_repairs.error_code <> '22003' THEN
         PERFORM pgslo_catalog.record_break(failed_repairs.definition, failed_repairs.rule, failed_repairs.error_code, failed_repairs.error_message);
     END IF;
@@ -210,7 +210,7 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement succeeds.
         PERFORM pgslo_catalog.record_lost(observe_truncate.definition, '{}', '{}', '{}', SQLSTATE, SQLERRM);
 END
 $pgslo$;

@@ -1,4 +1,4 @@
--- Whether what a rule rests on is there and holds, whoever made it.
+-- Whether the objects that a rule depends on exist and are valid, whichever role created them.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) RETURNS smallint[]
@@ -27,7 +27,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     numbers smallint[] := pgslo_catalog.column_numbers(foreign_key_fault.relation, ARRAY(SELECT jsonb_array_elements_text(rests_on -> 'columns')));
-    -- Not by to_regclass(), which refuses whoever may not use the schema.
+    -- Not by to_regclass(), which fails for a role without USAGE on the schema.
     target oid := (
         SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = rests_on #>> '{table,0}' AND c.relname = rests_on #>> '{table,1}');
@@ -86,7 +86,7 @@ BEGIN
     ELSIF rests_on ->> 'kind' = 'not_null' THEN
         SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
         FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull
-          -- The check that stands in for it holds every row that is written.
+          -- The check in place of the constraint holds for every row that is written.
           AND NOT EXISTS (
               SELECT FROM pg_constraint k
               WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND pg_get_expr(k.conbin, k.conrelid) = format('(%I IS NOT NULL)', a.attname)

@@ -95,7 +95,7 @@ BEGIN
     unknown := NULL;
     -- With the rights of its owner, if that is another role.
     IF target.writer IS NULL THEN
-        -- So that nobody adds a trigger between this look and the write.
+        -- So that no session adds a trigger between this check and the write.
         EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
         unknown := pgslo_catalog.strange_code(target.relation, is_update);
     END IF;
@@ -115,7 +115,7 @@ BEGIN
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; write it by hand and discard this one.',
                           release.quarantine_id);
     END IF;
-    -- The key says which row is written. Who releases decides about the held row, not about another one.
+    -- The key determines the row that is written. The steward decides about the quarantined row, not about another one.
     SELECT k.name INTO key_column FROM unnest(key_names) WITH ORDINALITY AS k (name, ordinal) WHERE release.changes ? k.name ORDER BY k.ordinal LIMIT 1;
     IF key_column IS NOT NULL AND (is_update OR NOT has_table_privilege(pgslo_catalog.caller(), target.relation, 'INSERT')) THEN
         RAISE EXCEPTION USING
@@ -132,7 +132,7 @@ BEGIN
     columns_now := pgslo_catalog.columns_of(held.relation);
     columns_then := held.columns;
     IF columns_then #> '{0,2}' <> columns_now #> '{0,2}' THEN
-        -- It came out of a dump, or its table was made anew, which numbers tables and columns anew: only names say which is which.
+        -- It came out of a dump, or its table was re-created, which numbers tables and columns again: only names identify them.
         SELECT jsonb_agg(jsonb_build_array(n.said -> 0, w.said -> 1) ORDER BY w.ordinal), min(w.said ->> 1) FILTER (WHERE n.said IS NULL)
         INTO columns_then, unknown
         FROM jsonb_array_elements(held.columns) WITH ORDINALITY AS w (said, ordinal)
@@ -205,7 +205,7 @@ BEGIN
             MESSAGE = format('row %s changes no column of %s that can be updated', release.quarantine_id, target.name),
             HINT = 'Discard it: pgslo.discard(id).';
     END IF;
-    -- An upsert takes UPDATE on what it sets. Who releases an INSERT as one must not gain that by it.
+    -- An upsert needs UPDATE on the columns that it sets. Releasing an INSERT as an upsert must not give that right.
     SELECT min(n.name) INTO unknown
     FROM pg_attribute a
     JOIN unnest(names) AS n (name) ON n.name = quote_ident(a.attname)

@@ -117,7 +117,7 @@ AS $pgslo$
         JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.oid AND d.classid = 'pg_rewrite'::regclass
         JOIN pg_rewrite w ON w.oid = d.objid
         JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
-        -- Through other views their owner, and so whoever may write to the view, cannot write to the table.
+        -- Through other views their owner, and so any role with rights on the view, cannot write to the table.
         WHERE has_any_column_privilege(v.relowner, a.oid, 'INSERT, UPDATE')
     )
     SELECT min(s.said)

@@ -1,4 +1,4 @@
--- Writing a row from quarantine: whose code runs with which rights, and what it leaves in the session of the steward.
+-- Writing a row from quarantine: the rights with which code runs, and its effects on the steward's session.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.leftovers() RETURNS text[]
@@ -87,8 +87,8 @@ DECLARE
     id bigint := (check_cursors.target).definition_id;
     cursor_name text;
 BEGIN
-    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The statement
-    -- that releases, and the note of warnings that a guarded read leaves, are none that a function can read.
+    -- Every function in a session can read the cursors of the session, and a rollback does not move them back. The releasing
+-- statement itself, and the note of warnings of a guarded read, cannot be read by a function.
     SELECT min(c.name) INTO cursor_name FROM pg_cursors c
     WHERE c.name <> '' AND NOT starts_with(c.name, 'pgslo_warned ') AND c.statement IS DISTINCT FROM current_query();
     IF cursor_name IS NULL
@@ -163,7 +163,7 @@ BEGIN
         WHERE w.written > coalesce((deferring_before ->> w.said)::bigint, 0) + w.checked
            OR NOT current_setting('track_counts')::boolean;
         IF difference IS NOT NULL THEN
-            -- Before PostgreSQL 18 as the role that ends the transaction, and always after what is checked here.
+            -- Before PostgreSQL 18 as the role that ends the transaction, and always after the checks of this function.
             RAISE EXCEPTION USING
                 ERRCODE = 'SL004',
                 MESSAGE = format('a deferrable trigger of another role would run after the write to %s',

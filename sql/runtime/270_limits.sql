@@ -65,7 +65,7 @@ BEGIN
          ORDER BY q.quarantine_id DESC
          LIMIT 1),
         measured.bytes, 0);
-    -- A subscription would stop for good, and what was diverted on a shard has nowhere else to go, which no trigger brings here.
+    -- A subscription would stop for good. Rows diverted on a shard have nowhere else to go, and no trigger brings them here.
     -- drift reports a quarantine beyond its bound.
     IF NEW.total > target.max_bytes AND NOT pgslo_catalog.is_replica() AND pg_trigger_depth() > 1 THEN
         RAISE EXCEPTION USING

@@ -1,4 +1,4 @@
--- What is wrong with what a reader reads, in words.
+-- Problems of the rows that a reader reads, in words.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
@@ -154,7 +154,7 @@ DECLARE
     target pgslo_catalog.definition;
     is_whole boolean := '*' = ANY (problem.columns);
 BEGIN
-    -- A reader waits for this sentence. To start a plan takes longer than to ask whether there is anything to tell.
+    -- A reader waits for this sentence. To start a plan takes longer than to check whether there is a problem.
     SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE d.name = problem.definition;
     IF NOT FOUND THEN
         RETURN QUERY SELECT '01SL2', NULL::bigint, NULL::text, NULL::text, format('%s has no definition', problem.definition),
@@ -168,7 +168,7 @@ BEGIN
         WITH stored AS (
             SELECT m.rule_id, max(m.incident_id) AS incident_id, count(DISTINCT m.batch) AS batches, min(m.missed_at) AS since,
                    array_agg(m.batch ORDER BY m.place DESC, m.missed_id DESC) AS names,
-                   -- Nobody reads a row of a batch that has none, and only rules about their number miss one.
+                   -- No row of an empty batch is read, and only rules about the number of rows miss one.
                    bool_and(m.about <> '{*}' OR coalesce(b.rows > 0, k.measure ->> 'form' IS DISTINCT FROM 'batches')
                             OR NOT pgslo_catalog.misses_rows(k.measure)) AS by_row
             FROM pgslo_catalog.missed_batch m
@@ -241,7 +241,7 @@ BEGIN
               SELECT FROM pgslo_catalog.incident k WHERE k.definition_id = i.definition_id AND k.rule_id = i.rule_id
                 AND k.over_at IS NULL AND k.opened_by_tick));
     END IF;
-    -- How old the newest data is, as of now: nobody has to write or tick for a table to become stale.
+    -- The age of the newest data, as of now: a table becomes stale without a write or a tick.
     IF is_whole AND target.max_age IS NOT NULL THEN
         RETURN QUERY
         SELECT CASE WHEN a.value IS NULL THEN '01SL2' ELSE '01SL1' END, i.incident_id, r.name, NULL::text,

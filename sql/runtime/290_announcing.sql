@@ -36,7 +36,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     -- An open cursor is the one memory of its own that a session may change in a parallel plan and on a standby; a setting
-    -- may not be changed there. Its text holds what was reported. Name and marks are hashes with a secret: no other
+    -- cannot be changed there. Its text holds the reported warnings. Name and marks are hashes with a secret: no other
     -- statement or function can take the name, or claim that it was reported.
     secret text := (SELECT s.value FROM pgslo_catalog.secret s);
     memory refcursor := 'pgslo_warned ' || md5(concat(secret, pg_backend_pid(), ' ', extract(epoch FROM transaction_timestamp())));

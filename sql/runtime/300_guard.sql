@@ -32,7 +32,7 @@ AS $pgslo$
 DECLARE
     mode text;
 BEGIN
-    -- The way of nearly every read.
+    -- The fast path of reads.
     IF pgslo_catalog.is_quiet(guard.definition, guard.columns, guard.planned) THEN
         RETURN true;
     END IF;
@@ -41,7 +41,7 @@ BEGIN
     WHERE m.definition = guard.definition AND m.ended_at IS NULL
       AND (guard.within IS NULL OR pgslo_catalog.is_within(m.place, guard.within))
       AND (m.concern NOT IN (SELECT k.name FROM unnest(guard.planned) AS k (name))
-           -- Nobody reads a row of a batch that has none.
+           -- No row of an empty batch is read.
            OR m.about && guard.columns AND NOT EXISTS (
                SELECT FROM pgslo_catalog.batch b WHERE b.definition_id = m.definition_id AND b.name = m.batch AND b.rows > 0))
     UNION ALL SELECT FROM pgslo_catalog.incident i WHERE i.over_at IS NULL AND i.definition = guard.definition AND NOT i.is_of_batches

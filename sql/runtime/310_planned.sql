@@ -6,9 +6,9 @@
 -- all concerns that the plan knows, when the statement runs, and warns of any other.
 -- None is STRICT: a NULL argument would be folded to NULL without a call. None is in SQL: it would be inlined, not folded.
 --
--- Whoever calls a polymorphic function chooses the type, and PL/pgSQL checks the constraints of a domain where it makes a
--- parameter or a variable of one. So the functions that take any type run with the rights of whoever reads, and
--- pgslo.told_by_rows(), which runs with its owner's, takes the name of the type and gives texts.
+-- The caller of a polymorphic function chooses the type, and PL/pgSQL checks the constraints of a domain where it makes a
+-- parameter or a variable of one. So the functions that take any type run with the rights of the reader, and
+-- pgslo.told_by_rows(), which runs with its owner's, takes the name of the type and returns texts.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.concern(definition text, columns text[], within interval)
@@ -189,7 +189,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Whoever may choose it finds the key of a missed batch by halving.
+    -- A role that may choose it finds the key of a missed batch by bisection.
     RETURN CASE
         WHEN reach.within IS NOT NULL AND pgslo_catalog.may_know(reach.definition, pgslo_catalog.caller()) THEN reach.within
     END;
@@ -288,7 +288,7 @@ DECLARE
     due text;
     command text;
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     FOREACH due IN ARRAY ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP

@@ -4,8 +4,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Is this row of a missed batch? SQL without settings and sub-selects, which the planner puts in place of the call, and only
 -- for columns that are read and miss something. One for each type of a batch's column; views cast other integers to bigint,
 -- and uuid to text. RETURN, not a string: its names are looked up when it is made, not in the reader's session. An OR, not
--- a CASE, so that what is FALSE when planned disappears.
--- hit() asks what is missed, two questions, and has among() compare: each use of an argument there would ask once more.
+-- a CASE, so that parts that are FALSE at planning time are removed.
+-- hit() asks for the missed batches, in two queries, and among() compares: each use of an argument there would ask again.
 -- The first and the last batch spare most rows the search among all; of texts, to compare them takes longer.
 
 CREATE OR REPLACE FUNCTION pgslo.among(batch date, keys date[], flags boolean[]) RETURNS boolean

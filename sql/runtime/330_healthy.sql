@@ -1,5 +1,5 @@
 -- What views of healthy rows call: they leave out rows of missed batches. Functions that take any type run with the rights
--- of whoever reads, as in 310_planned.sql.
+-- of the reader, as in 310_planned.sql.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement

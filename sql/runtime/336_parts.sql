@@ -1,4 +1,4 @@
--- What is inside of a value, as text of JSON in a sample: by name, such as the length of an array or the keys of a document.
+-- Parts of a value, as JSON text in a sample, by name: for example the length of an array, or the keys of a document.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.norm_said(norm float8) RETURNS text
@@ -28,11 +28,11 @@ BEGIN
     IF n = 0 THEN
         RETURN '{"length": "0"}';
     ELSIF array_ndims(numbers) > 1 THEN
-        -- As a text, since what is read by place is not what it was.
+        -- As a text: several dimensions have several lengths.
         RETURN format('{"length": "%s"}', (
             SELECT string_agg(array_length(numbers, d.d)::text, 'x' ORDER BY d.d) FROM generate_series(1, array_ndims(numbers)) AS d (d)));
     END IF;
-    -- Sixteen places stand for all of them where vectors are compared: reading more would cost more than the sample is worth.
+    -- Sixteen elements represent all of them where vectors are compared: reading more would cost more than the sample is worth.
     places := array_to_string(ARRAY[
         numbers[low], numbers[low + n / 16], numbers[low + n * 2 / 16], numbers[low + n * 3 / 16],
         numbers[low + n * 4 / 16], numbers[low + n * 5 / 16], numbers[low + n * 6 / 16], numbers[low + n * 7 / 16],
@@ -57,7 +57,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.number_parts(float8[], boolean) IS
-    'What is told of an array of numbers or a vector: its length, norm, share of zeros and of elements that are NULL or NaN, and '
+    'Return the recorded parts of an array of numbers or a vector: its length, norm, share of zeros and of elements that are NULL or NaN, and '
     'some elements. Of a long one that is not deep, only the length and these.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) RETURNS text
@@ -107,7 +107,7 @@ BEGIN
     ELSIF pg_column_size(value) < 100000 THEN
         said := value::text;
         IF length(said) <= 600 THEN
-            RETURN said;  -- What is in it is looked at when the batch is closed.
+            RETURN said;  -- Its parts are read when the batch is closed.
         END IF;
     END IF;
     RETURN coalesce((
@@ -138,7 +138,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT base || '.' || CASE WHEN key COLLATE "C" ~ '^[A-Za-z0-9_-]+$' THEN key ELSE '"' || replace(key, '"', '""') || '"' END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.path_name(text, text) IS 'The name of what is inside of a column''s values.';
+COMMENT ON FUNCTION pgslo_catalog.path_name(text, text) IS 'Return the name of a path into a column''s values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.part_text(value jsonb, is_json boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -147,7 +147,7 @@ AS $pgslo$
     SELECT CASE jsonb_typeof(value)
         WHEN 'object' THEN '{}'
         WHEN 'array' THEN '[]'
-        -- A text in the place of a number is told from it by its quotes.
+        -- Quotes distinguish a text from a number.
         WHEN 'string' THEN (
             SELECT CASE WHEN is_json AND (
                             s.said IN ('true', 'false', '{}', '[]')
@@ -157,7 +157,7 @@ AS $pgslo$
         ELSE value #>> '{}'
     END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.part_text(jsonb, boolean) IS 'What is at a path of a value, as a sample has the values of columns.';
+COMMENT ON FUNCTION pgslo_catalog.part_text(jsonb, boolean) IS 'Return the value at a path, in the format in which a sample has values of columns.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.with_parts(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch,
@@ -186,7 +186,7 @@ BEGIN
         FROM unnest(with_parts.columns) WITH ORDINALITY AS c (name, col)
         JOIN pgslo_catalog.watched_column w ON w.definition_id = id AND w.column_name = c.name AND w.kind IN ('parts', 'json')
     ), document AS MATERIALIZED (
-        -- What was sampled when nobody looked into these values is an empty text.
+        -- Values sampled before their parts were read have an empty text.
         SELECT c.row, c.col, b.name, b.is_json, CASE WHEN left(c.value, 1) = '{' THEN c.value::jsonb END AS value
         FROM cell c JOIN base b USING (col) WHERE c.value IS NOT NULL
     ), entity AS MATERIALIZED (
@@ -213,7 +213,7 @@ BEGIN
     ), size AS MATERIALIZED (
         SELECT d.col, d.name, d.is_json, count(*) AS rows FROM document d WHERE d.value IS NOT NULL GROUP BY d.col, d.name, d.is_json
     ), known AS MATERIALIZED (
-        -- A key that is gone is missed for four weeks of days.
+        -- A key that no longer occurs is missed for four weeks of days.
         SELECT DISTINCT p.base AS name, p.column_name AS path FROM pgslo_catalog.profile p
         WHERE p.definition_id = id AND p.base = ANY (SELECT s.name FROM size s) AND p.present > 0
           AND p.place < (with_parts.batch).place
@@ -255,5 +255,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.with_parts(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], jsonb) IS
-    'A sample with columns for what is inside of its values: what the type has, and of documents up to 30 keys that a tenth of the '
+    'Return a sample with columns for the parts of its values: those of the type, and of documents up to 30 keys that a tenth of the '
     'rows have, or had.';

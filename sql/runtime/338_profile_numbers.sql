@@ -167,7 +167,7 @@ BEGIN
     IF (hours_of.definition).batch_every IS NOT NULL THEN
         RETURN extract(epoch FROM (hours_of.definition).batch_every) / 3600;
     END IF;
-    -- Dates do not say whether they stand for a day, a week or a month: the usual time from one batch to the next does.
+    -- A date may represent a day, a week or a month: the usual time from one batch to the next decides.
     RETURN (
         SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY least(d.gap, 1e12)::float8) / 3600
         FROM (

@@ -1,4 +1,4 @@
--- Profiles: each column of a batch in numbers, told from a sample of its rows.
+-- Profiles: numbers about each column of a batch, computed from a sample of its rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.describe_batch(
@@ -15,7 +15,7 @@ AS $pgslo$
         FROM unnest(sample) WITH ORDINALITY AS u (value, i)
     ), watched AS MATERIALIZED (
         SELECT c.col, c.name, c.name = ANY (definition.key_columns) AS is_key, k.kind, coalesce(k.kind NOT IN ('presence', 'parts', 'json'), true) AS is_told,
-               -- Of what is inside of values the sample alone says how many have it.
+               -- For paths into values, only the sample has the number of rows with a value.
                coalesce(k.base, b.part ->> 'of') AS base, coalesce((b.part ->> 'rows')::bigint, batch.rows) AS rows,
                coalesce(b.part ->> 'present', describe_batch.present ->> c.name)::bigint AS present
         FROM unnest(columns) WITH ORDINALITY AS c (name, col)
@@ -27,7 +27,7 @@ AS $pgslo$
     ), counted AS MATERIALIZED (
         SELECT c.col, c.value, count(*) AS n FROM cell c WHERE c.col > 0 AND c.value IS NOT NULL GROUP BY c.col, c.value
     ), known AS MATERIALIZED (
-        -- Numbers like 12, -12, 1.5 and -1.5 are told without a regular expression. OFFSET 0: each step runs once.
+        -- Numbers like 12, -12, 1.5 and -1.5 are recognized without a regular expression. OFFSET 0: each step runs once.
         SELECT r.col, r.value, r.n, r.number,
                CASE
                    WHEN r.number IS NOT NULL THEN NULL
@@ -185,7 +185,7 @@ AS $pgslo$
     LEFT JOIN text_of t USING (col)
     LEFT JOIN number_of n USING (col)
     LEFT JOIN edge_of e USING (col)
-    -- Of values that are not in the sample nothing is told but whether there is one.
+    -- For values that are not sampled, only their presence is recorded.
     LEFT JOIN text_of v ON v.col = w.col AND w.is_told
     LEFT JOIN long_of g ON g.col = w.col AND w.is_told
     LEFT JOIN common_of c ON c.col = w.col AND w.is_told

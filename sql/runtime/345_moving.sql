@@ -6,7 +6,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 16
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT p.part, p.x::float8
-    -- What is no time of our days may be later than any time stamp.
+    -- A place that is not a current time may exceed the range of timestamps.
     FROM (SELECT to_timestamp(CASE WHEN place BETWEEN 100000000 AND 100000000000 THEN place END) AT TIME ZONE 'UTC' AS at) d
     CROSS JOIN LATERAL (
         SELECT extract(year FROM d.at) AS year, extract(month FROM d.at) AS month, extract(day FROM d.at) AS day,
@@ -137,7 +137,7 @@ BEGIN
     now := now + own;
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s.step),
            coalesce(
-               -- What stands still most of the time may have made one great step, from December to January.
+               -- A value that usually stays the same may have made one great step, from December to January.
                CASE WHEN percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) = 0 THEN pgslo_catalog.least_gap((steps_away.mine).usual) END,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(s.step)) FILTER (WHERE s.step <> 0),
                -- It stood still: the next whole number, a day, or a twentieth more.

@@ -40,7 +40,7 @@ AS $pgslo$
         WHERE p.definition_id = put_by.definition_id AND p.batch = put_by.batch
         RETURNING p.*
     ), kept AS (
-        -- Of what was closed before ages were noted, nobody knows how old it was.
+        -- The age of batches closed before ages were noted is not known.
         INSERT INTO pgslo_catalog.first_profile (
             definition_id, batch, place, column_name, age, content, rows, level, sampled, summary, noise, common, shapes, grid, surprise,
             tolerated, tolerated_below, usual, usual_shapes, usual_grid, learned_from, baseline)

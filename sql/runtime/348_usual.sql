@@ -1,4 +1,4 @@
--- How far a batch is from what is usual, and what is usual after it: arithmetic of learned bounds, without a table.
+-- The deviation of a batch from the baseline, and the baseline after it: arithmetic of learned bounds, without a table.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.shares_apart(present float8, counted jsonb, usual jsonb, presents float8[], counts jsonb[]) RETURNS float8[]
@@ -8,8 +8,8 @@ AS $pgslo$
 #variable_conflict use_column
 BEGIN
     RETURN (
-        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against what it resembles most:
-        -- what is usual, or one of up to three batches.
+        -- new, lost, largest change, half the sum of changes, growth, decline, noise of the sum; each against the most similar one of
+        -- the baseline and up to three batches.
         WITH every AS MATERIALIZED (
             SELECT e.key, max(e.share) FILTER (WHERE e.of = 0) AS now, max(e.share) FILTER (WHERE e.of = 1) AS usual,
                    coalesce(max(e.share) FILTER (WHERE e.of = 0), 0) AS a, coalesce(max(e.share) FILTER (WHERE e.of = 1), 0) AS b,
@@ -125,7 +125,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.on_side(float8[], integer, float8[]) IS
-    'How much surprise upwards (side 1) or downwards (-1) each surprise stands for, by what is tolerated there.';
+    'Return the size of each deviation as it counts upwards (side 1) or downwards (-1); rows of the other side count up to their tolerance.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.widened(tolerated float8[], surprise float8[], side integer, is_young boolean) RETURNS float8[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -135,7 +135,7 @@ AS $pgslo$
 BEGIN
     RETURN (
         SELECT array_agg(greatest(
-                   -- Shocks of a share fade by half in a month of days, what is ordinary in a year; means and rows vary far by nature.
+                   -- Tolerance after shocks of a share halves in a month of days, the ordinary one in a year; means and rows vary far by nature.
                    CASE WHEN o.x >= 7.5 AND u.i IN (1, 2, 4, 5, 6, 11, 12, 13, 14, 15, 16, 27, 28, 29, 30, 31, 35, 36, 37, 39)
                         THEN greatest(7.5 * 0.9981, o.x * 0.977) ELSE o.x * 0.9981 END,
                    CASE WHEN is_young THEN u.x ELSE least(u.x, 3 * greatest(o.x, 2.5)) END) ORDER BY u.i)

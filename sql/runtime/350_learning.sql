@@ -1,4 +1,4 @@
--- Learned bounds: what is usual of a column, kept with the profile of each batch.
+-- Learned bounds: the baseline of a column, kept with the profile of each batch.
 -- A profile is written once, when its batch closes, with all that history says about it: judging reads one row a column.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
@@ -42,7 +42,7 @@ BEGIN
         WHERE p.definition_id = profile_batch.definition.definition_id AND p.batch = profile_batch.batch.name;
     END IF;
     phase := pgslo_catalog.phase_of(definition.definition_id, batch.place);
-    -- What lasts is no fault any more: 5 missed batches in a row, or 3 of this batch's phase, are what later ones are compared with.
+    -- A lasting change is not a fault: 5 missed batches in a row, or 3 of this batch's phase, are the baseline of later ones.
     -- Without the latter, each Monday would miss after a Monday that was a holiday, and never be learned.
     UPDATE pgslo_catalog.profile p
     SET baseline = true
@@ -77,7 +77,7 @@ BEGIN
         ORDER BY p.place DESC LIMIT 1;
         CONTINUE WHEN before.definition_id IS NULL;
         IF before.noise IS NULL THEN
-            -- A batch so old that what was usual then is not kept any more: what is kept of the oldest batch after it comes nearest.
+            -- The baseline at the time of so old a batch is not kept any more: that of the oldest batch after it is the closest.
             mine.learned_from := before.learned_from + before.baseline::integer;
             SELECT p.* INTO before FROM pgslo_catalog.profile p
             WHERE p.definition_id = mine.definition_id AND p.column_name = mine.column_name AND p.place > mine.place AND p.noise IS NOT NULL
@@ -90,7 +90,7 @@ BEGIN
             before := pgslo_catalog.as_first_seen(before, mine.stage, mine.age);
         END IF;
 
-        -- What was usual before the last batch, and the last batch, make what is usual now.
+        -- The baseline is that before the last batch, and the last batch.
         mine.usual := coalesce(before.usual, '{}');
         mine.usual_shapes := coalesce(before.usual_shapes, '{}');
         mine.usual_grid := before.usual_grid;
@@ -131,8 +131,8 @@ BEGIN
         END IF;
 
         IF NOT before.baseline AND before.surprise IS NOT NULL THEN
-            -- What happened three times in the last 28 batches is tolerated, although nobody said that it was a false alarm.
-            -- What lasts happened once.
+            -- Deviations that occurred three times in the last 28 batches are tolerated, although they were not marked as false alarms.
+            -- A lasting one counts once.
             SELECT array_agg(greatest(coalesce(a.x, 0), t.above) ORDER BY t.i), array_agg(greatest(coalesce(b.x, 0), t.below) ORDER BY t.i)
             INTO mine.tolerated, mine.tolerated_below
             FROM (
@@ -185,11 +185,11 @@ BEGIN
             ) o;
             IF presents IS NOT NULL THEN
                 IF is_unique THEN
-                    -- What shares_apart() tells where no value is in two batches: 200 values at most are kept of each.
+                    -- The result of shares_apart() where no value is in two batches: 200 values at most are kept of each.
                     share := least(mine.sampled, 200)::float8 / mine.sampled;
                     apart := ARRAY[share, 0, 1.0 / mine.sampled, share, asin(sqrt(1.0 / mine.sampled)), 0, 0.65 * share];
                 ELSE
-                    -- A value that comes up slowly, such as a new release, is told of once and not again while it grows.
+                    -- A value that grows slowly, such as a new release, is reported once and not again while it grows.
                     known := mine.usual;
                     IF NOT before.baseline AND before.summary[41] < 0.05 THEN
                         known := (SELECT coalesce(jsonb_object_agg(j.key, 0), '{}') FROM jsonb_object_keys(before.common) AS j (key)) || known;

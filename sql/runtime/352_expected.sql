@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, pl
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- Promotions, turns of a quarter: what comes again by another calendar than the week's. Only days with more rows than others: those with
+    -- Promotions, turns of a quarter: days that recur by another calendar than the week's. Only days with more rows than others: those with
     -- fewer may lack some.
     WITH earlier AS MATERIALIZED (
         SELECT p.batch, p.place, p.rows, p.baseline, row_number() OVER (ORDER BY p.place DESC) AS back FROM pgslo_catalog.profile p
@@ -21,7 +21,7 @@ AS $pgslo$
         SELECT e.batch, e.back, e.baseline, lag(e.back, 1, 0::bigint) OVER (ORDER BY e.back) < e.back - 1 OR e.back = 1 AS is_apart
         FROM earlier e CROSS JOIN many m WHERE e.rows > m.rows
     )
-    -- Those that nobody called usual count from the second time on.
+    -- Those that were not marked as usual count from the second time on.
     SELECT array_agg(c.batch ORDER BY c.back) FILTER (WHERE c.back <= 90 AND (c.baseline OR c.times >= 2))
     FROM (SELECT d.*, count(*) FILTER (WHERE d.is_apart) OVER () AS times FROM crowded d) c
     WHERE (SELECT p.rows FROM pgslo_catalog.profile p
@@ -29,14 +29,14 @@ AS $pgslo$
         > (SELECT m.rows FROM many m)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.crowded_before(bigint, numeric, numeric) IS
-    'Of a batch with far more rows than usual, the earlier batches of which the same is true, newest first; NULL if there are none.';
+    'Of a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
-    -- The closest counts: a batch that any of them foresaw is no surprise.
+    -- The closest counts: a batch that any of them predicted is not a deviation.
     WITH mine AS MATERIALIZED (
         SELECT p.column_name, p.summary, p.noise, p.sampled, p.rows, p.level, p.moves, p.stage, p.age FROM pgslo_catalog.profile p
         WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.learned_from >= 10
@@ -85,7 +85,7 @@ AS $pgslo$
         FROM number n
         GROUP BY n.column_name, n.i
     ), pair AS MATERIALIZED (
-        -- What batches were at their first closing, and what became of them.
+        -- Batches at their first closing, and at their last one.
         SELECT m.column_name, u.i, f.baseline, a.first, a.last, u.noise,
                CASE WHEN k.kind IN ('share', 'rise', 'log', 'apart') THEN 0.02 ELSE 0 END AS least
         FROM mine m
@@ -107,7 +107,7 @@ AS $pgslo$
                avg((abs(q.first - q.last) > greatest(q.noise, q.least) OR (q.first IS NULL) <> (q.last IS NULL))::integer) >= 0.5 AS maturing
         FROM pair q GROUP BY q.column_name, q.i
     ), change AS MATERIALIZED (
-        -- What is told by comparison changes with what is compared.
+        -- Numbers from a comparison change with the compared batches.
         SELECT o.column_name, o.i, o.least, o.most, coalesce(o.maturing, false) OR o.i > 40 AND w.maturing AS maturing
         FROM own o
         JOIN (SELECT n.column_name, bool_or(n.maturing) FILTER (WHERE n.i <= 40) AS maturing FROM own n GROUP BY n.column_name) w USING (column_name)
@@ -204,7 +204,7 @@ AS $pgslo$
                     ELSE 0.02 END)
                 END AS spread
         ) z
-        -- Shares: three rows and three percent at least, or it is not told.
+        -- Shares: three rows and three percent at least, or no report.
         CROSS JOIN LATERAL (
             SELECT greatest(CASE WHEN k.name = 'duplicate' THEN 1.5 ELSE 2.5 END / greatest(
                 -- Shares of numbers and of times are of those alone.

@@ -79,7 +79,7 @@ DECLARE
     within text;
     said text;
 BEGIN
-    -- As many digits as it takes to tell a value from the bound that it misses.
+    -- The fewest digits that distinguish a value from the bound that it misses.
     WHILE digits < 15
           AND (learned_said.value > learned_said.high AND now = pgslo_catalog.amount_in(learned_said.high, learned_said.kind, digits)
                OR learned_said.value < learned_said.low AND now = pgslo_catalog.amount_in(learned_said.low, learned_said.kind, digits)) LOOP
@@ -125,7 +125,7 @@ BEGIN
             format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
                 round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
                 round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
-        -- How many steps that is says nothing where there were none.
+        -- The number of steps is meaningless where there were none.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END
 $pgslo$;

@@ -1,4 +1,4 @@
--- Whether the columns of a batch are within what is learned of them, in words, and what people say of it.
+-- Whether the columns of a batch are within their learned bounds, in words, and the answers of people.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean)
@@ -24,7 +24,7 @@ AS $pgslo$
         JOIN pgslo_catalog.definition d ON d.definition_id = p.definition_id
         CROSS JOIN LATERAL (SELECT greatest(abs(p.usual_grid[42]), abs(p.usual_grid[43])) AS largest) g
         WHERE p.definition_id = judge_columns.definition_id AND p.batch = judge_columns.batch
-          -- An old profile has no bounds any more: the verdict stays what it was.
+          -- An old profile has no bounds any more: the verdict stays.
           AND p.noise IS NOT NULL
     ), scored AS MATERIALIZED (
         SELECT m.column_name, k.ordinal, k.name, k.kind, m.summary[k.ordinal] AS value, m.expected[k.ordinal] AS expected,
@@ -64,7 +64,7 @@ AS $pgslo$
                 FROM (VALUES (-1, m.tolerated_below[k.ordinal], m.expected[k.ordinal]),
                              (1, m.tolerated[k.ordinal], 1.5707963 - m.expected[k.ordinal])) AS v (side, tolerated, room)
             ) t
-            -- Where a share is next to nothing, or next to all, no shock makes the other end of the scale usual; what comes again does.
+            -- Where a share is next to 0 or 1, no shock makes the other end of the scale usual; a recurring one does.
             CROSS JOIN LATERAL (
                 SELECT CASE
                     WHEN k.kind <> 'share' OR t.room < 1.25 OR t.bound * m.spread[k.ordinal] <= 0.8 * t.room THEN t.bound
@@ -81,7 +81,7 @@ AS $pgslo$
                     ELSE 0.8 * t.room / m.spread[k.ordinal] END AS bound
             ) l
         ) b
-        -- On a holiday half as many rows are no news, nor are twice as many.
+        -- On a holiday half as many rows are not reported, nor are twice as many.
         CROSS JOIN LATERAL (
             SELECT CASE WHEN m.holiday AND k.name = 'rows' THEN greatest(ln(2) / (least(b.below, b.above) * m.spread[k.ordinal]), 1) ELSE 1 END AS room) r
         -- No quantile of whole numbers goes less far than a step.
@@ -91,7 +91,7 @@ AS $pgslo$
                    greatest(b.above * m.spread[k.ordinal] * r.room, q.step) AS reach_above
             FROM (SELECT CASE WHEN k.kind = 'quantile' THEN s.step ELSE 0 END AS step) q) a
         WHERE m.learned_from >= pgslo_catalog.least_batches() AND k.beyond IS NOT NULL AND m.surprise[k.ordinal] IS NOT NULL
-          -- A handful of rows tells how many there are, that a column is gone, and what cannot be read.
+          -- A handful of rows suffices for their number, for a missing column, and for unreadable values.
           -- Numbers and times are judged where they are some: not one text that looks like a number.
           AND (k.ordinal NOT BETWEEN 17 AND 38 AND k.ordinal NOT BETWEEN 50 AND 55
                OR m.sampled * greatest(m.summary[15], m.summary[16], 0) >= greatest(10, 0.05 * m.sampled))
@@ -101,8 +101,8 @@ AS $pgslo$
           AND (m.moves = 'one value' OR k.name <> 'steps')
           AND (m.moves IS DISTINCT FROM 'one value' OR k.name = ANY (ARRAY['null', 'empty', 'distinct', 'distinct_ratio', 'top', 'single',
                'number', 'time', 'new_shape', 'stale', 'steps']) OR k.name = 'whole' AND m.surprise[k.ordinal] < 0)
-          -- What changes after the first closing is compared with first closings once there are enough. While it changes, which
-          -- values there are is neither what it was nor what it will be.
+          -- Numbers that change after the first closing are compared with first closings once there are enough. While they change, the
+-- values of the batch match neither the first closing nor the last.
           AND NOT coalesce(
               (k.ordinal IN (3, 4, 5, 6, 19) OR k.ordinal > 40 OR m.stage = 1 AND m.maturing[k.ordinal])
               AND (m.stage = 2 OR m.stage = 1 AND m.seen < pgslo_catalog.least_batches()), false)
@@ -154,7 +154,7 @@ AS $pgslo$
                                WHEN m.stage = 1 AND m.seen < pgslo_catalog.least_batches() THEN format(' (%s)', z.young)
                                WHEN m.stage = 1 THEN ' at its first closing'
                                WHEN m.stage = 2 THEN ' while it is still maturing' END)),
-                   -- What follows from rows that are missing, or too many, is told with them.
+                   -- Effects of missing rows, or of too many, are reported with them.
                    CASE WHEN b.score >= 1 AND b.of_the_day AND t.score BETWEEN 0.5 AND 1 THEN
                        '; ' || pgslo_catalog.learned_said(t.name, t.words, t.kind, t.shown, t.least, t.most, 0, NULL, NULL) END)
            END
@@ -186,7 +186,7 @@ RETURNS TABLE (column_name text, verdict text, value float8, low float8, high fl
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- What is inside of a column's values is judged under the column's name: by what is farthest off.
+    -- Paths into a column's values are evaluated under the column's name: the largest deviation counts.
     SELECT DISTINCT ON (b.name) b.name, j.verdict, j.value, j.low, j.high, j.score,
            CASE WHEN b.name = j.column_name THEN j.said ELSE pgslo_catalog.path_said(p, j.said, j.value, j.low, j.high) END
     FROM pgslo_catalog.judge_columns(judge_learned.definition_id, judge_learned.batch, judge_learned.place, false) AS j
@@ -197,7 +197,7 @@ AS $pgslo$
              coalesce(j.score, 0) DESC, j.column_name COLLATE "C"
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_learned(bigint, text, numeric) IS
-    'Judges each column of a batch, and what is inside of its values, by what its history foresaw; column * is the table.';
+    'Evaluate each column of a batch, and the paths into its values, by the bounds from its history; column * is the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURNS void
 LANGUAGE sql VOLATILE
@@ -217,7 +217,7 @@ AS $pgslo$
       AND f.definition_id = learn_from.incident.definition_id AND (f.column_name = coalesce(r.columns[1], '*') OR f.column_name = ANY (
           SELECT q.column_name FROM pgslo_catalog.profile q WHERE q.definition_id = f.definition_id AND q.base = r.columns[1])) AND NOT f.baseline
       AND f.place >= learn_from.incident.opened_place AND f.place <= coalesce(learn_from.incident.over_place, 'Infinity');
-    -- A false alarm belongs to what is compared with, and as much surprise is tolerated from now on, in its direction.
+    -- A false alarm becomes part of the baseline, and a deviation of its size and direction is tolerated from now on.
     UPDATE pgslo_catalog.profile p
     SET baseline = true,
         tolerated = (SELECT array_agg(greatest(coalesce(m.x, 0), u.x) ORDER BY u.i)

@@ -1,4 +1,4 @@
--- Segments of a batch, such as its tenants: rows and missing values of each, held against earlier batches.
+-- Segments of a batch, such as its tenants: rows and missing values of each, compared with earlier batches.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.most_segments() RETURNS integer
@@ -137,7 +137,7 @@ AS $pgslo$
     )
     SELECT n.segment, n.rows, n.prediction, n.low, n.high,
            CASE
-               -- A third fewer or half as many more, and five rows, or it is not told.
+               -- A third fewer or half as many more, and five rows, or no report.
                WHEN abs(n.rows - n.prediction) < 5 OR n.rows BETWEEN n.prediction / 1.5 AND n.prediction * 1.5 THEN 0
                ELSE abs(pgslo_catalog.stable_count(n.rows, n.excess) - pgslo_catalog.stable_count(n.prediction, n.excess))
            END
@@ -249,7 +249,7 @@ AS $pgslo$
     )
     SELECT a.segment, a.column_name, x.share, u.low, u.high,
            CASE
-               -- Three rows and five per cent, or it is not told.
+               -- Three rows and five per cent, or no report.
                WHEN a.missing - y.base * a.rows < 3 OR x.share - y.base < 0.05 THEN 0
                ELSE 2 * sqrt(a.rows) * (asin(sqrt(least(x.share, 1))) - asin(sqrt(y.base))) / sqrt(w.variance)
            END

@@ -41,7 +41,7 @@ BEGIN
         RETURN false;
     END IF;
     found_segments := coalesce(found_segments, '{}');
-    -- What it was at its first closing stays, if it changes after that.
+    -- The numbers of the first closing are kept if they change after that.
     IF known.closings = 1 AND known.segments <> '{}' AND known.per = per AND known.columns = columns
        AND (known.segments, known.rows, known.missing) IS DISTINCT FROM (found_segments, found_rows, found_missing) THEN
         INSERT INTO pgslo_catalog.segment_profile (rule_id, batch, is_first, place, per, columns, segments, rows, missing, closings)
@@ -71,7 +71,7 @@ DECLARE
     until timestamptz := clock_timestamp() + interval '1 second';
     earlier pgslo_catalog.batch;
 BEGIN
-    -- What was closed before the rule was there is read from the table: the newest first, for a second each time.
+    -- Batches closed before the rule existed are read from the table: the newest first, for a second each time.
     FOREACH earlier IN ARRAY ARRAY(
         SELECT b FROM pgslo_catalog.batch b
         WHERE b.definition_id = (fill_segments.definition).definition_id AND b.place < (fill_segments.batch).place AND b.place > '-Infinity'
@@ -109,7 +109,7 @@ AS $pgslo$
         SELECT e.segment, e.said, row_number() OVER (ORDER BY e.i) AS turn, count(*) OVER () AS deviating FROM one e
     )
     SELECT CASE WHEN max(t.deviating) IS NULL THEN
-                    format('none of %s %s deviates from what is usual', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
+                    format('none of %s %s deviates from its baseline', segments_said.known, CASE segments_said.known WHEN 1 THEN 'segment' ELSE 'segments' END)
                 ELSE format('%s of %s %s %s: %s%s', max(t.deviating), segments_said.segments,
                     CASE segments_said.segments WHEN 1 THEN 'segment' ELSE 'segments' END, CASE max(t.deviating) WHEN 1 THEN 'deviates' ELSE 'deviate' END,
                     string_agg(format('%s %s: %s', array_to_string(segments_said.per, ' / '), t.segment, t.said),

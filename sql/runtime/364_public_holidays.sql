@@ -1,5 +1,5 @@
--- Days on which offices of many countries rest. They are not holidays of a table, which its definition lists; but a batch that does
--- not come on one of them is no reason to wake anybody.
+-- Public holidays of many countries. They are not holidays of a table, which its definition lists; but a batch that does
+-- not come on one of them should not wake a person.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.easter(year integer) RETURNS date

@@ -30,13 +30,13 @@ DECLARE
     places numeric[];
     first bigint;
 BEGIN
-    -- Two months, or twelve weeks of what comes more often.
+    -- Two months, or twelve weeks of more frequent batches.
     SELECT array_agg(w.place ORDER BY w.place) INTO places
     FROM (
         SELECT b.place, row_number() OVER (ORDER BY b.place DESC) AS back
         FROM pgslo_catalog.batch b
         WHERE b.definition_id = (learned_calendar.definition).definition_id AND b.place <= learned_calendar.origin
-          -- What has no date that a time stamp can hold is none.
+          -- A place outside the range of timestamps has no date.
           AND b.place > -100000000000 AND (b.closed_at IS NOT NULL OR b.rows > 0)
         ORDER BY b.place DESC LIMIT 3000
     ) w
@@ -94,8 +94,8 @@ BEGIN
         FROM seen s GROUP BY s.form, s.ordinal
     ) f
     LEFT JOIN stood t USING (form)
-    -- Regular, but for one in 42, and for one that was told: what is missing now and then is not expected. Those that come besides,
-    -- on days on which most do not come, are no reason not to expect the others; the form with the fewest of them fits best.
+    -- Regular, except for one in 42, and for reported ones: batches that are missing now and then are not expected. Additional batches,
+-- on days on which most do not come, do not prevent that the others are expected; the form with the fewest of them fits best.
     WHERE f.came >= pgslo_catalog.least_batches() AND f.fewest >= 3 AND (f.odd + coalesce(t.times, 0) - learned_calendar.told) * 42 <= f.slots
     ORDER BY f.extra, f.ordinal LIMIT 1;
     IF form IS NULL THEN
@@ -114,7 +114,7 @@ AS $pgslo$
 BEGIN
     RETURN (
         SELECT CASE
-            -- One that was late once tells nothing of the others, where there are enough.
+            -- One batch that was late once does not count, where there are enough others.
             WHEN count(*) >= 7 THEN (array_agg(l.delay ORDER BY l.delay DESC))[2] + least(usual_delay.step / 4, 86400)
             WHEN count(*) >= 3 THEN max(l.delay) + usual_delay.step END
         FROM (
@@ -154,7 +154,7 @@ BEGIN
                           <= least(usual_disorder.step / 4, 21600))
             ORDER BY b.place DESC LIMIT 28
         )
-        -- One that was late once tells nothing of the others.
+        -- One batch that was late once does not count.
         SELECT (array_agg(o.later ORDER BY o.later DESC))[2]
         FROM (
             SELECT (SELECT count(*) FROM recent l WHERE l.place > r.place AND l.first_written_at < r.first_written_at) AS later FROM recent r

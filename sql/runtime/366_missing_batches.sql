@@ -88,7 +88,7 @@ BEGIN
     IF last < (tell_missing.rule).missed_before_open THEN
         RETURN;
     END IF;
-    -- A later batch has come in most cases, and met the rule: of other rules, nobody would be told of an older batch.
+    -- A later batch has usually come and met the rule; other rules open no incident for an older batch.
     PERFORM pgslo_catalog.open_incident(tell_missing.rule, tell_missing.names[1], tell_missing.places[1], true);
     FOR n IN 1..last LOOP
         PERFORM pgslo_catalog.record_missed(tell_missing.rule, tell_missing.names[n], tell_missing.places[n], false);
@@ -131,7 +131,7 @@ BEGIN
         PERFORM pgslo_catalog.heal_expected(look_for_expected.rule, look.slack);
     END IF;
     IF look.basis IS DISTINCT FROM concat(measure, ' ', (look_for_expected.definition).batch_key) THEN
-        -- What is missing in what was there before is history.
+        -- Missing batches from before the rule are history.
         look := ROW((look_for_expected.rule).rule_id, concat(measure, ' ', (look_for_expected.definition).batch_key), newest.place, NULL, 0, 'infinity', false);
     ELSIF look.newest = newest.place AND look.due_at > clock_timestamp() THEN
         RETURN;
@@ -153,7 +153,7 @@ BEGIN
     IF NOT look.is_known THEN
         look.seen := newest.place;
         IF was_known THEN
-            -- Nothing is told from here on, and somebody should know that.
+            -- Nothing is reported from here on, and the owner should know that.
             PERFORM pgslo_catalog.give_verdict(look_for_expected.rule, newest, 'unknown', NULL, NULL, NULL, NULL,
                 'batches do not come regularly any more: one that does not come is not reported');
         END IF;
@@ -183,7 +183,7 @@ BEGIN
                 EXIT;
             END IF;
             name := pgslo_catalog.name_at(moment, calendar.step, origin.name, is_number);
-            -- What does not come any more stops being expected, and freshness tells of that.
+            -- A batch that no longer comes is not expected any more, and freshness reports that.
             CONTINUE WHEN cardinality(names) >= pgslo_catalog.stops_after();
             IF moment > look.seen AND pgslo_catalog.is_in_table(look_for_expected.definition, name) THEN
                 INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, operation) VALUES (id, name, moment, 0, 'recount');
@@ -226,7 +226,7 @@ AS $pgslo$
 DECLARE
     rule pgslo_catalog.rule;
 BEGIN
-    -- Without a key, each statement is a batch. While rules are switched off, batches go by unseen.
+    -- Without a key, each statement is a batch. While rules are disabled, batches are not recorded.
     IF (judge_expected.definition).batch_by IS NULL OR EXISTS (
         SELECT FROM pgslo_catalog.pause p WHERE p.definition_id = (judge_expected.definition).definition_id AND p.resumed_at IS NULL)
     THEN
@@ -240,7 +240,7 @@ BEGIN
         BEGIN
             PERFORM pgslo_catalog.look_for_expected(judge_expected.definition, rule);
         EXCEPTION WHEN OTHERS THEN
-            -- Whoever closes a batch, or learns from it, goes on.
+            -- Closing a batch, or learning from it, continues.
             IF pgslo_catalog.is_transient(SQLSTATE) OR SQLSTATE = 'SL004' THEN
                 RAISE;
             END IF;

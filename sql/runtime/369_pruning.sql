@@ -1,4 +1,4 @@
--- Pruning: what is older than a definition's history is removed, by tick() in portions.
+-- Pruning: tick() removes records older than a definition's history, in portions.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) RETURNS numeric

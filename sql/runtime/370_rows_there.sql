@@ -1,4 +1,4 @@
--- What can be learned from rows that are there already: the newest batches of a table, and what is known of each column.
+-- Learning from existing rows: the newest batches of a table, and the state of each column.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.need_history(definition text) RETURNS pgslo_catalog.definition
@@ -45,7 +45,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     key text := (newest_batches.definition).batch_by;
-    -- The clock's batches are cut from a value that an index may hold, while none holds what it is cut to.
+    -- The clock's batches are cut from a value that may have an index; the result of the cut has none.
     cut text := (regexp_match(key, E'^date_bin\\(''[^'']*'', (.+), ''2001-01-01 00:00:00\\+00''\\)$'))[1];
     value text := coalesce(cut, key);
     question text;
@@ -57,7 +57,7 @@ BEGIN
         WHERE i.indrelid = (newest_batches.definition).relation AND i.indpred IS NULL AND i.indisvalid AND m.amname = 'btree'
           AND value = '(r.' || pg_get_indexdef(i.indexrelid, 1, true) || ')'
     ) THEN
-        -- From batch to batch by the index: what is older is never read.
+        -- From batch to batch by the index: older rows are never read.
         question := format(
             'WITH RECURSIVE step AS (
                  SELECT (SELECT max(%1$s) FROM %2$s AS r) AS newest
@@ -105,7 +105,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, pl
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- Nobody said of the past what was a fault: what is far beyond its bounds is taken for one, but for a rise of the rows.
+    -- The past has no answers about faults: a batch far beyond its bounds counts as a fault, except for a rise of the rows.
     WITH judged AS MATERIALIZED (
         -- Once for all columns.
         SELECT last.name, j.*
@@ -155,7 +155,7 @@ BEGIN
         WHERE b.definition_id = target.definition_id AND b.name = one.batch
         RETURNING b.* INTO taken;
         BEGIN
-            -- Each when the next one comes: of the newest nobody knows whether it is complete.
+            -- Each when the next one comes: the newest may not be complete.
             PERFORM pgslo_catalog.settle_learned(target.definition_id, one.place);
             PERFORM pgslo_catalog.profile_batch(target, taken, columns, one.sample, pgslo_catalog.level_of(mask), taken.present);
             learned := learned + 1;
@@ -167,7 +167,7 @@ BEGIN
             PERFORM pgslo_catalog.record_unprofiled(taken, SQLSTATE, SQLERRM);
         END;
     END LOOP;
-    -- Whether these were younger than others is known when the newest are read; of what is older, that it is old is enough.
+    -- Whether these were younger than others is known when the newest are read; older ones only count as old.
     UPDATE pgslo_catalog.profile p
     SET closing = 0, first_age = 64, age = 64
     WHERE p.definition_id = target.definition_id AND p.batch = ANY (learn_batches.batches) AND p.closing = 1;
@@ -179,7 +179,7 @@ BEGIN
         ORDER BY b.place DESC LIMIT 64
     ) AS r
     WHERE p.definition_id = target.definition_id AND p.batch = r.name AND p.closing = 0;
-    -- What is missing in history is no news.
+    -- Missing batches in history are not reported.
     DELETE FROM pgslo_catalog.expected_look l
     WHERE l.rule_id IN (SELECT r.rule_id FROM pgslo_catalog.rule r WHERE r.definition_id = target.definition_id);
     PERFORM pgslo_catalog.judge_expected(target);
@@ -224,7 +224,7 @@ AS $pgslo$
         UNION ALL
         SELECT '*', 'table', -1 FROM target
         UNION ALL
-        -- What is inside of the values of the newest batch.
+        -- Paths into the values of the newest batch.
         SELECT p.column_name, CASE WHEN p.summary[15] > 0.5 THEN 'number' ELSE 'text' END, w.ordinal
         FROM pgslo_catalog.watched_column w JOIN target USING (definition_id)
         CROSS JOIN LATERAL (

@@ -79,7 +79,7 @@ AS $pgslo$
     ), past_rows AS (
         SELECT greatest(coalesce(array_length(earlier, 1), 0), 1) AS n
     ), taken AS MATERIALIZED (
-        -- The same entity's row of the batch before; where there is none, the row in the same place.
+        -- The same entity's row of the batch before; without one, the row at the same position.
         SELECT l.row, coalesce(p.row, l.row % r.n) AS past_row FROM line l CROSS JOIN past_rows r LEFT JOIN past_line p USING (entity)
     ), again AS MATERIALIZED (
         -- Values of other entities look like any day's: eight that recur are the least that is compared.

@@ -1,5 +1,5 @@
 -- How good the alerts of learned bounds are on a table: its own history is replayed with known faults put into it.
--- The judge is the one that judges new batches; what it writes meanwhile is undone.
+-- The function for new batches judges these as well; its writes are rolled back.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity float8) RETURNS pgslo_catalog.definition
@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     twin.definition_id := nextval(pg_get_serial_sequence('pgslo_catalog.definition', 'definition_id'));
     twin.name := format('backtest of %s by %s', twin_of.target.name, pg_backend_pid());
-    -- No table stands behind it: the column only has to be unique, and such numbers are not given to tables.
+    -- No table has this number: the column only has to be unique, and such numbers are not given to tables.
     twin.relation := (4294967295 - pg_backend_pid())::oid::regclass;
     twin.sensitivity := coalesce(twin_of.sensitivity, twin.sensitivity);
     INSERT INTO pgslo_catalog.definition OVERRIDING SYSTEM VALUE SELECT twin.*;
@@ -116,7 +116,7 @@ BEGIN
                 RETURNING b.* INTO mine;
 
                 BEGIN
-                -- With faults: one in every column that one fits, or one in the batch as a whole. Columns are judged each by itself.
+                -- With faults: one in every column to which one applies, or one in the batch as a whole. Each column is judged separately.
                 IF at > pgslo_catalog.least_batches() AND one.sample IS NOT NULL THEN
                     IF at % 4 = 0 AND table_faults IS NOT NULL THEN
                         chosen := ARRAY[table_faults[1 + at / 4 % cardinality(table_faults)]];
@@ -150,8 +150,8 @@ BEGIN
                             )
                             SELECT t.changed FROM taken t
                         LOOP
-                            -- The last digits depend on the order in which floats are added up: what is told is rounded.
-                            -- Nobody could see a fault that changed next to nothing: it is none.
+                            -- The last digits depend on the order in which floats are added up, so the reported ones are rounded.
+-- A fault that changed next to nothing cannot be seen, and does not count.
                             RETURN QUERY
                             SELECT one.batch, one.rows, j.column_name, chosen[c.col], judged.changed[c.col], v.verdict,
                                    CASE WHEN v.verdict <> 'left out' THEN round(j.score::numeric, 6)::float8 END,

@@ -25,8 +25,8 @@ DECLARE
     newest xid8 := pg_snapshot_xmax(pg_current_snapshot());
     first constant xid8 := '3';
 BEGIN
-    -- What an acceptance had seen before the dump counts as the oldest there is, and anything else as written now: rather
-    -- told twice than not at all.
+    -- Rows that an acceptance had seen before the dump count as the oldest, and all others as written now: a second report
+-- is better than a missing one.
     UPDATE pgslo_catalog.fragment f
     SET xid = CASE WHEN EXISTS (
             SELECT FROM pgslo_catalog.missed_batch m
@@ -42,7 +42,7 @@ BEGIN
             WHERE m.rule_id = v.rule_id AND m.batch = v.batch AND NOT pg_visible_in_snapshot(v.xid, m.seen_snapshot)
         ) THEN me ELSE first END
     WHERE v.xid > newest;
-    -- Acceptances have seen all that was there when they were restored, and nothing later.
+    -- Acceptances have seen all rows that existed when they were restored, and nothing later.
     UPDATE pgslo_catalog.missed_batch m
     SET seen_snapshot = format('%1$s:%1$s:', pgslo_catalog.full_number(m.xmin, newest))::pg_snapshot
     WHERE pg_snapshot_xmax(m.seen_snapshot) > newest;

@@ -1,4 +1,4 @@
--- What was decided since a moment, and incidents that a transaction left to be opened.
+-- Decisions since a given time, and incidents that a transaction left to be opened.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.news(since xid8, parts bigint[])
@@ -31,7 +31,7 @@ BEGIN
         SELECT FROM pgslo_catalog.missed_batch m
         WHERE m.rule_id = r.rule_id AND m.batch = f.batch
           AND (m.ended_at IS NULL AND m.incident_id IS NOT NULL OR m.ended_as = 'false_alarm'
-               -- Whoever ended it has seen these rows.
+               -- The role that ended it has seen these rows.
                OR m.ended_at IS NOT NULL AND NOT s.is_stored AND pg_visible_in_snapshot(f.xid, m.seen_snapshot)))
     GROUP BY r.rule_id, f.batch
     ORDER BY min(f.place);
@@ -67,7 +67,7 @@ DECLARE
         SELECT m.missed_id FROM pgslo_catalog.rule r JOIN pgslo_catalog.missed_batch m USING (rule_id)
         WHERE r.definition_id = is_being_accepted.definition_id AND m.batch = is_being_accepted.batch AND m.ended_at IS NULL);
 BEGIN
-    -- A lock until this transaction ends: whoever accepts it later sees what is written here.
+    -- A lock until this transaction ends: a role that accepts the batch later sees the rows written here.
     RETURN stored <> '{}' AND cardinality(stored) > (
         SELECT count(*) FROM (
             SELECT FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (stored) FOR SHARE SKIP LOCKED) AS l);
@@ -99,7 +99,7 @@ BEGIN
     FOR missed IN
         SELECT n.*, true AS is_of_rows FROM pgslo_catalog.news(since, NULL) AS n
         UNION ALL
-        -- A batch was judged again while it was being accepted for what it was before.
+        -- A batch was judged again while its former state was being accepted.
         SELECT r, v.batch, v.place, true, false
         FROM pgslo_catalog.missed_batch m
         JOIN pgslo_catalog.verdict v ON v.rule_id = m.rule_id AND v.batch = m.batch AND v.verdict = 'missed'

@@ -1,4 +1,4 @@
--- The newest batch of a table, as rows tell it.
+-- The newest batch of a table, determined from its rows.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.can_find_batches(definition pgslo_catalog.definition) RETURNS boolean

@@ -29,7 +29,7 @@ BEGIN
             CASE WHEN what IN ('over', 'confirmed', 'resolved') THEN NEW.resolution END,
             CASE WHEN TG_OP = 'INSERT' OR OLD.note IS DISTINCT FROM NEW.note THEN NEW.note END)
     RETURNING e.incident_event_id INTO noted;
-    -- Readers are warned of what is suspect; nobody is woken.
+    -- Suspect batches warn readers; they wake no person.
     IF NOT NEW.is_suspect THEN
         INSERT INTO pgslo_catalog.unannounced (incident_event_id) VALUES (noted);
     END IF;
@@ -91,7 +91,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
 BEGIN
-    -- Setting it to what it is has the trigger above look again.
+    -- Setting it to its own value runs the trigger above again.
     UPDATE pgslo_catalog.incident i SET resolved_at = NULL
     WHERE i.resolved_at IS NULL AND i.definition_id = NEW.definition_id;
     PERFORM pgslo_catalog.name_missed(NEW.definition_id);

@@ -23,7 +23,7 @@ BEGIN
     IF follow_verdict.verdict = 'missed' AND open.is_suspect AND follow_verdict.place >= open.opened_place
         AND NOT pgslo_catalog.is_suspect(follow_verdict.rule, follow_verdict.batch)
     THEN
-        -- Now it is told of. It stays so until it is resolved, whatever the next batches are like.
+        -- Now people are notified. It stays so until it is resolved, whatever the next batches are like.
         UPDATE pgslo_catalog.incident i SET is_suspect = false
         WHERE i.incident_id IN (
             SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = open.incident_id FOR NO KEY UPDATE SKIP LOCKED);
@@ -82,7 +82,7 @@ BEGIN
     SELECT count(*), max(v.place) INTO missed, last_missed
     FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.place >= open.opened_place AND v.verdict = 'missed';
-    -- Every batch that missed was corrected, if what became of the first one is still known.
+    -- Every missed batch was corrected, if the last verdict of the first one is still known.
     IF missed = 0 AND EXISTS (
         SELECT FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (follow_verdict.rule).rule_id AND v.batch = open.opened_batch AND v.verdict = 'met'
@@ -154,7 +154,7 @@ BEGIN
         over_place = CASE WHEN known.over_at IS NULL THEN end_incident.place ELSE known.over_place END,
         resolved_at = CASE WHEN NOT is_stored THEN clock_timestamp() END,
         resolution = CASE
-            -- What a role said of it stays.
+            -- The decision of a role is kept.
             WHEN known.resolution = 'real' AND NOT is_decided OR end_incident.resolution = 'real' THEN 'real'
             WHEN is_stored THEN NULL
             WHEN end_incident.resolution = 'met' THEN pgslo_catalog.resolution_of(known.incident_id)
@@ -181,7 +181,7 @@ BEGIN
     IF last.resolution IS NULL OR last.resolution NOT IN ('real', 'false_alarm', 'accepted') THEN
         RETURN false;
     END IF;
-    -- After a false alarm more of the same is none either.
+    -- After a false alarm, more of the same is a false alarm.
     IF EXISTS (
         SELECT FROM pgslo_catalog.missed_batch m
         WHERE m.rule_id = last.rule_id AND m.batch = reopen_incident.batch AND m.ended_as = 'false_alarm'
@@ -203,7 +203,7 @@ BEGIN
         acknowledged_at = NULL, acknowledged_by = NULL, opened_by_tick = reopen_incident.opened_by_tick,
         is_suspect = pgslo_catalog.is_suspect(reopen_incident.rule, reopen_incident.batch)
     WHERE i.incident_id = (SELECT u.incident_id FROM pgslo_catalog.incident u WHERE u.incident_id = last.incident_id FOR NO KEY UPDATE SKIP LOCKED);
-    -- Another transaction is reopening it and may not commit: that is no reason not to open one.
+    -- Another transaction is reopening it and may not commit, so a new one is opened nevertheless.
     RETURN FOUND;
 END
 $pgslo$;

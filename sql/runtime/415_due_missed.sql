@@ -77,7 +77,7 @@ BEGIN
         due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
         last := 0;
     ELSE
-        -- A change that went by unseen, because another transaction had the row, is found in turn.
+        -- A change that was skipped, because another transaction had the row, is found in turn.
         in_turn := ARRAY(
             SELECT m.missed_id FROM pgslo_catalog.missed_batch m
             WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
@@ -109,7 +109,7 @@ DECLARE
     counted bigint;
 BEGIN
     PERFORM pgslo_catalog.pin_table(count_unknown.definition, (count_unknown.definition).recount);
-    -- Which of them fail, nothing tells: all of them may.
+    -- The number of failing ones is not known: all of them may fail.
     EXECUTE format(
         $query$
         WITH counted AS MATERIALIZED (
@@ -160,7 +160,7 @@ BEGIN
                 AND (target.writes = 'bulk' AND counted.rows <> counted.recorded
                      OR target.writes = 'stream' AND ask_table.claim = 'removed')
             THEN
-                -- The next tick() counts all of it anew: what is recorded of its rows is not what is stored.
+                -- The next tick() counts all of it again: the records of its rows differ from the stored rows.
                 INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
                 VALUES (target.definition_id, batch, (ask_table.missed).place, false)
                 ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;

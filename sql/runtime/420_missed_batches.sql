@@ -18,7 +18,7 @@ DECLARE
     asked record;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN '{}';
     END IF;
@@ -97,8 +97,8 @@ BEGIN
         INTO claimed, claims
         FROM looked k WHERE k.claim IN ('removed', 'corrected');
     END LOOP;
-    -- Sums are of what was recorded: rows from before pgslo are not in them, and rows that fail now may have passed.
-    -- In any order: one that cannot be asked keeps no other one waiting for ever.
+    -- Sums are of recorded rows: rows from before pgslo are not in them, and rows that fail now may have passed.
+    -- In any order: one that cannot be evaluated must not delay others for ever.
     FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
         IF until IS NULL THEN
             unasked := unasked || claimed[one];

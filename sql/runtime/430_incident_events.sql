@@ -8,7 +8,7 @@ AS $pgslo$
 DECLARE
     number bigint;
 BEGIN
-    -- Nearly always there are none.
+    -- Usually there are none.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.unannounced u) THEN
         RETURN 0;
     END IF;
@@ -51,7 +51,7 @@ BEGIN
         ORDER BY k.incident_id
         FOR UPDATE OF k, o SKIP LOCKED
     LOOP
-        -- The one that tick() opened stays: people know it. The other came to light once its transaction was committed.
+        -- The one that tick() opened stays: people know it. The other became visible when its transaction was committed.
         UPDATE pgslo_catalog.incident i
         SET opened_at = least((two.kept).opened_at, (two.other).opened_at),
             (opened_batch, opened_place, writer, application, written_at) = (

@@ -1,4 +1,4 @@
--- What people say becomes of an incident.
+-- The decisions of people about incidents.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.open_one(incident_id bigint) RETURNS pgslo_catalog.incident
@@ -179,7 +179,7 @@ BEGIN
     END IF;
     known := pgslo_catalog.open_one(accept.incident_id);
     PERFORM pgslo_catalog.join_missed(known.definition_id);
-    -- By name, or by key for whoever knows it.
+    -- By name, or by key for a role that knows it.
     IF accept.batches IS NOT NULL THEN
         SELECT array_agg(pgslo_catalog.name_of(d, b.name)) INTO accept.batches
         FROM unnest(accept.batches) AS b (name) CROSS JOIN pgslo_catalog.definition d
@@ -195,7 +195,7 @@ BEGIN
             MESSAGE = format('batch "%s" is not a missed batch of incident %s', unknown, known.incident_id),
             HINT = format('SELECT missed FROM pgslo.incident WHERE incident_id = %s;', known.incident_id);
     END IF;
-    -- Locked first: from here on nobody adds up what was recorded of them without knowing of this transaction.
+    -- Locked first: from here on no session sums their records without knowing of this transaction.
     PERFORM FROM pgslo_catalog.missed_batch m WHERE m.incident_id = known.incident_id AND m.ended_at IS NULL FOR UPDATE;
     WITH ended AS (
         UPDATE pgslo_catalog.missed_batch m

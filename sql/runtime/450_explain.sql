@@ -1,4 +1,4 @@
--- Who reads what, what broke together, and what is known of an incident.
+-- The readers of a column, the violations at the same time, and the facts of an incident.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE VIEW pgslo.reader WITH (security_barrier) AS

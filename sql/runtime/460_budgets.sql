@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE VIEW pgslo_catalog.judged_batch AS
--- A batch belongs to the time it was first written, or one that is judged again would count anew.
+-- A batch belongs to the time it was first written; otherwise one that is judged again would count twice.
 SELECT r.definition_id, w.rule_id, w.batch, w.written_at, w.is_missed AND NOT EXISTS (
     SELECT FROM pgslo_catalog.incident i
     WHERE i.rule_id = w.rule_id AND i.resolution = 'false_alarm'

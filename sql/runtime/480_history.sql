@@ -1,4 +1,4 @@
--- What became of each column from batch to batch, in numbers that hold no value.
+-- The history of each column from batch to batch, in numbers that contain no value.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE VIEW pgslo.column_history WITH (security_barrier) AS
@@ -14,7 +14,7 @@ LEFT JOIN LATERAL (
     WHERE g.definition_id = p.definition_id AND g.place = p.place AND g.batch = p.batch
       AND (p.column_name = ANY (r.columns) OR r.columns = '{}' AND p.column_name = '*')
 ) v ON true
--- Of columns alone: of what is inside of them, only what missed is told.
+-- Columns alone: of paths into them, only missed bounds are reported.
 WHERE p.base IS NULL;
 COMMENT ON VIEW pgslo.column_history IS
     'Rows, values that are not null and drift score of each column in each batch; column * is the table as a whole. A score of 1 is at the bound.';

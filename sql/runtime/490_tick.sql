@@ -1,4 +1,4 @@
--- What is done every minute. One table after the other, so that what one table costs or breaks stays with it.
+-- The work of every minute. One table after the other, so that the cost or an error of one table does not affect others.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_met(definition pgslo_catalog.definition) RETURNS void
@@ -12,13 +12,13 @@ DECLARE
     newest record;
 BEGIN
     IF (resolve_met.definition).writes = 'bulk' THEN
-        -- A bulk-loaded table's own writes resolve its incidents, but for what they left to a writer who then rolled back.
+        -- A bulk-loaded table's own writes resolve its incidents, except for those left to a writer who then rolled back.
         FOR open IN
             SELECT r AS rule, later.batch, later.place
             FROM pgslo_catalog.incident i
             JOIN pgslo_catalog.rule r USING (rule_id)
             CROSS JOIN LATERAL (
-                -- What was written since stands among the newest, or it is late and its batch is judged again by itself.
+                -- Later writes are among the newest, or they are late and their batch is judged again automatically.
                 SELECT f.batch, f.place
                 FROM (
                     SELECT n.batch, n.place, n.written_at FROM pgslo_catalog.fragment n
@@ -27,7 +27,7 @@ BEGIN
                     ORDER BY n.place DESC LIMIT 100
                 ) f
                 WHERE f.written_at >= CASE
-                        -- What was noted on shards is counted together, and before any of it opens an incident.
+                        -- Notes from shards are counted together, before any of them opens an incident.
                         WHEN (resolve_met.definition).outbox IS NOT NULL THEN least(i.opened_at, (
                             SELECT max(o.written_at) FROM pgslo_catalog.fragment o
                             WHERE o.definition_id = i.definition_id AND o.batch = i.opened_batch) - interval '10 seconds')
@@ -82,7 +82,7 @@ BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
                 WHEN 1 THEN is_behind := pgslo_catalog.follow(look_after.definition, NULL, 50);
-                -- While batches wait to be judged, nobody knows which came.
+                -- While batches wait to be judged, the set of existing batches is not known.
                 WHEN 2 THEN PERFORM pgslo_catalog.judge_expected(look_after.definition) WHERE NOT is_behind;
                 WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
@@ -110,7 +110,7 @@ CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET gin_fuzzy_search_limit = 0
--- A lock on one table must not hold up the others; what could not be judged is said, and judged the next time.
+-- A lock on one table must not hold up the others; unevaluated rules are reported, and evaluated the next time.
 SET lock_timeout = '2s'
 SET client_min_messages = 'warning'
 AS $pgslo$
@@ -140,7 +140,7 @@ BEGIN
     PERFORM pgslo_catalog.name_missed();
     PERFORM pgslo_catalog.open_left_over();
     -- Code of owners of tables may be slow, by mistake or on purpose. The tables of pgslo's owner come first, and those that
-    -- took until statement_timeout the last time come last: what was done by then is kept.
+    -- reached statement_timeout the last time come last: finished work is kept.
     -- By number: code of an owner could read the rows of a cursor, and take them from it.
     FOREACH id IN ARRAY ARRAY(
         SELECT d.definition_id

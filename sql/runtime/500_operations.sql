@@ -89,7 +89,7 @@ BEGIN
         CASE WHEN target.batch_by IS NULL THEN 'NULL::text' ELSE target.batch_name END,
         CASE WHEN target.batch_by IS NULL THEN 'NULL::numeric' ELSE target.batch_place END,
         coalesce(target.batch_by, 'NULL::text'), target.relation,
-        -- The number of another cluster, after a restore, tells nothing: then every row counts.
+        -- After a restore, the number of another cluster is meaningless: then every row counts.
         CASE WHEN is_known THEN format('age(r.xmin) <= age(%L::xid8::xid)', written_since.since) ELSE 'true' END);
     PERFORM pgslo_catalog.pin_table(target, target.reader);
     IF target.reader IS NULL THEN
@@ -121,7 +121,7 @@ BEGIN
         IF due.until IS NULL THEN
             due.until := pg_current_xact_id();
             -- A statement that began during the pause goes on with the functions of that time. Until it stores its first
-            -- row, nothing but its lock tells of it.
+-- row, only its lock shows it.
             due.writers := ARRAY(
                 SELECT DISTINCT l.virtualtransaction
                 FROM pg_locks l

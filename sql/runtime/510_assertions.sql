@@ -28,7 +28,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
-    -- dimensions 0A000, a text that is no tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
+    -- dimensions 0A000, an invalid tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
     -- about rights: they come back, and until then nobody gets around the assertion.
     RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
@@ -189,9 +189,9 @@ BEGIN
     PERFORM pgslo_catalog.warn_writer(about.name, ARRAY[rule.name]);
 EXCEPTION
     WHEN serialization_failure THEN
-        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose what is recorded.
+        RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
     WHEN OTHERS THEN
-        -- An observer: whatever happens, the write lives. What a value raises, tick() looks at again, group by group.
+        -- An observer: whatever happens, the write succeeds. Groups whose values raise an error are evaluated again by tick(), one by one.
         IF pgslo_catalog.is_of_row(SQLSTATE) AND NOT pgslo_catalog.is_outdated(seen.check_function, SQLSTATE) THEN
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.guard_holder(check_function text, bucke
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-    -- Writers are told no more of a session of another role than PostgreSQL shows to every role.
+    -- About a session of another role, writers see no more than PostgreSQL shows to every role.
     SELECT coalesce(
         (SELECT format('process %s, role %s', l.pid, coalesce(quote_ident(a.usename), 'unknown'))
          FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
@@ -53,7 +53,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Nearly always nobody has it. A row with an xmax may be that of a transaction that will not end soon.
+    -- Usually no session has it. A row with an xmax may be that of a transaction that will not end soon.
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1
     WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket AND g.xmax = 0;
     IF FOUND THEN
@@ -61,7 +61,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.wait_for_guard(take_turn.check_function, take_turn.bucket, current_setting('lock_timeout'));
     UPDATE pgslo_catalog.assertion_guard g SET turns = g.turns + 1 WHERE g.check_function = take_turn.check_function AND g.bucket = take_turn.bucket;
-    -- READ COMMITTED sees what is there: an assertion that was taken out since the statement holds nobody. At the higher
+    -- READ COMMITTED sees the current rows: an assertion that was removed since the statement began stops no write. At the higher
     -- levels it may as well be too new to be seen, and going on would get around it.
     IF NOT FOUND AND current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION USING

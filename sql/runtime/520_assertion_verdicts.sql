@@ -74,7 +74,7 @@ BEGIN
     SELECT a.* INTO judged FROM pgslo_catalog.assertion a WHERE a.rule_id = judge_assertion.rule_id;
     SELECT r.* INTO rule FROM pgslo_catalog.rule r WHERE r.rule_id = judge_assertion.rule_id;
     SELECT d.* INTO about FROM pgslo_catalog.definition d WHERE d.definition_id = rule.definition_id;
-    -- What is known to be broken is looked at again: nobody says so when it is mended by accident.
+    -- Violating groups are read again: a correction by another statement is not noted.
     looked_at := CASE
         WHEN judge_assertion.keys IS NULL OR '*' = ANY (judge_assertion.keys) THEN ARRAY['*']
         ELSE ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key))
@@ -86,7 +86,7 @@ BEGIN
         PERFORM pgslo_catalog.refuse_code(about.relation, c.relowner) FROM pg_class c WHERE c.oid = about.relation;
         noted := pgslo_catalog.note_broken(judged, looked_at);
         IF noted.unjudged = ARRAY['*'] THEN
-            -- Not of all groups at once; those that are known by name are told apart.
+            -- Not of all groups at once; those with a known name are evaluated separately.
             looked_at := ARRAY(SELECT DISTINCT k.key FROM unnest(judge_assertion.keys || known) AS k (key) WHERE k.key <> '*' ORDER BY k.key);
             IF looked_at <> '{}' THEN
                 named := pgslo_catalog.note_broken(judged, looked_at);
@@ -97,7 +97,7 @@ BEGIN
         END IF;
         broken := noted.broken;
         IF noted.unjudged <> '{}' THEN
-            -- Readers are warned, and the next tick() looks again: the row may be corrected or gone by then.
+            -- Readers are warned, and the next tick() reads the group again: the row may be corrected or deleted by then.
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, noted.unjudged);
             PERFORM pgslo_catalog.mark_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], noted.error_code, noted.error_message);
@@ -106,7 +106,7 @@ BEGIN
         IF SQLSTATE = 'SL004' THEN
             RAISE;
         ELSIF pgslo_catalog.is_transient(SQLSTATE) THEN
-            -- What was touched is noted again, for the next tick().
+            -- The touched groups are noted again, for the next tick().
             INSERT INTO pgslo_catalog.touched (check_function, keys) VALUES (judged.check_function, looked_at);
             PERFORM pgslo_catalog.record_unjudged(about.name, ARRAY[rule.name], ARRAY[pgslo_catalog.day_of_check()],
                 ARRAY[pgslo_catalog.place_of_check()], SQLSTATE, SQLERRM);
@@ -122,7 +122,7 @@ BEGIN
     day.definition_id := about.definition_id;
     day.name := pgslo_catalog.day_of_check();
     day.place := pgslo_catalog.place_of_check();
-    -- Given when something is wrong, and when it no longer is; a promise that is kept all the time is no news.
+    -- Given when the rule is violated, and when it no longer is; a rule that is never violated gets no verdict.
     IF broken > 0 OR EXISTS (SELECT FROM pgslo_catalog.incident i WHERE i.rule_id = judge_assertion.rule_id AND i.over_at IS NULL)
         OR EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = judge_assertion.rule_id AND v.batch = day.name) THEN
         PERFORM pgslo_catalog.give_verdict(rule, day, CASE WHEN broken > 0 THEN 'missed' ELSE 'met' END, broken::float8, NULL, 0, NULL,
@@ -218,7 +218,7 @@ BEGIN
     SELECT rule.rule_id, (w ->> 'relation')::regclass, ARRAY(SELECT jsonb_array_elements_text(w -> 'columns')),
            ARRAY(SELECT jsonb_array_elements_text(w -> 'events'))
     FROM jsonb_array_elements(document -> 'dependencies') AS w;
-    -- Rows that are there stay: a transaction may hold one.
+    -- Existing rows stay: a transaction may have locked one.
     INSERT INTO pgslo_catalog.assertion_guard (check_function, bucket)
     SELECT document ->> 'function', n FROM generate_series(0, (document ->> 'buckets')::integer - 1) AS n
     ON CONFLICT ON CONSTRAINT assertion_guard_is_there_once DO NOTHING;

@@ -172,7 +172,7 @@ COMMENT ON FUNCTION pgslo_catalog.calibration_error(pgslo_catalog.pair_score[], 
 CREATE OR REPLACE FUNCTION pgslo_catalog.metric(
     cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence float8,
     OUT value float8, OUT low float8, OUT high float8, OUT pairs bigint)
--- A view calls it with the rights of whoever reads, and it calls others by name. It reads nothing but what it is given.
+-- A view calls it with the rights of the reader, and it calls others by name. It reads only its arguments.
 LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$

@@ -1,9 +1,9 @@
 -- Pairs of a prediction and its label: completed by tick() from what changed, added up, measured and judged.
 --
--- A writer only appends images of the rows he adds (sign 1) and takes away (-1). tick() looks up, in one statement and so
--- in one snapshot, the rows that have the keys of these images now; taking the images back gives the rows as they were
--- when it looked last. What the pairs come to now, less what they came to then, is added to the sums. So two writers who
--- insert a prediction and its label at the same time cannot both miss the pair: whoever commits last is seen with the other.
+-- A writer only appends images of the added rows (sign 1) and the removed rows (-1). tick() looks up, in one statement and so
+-- in one snapshot, the rows that have the keys of these images now; subtracting the images gives the rows of its last run.
+-- The sum of the pairs now, less the sum of that time, is added to the sums. So two writers who insert a prediction and its
+-- label at the same time cannot both miss the pair: the later commit is seen with the other.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.want_pairs_anew(definition text) RETURNS void
@@ -47,7 +47,7 @@ BEGIN
     ELSIF wanted - 'maturity' IS DISTINCT FROM known.pairs - 'maturity' OR known.is_rekeyed THEN
         PERFORM pgslo_catalog.want_pairs_anew(known.name);
     END IF;
-    -- Rules may be new: what was judged is judged by them as well.
+    -- Rules may be new: evaluated batches are evaluated by them as well.
     UPDATE pgslo_catalog.pair_batch b SET early_due = true, late_due = true WHERE b.definition_id = register_predictions.definition_id;
     IF steps IS NOT NULL AND steps ->> 'version' IS DISTINCT FROM (
         SELECT p.version FROM pgslo_catalog.post_processing p

@@ -202,7 +202,7 @@ COMMENT ON FUNCTION pgslo.recount_pairs(text) IS
 -- What people ask for
 
 CREATE OR REPLACE VIEW pgslo.ml_metric WITH (security_barrier) AS
--- Not even which metrics there are: without a label that is positive there is no recall.
+-- The set of metrics is hidden as well: recall does not exist without a positive label.
 WITH readable AS MATERIALIZED (
     SELECT k.* FROM pgslo_catalog.known_definition k
     WHERE k.pairs IS NOT NULL AND pgslo_catalog.may_see_figures(k.relation, '{}', k.pairs, current_user)

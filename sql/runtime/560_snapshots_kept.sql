@@ -1,4 +1,4 @@
--- Snapshots that are kept: who may see them, and how they are read again. Rows are read by the caller, with the caller's rights.
+-- Stored snapshots: their visibility, and how they are read again. Rows are read by the caller, with the caller's rights.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.keep_snapshots() RETURNS void
@@ -72,7 +72,7 @@ DECLARE
     found pgslo_catalog.snapshot;
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s WHERE s.name = snapshot_called.name;
-    -- Who may not see it is told no more than who misspells it.
+    -- A role that may not see it gets the same error as for a misspelled name.
     IF found.snapshot_id IS NULL OR pgslo_catalog.may_see(found, pgslo_catalog.caller()) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',

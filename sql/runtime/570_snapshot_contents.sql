@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snaps
 RETURNS TABLE (batch text, place numeric, rows bigint, sums numeric[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
--- The same text for the same value, whoever asks and on every version of PostgreSQL.
+-- The same text for the same value, for every role and on every version of PostgreSQL.
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'postgres'
 SET timezone = 'UTC'
@@ -17,7 +17,7 @@ SET lc_monetary = 'C'
 SET xmloption = 'content'
 AS $pgslo$
 BEGIN
-    -- Sums do not depend on the order of rows, and unlike exclusive or they count a row that is there twice.
+    -- Sums do not depend on the order of rows, and unlike exclusive or, they count duplicate rows.
     RETURN QUERY EXECUTE format(
         $query$
         SELECT %s, coalesce(%s, '-Infinity'), b.rows, b.sums
@@ -26,7 +26,7 @@ BEGIN
                    ARRAY[sum(('x' || substr(h.digest, 1, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 17, 16))::bit(64)::bigint),
                          sum(('x' || substr(h.digest, 33, 16))::bit(64)::bigint), sum(('x' || substr(h.digest, 49, 16))::bit(64)::bigint)] AS sums
             FROM (
-                -- OFFSET keeps the digest from being worked out anew for each of its quarters.
+                -- OFFSET prevents that the digest is computed again for each of its quarters.
                 SELECT %s AS raw, encode(sha256(convert_to(%s, 'UTF8')), 'hex') AS digest FROM pgslo_snapshot.%I AS r OFFSET 0
             ) AS h
             GROUP BY h.raw
@@ -111,7 +111,7 @@ BEGIN
         END)
     INTO sample USING mask;
 
-    -- Under a name that no batch has, and gone before this transaction ends.
+    -- Under a name that no batch has, and deleted before this transaction ends.
     whole.definition_id := target.definition_id;
     whole.name := format('snapshot %s', snapshot.snapshot_id);
     whole.place := 0;

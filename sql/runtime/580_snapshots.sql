@@ -164,7 +164,7 @@ BEGIN
     SELECT c.relacl, c.relowner, n.oid AS schema, n.nspacl, t.relrowsecurity INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN pg_class t
     WHERE n.nspname = begun.source_schema AND c.relname = begun.source_name AND t.oid = target.relation;
-    -- Who may read the view may read what was in it; but where each reader sees rows of his own, it holds the taker's.
+    -- Readers of the view may read its copy; but where row security selects rows by reader, the copy has the taker's.
     FOR one IN
         SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
         FROM (

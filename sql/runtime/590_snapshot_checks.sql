@@ -1,4 +1,4 @@
--- Comparing a snapshot with what is there now, with another one, and dropping it.
+-- Comparing a snapshot with the current table, or with another one, and dropping it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
@@ -139,7 +139,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.leave_room(known.name);
     DELETE FROM pgslo_catalog.snapshot s WHERE s.snapshot_id = known.snapshot_id;
-    -- With the last one goes what was made with the first.
+    -- The last one is dropped with the objects that were created with the first.
     IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgslo_snapshot')
         AND EXISTS (SELECT FROM pg_namespace n
                     WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
@@ -168,7 +168,7 @@ BEGIN
         SELECT sum(abs(v.p - v.q)) / 2 + abs(sum(v.p) - sum(v.q)) / 2, 0.4 * sum(sqrt((v.p + v.q) / 2 * (1 - (v.p + v.q) / 2))) * size + 1.5 * size
         INTO distance, by_chance
         FROM (
-            -- What is not among the commonest is one value more.
+            -- Values that are not among the commonest count as one value.
             SELECT coalesce(a.value::float8, 0) / one.sampled AS p, coalesce(b.value::float8, 0) / other.sampled AS q
             FROM jsonb_each_text(one.common) AS a FULL JOIN jsonb_each_text(other.common) AS b ON a.key = b.key
         ) AS v;

@@ -25,7 +25,7 @@ BEGIN
           AND b.place <= pgslo_catalog.last_place(target)
         ORDER BY b.place DESC LIMIT column_readiness.batches
     ) AS b;
-    -- The newest, as many as the gate wants, however old they are, and others as far back as the task looks.
+    -- The newest, as many as the gate needs, however old they are, and others as far back as the task reads.
     judged := CASE
         WHEN NOT column_readiness.is_whole THEN coalesce(newest.names, '{}')
         WHEN column_readiness.within IS NOT NULL THEN newest.names || ARRAY(
@@ -120,7 +120,7 @@ DECLARE
 BEGIN
     SELECT s.* INTO found FROM pgslo_catalog.snapshot s
     WHERE s.content_hash IS NOT NULL
-      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor tell them of a table that they may not see.
+      -- Any trainer may take one of this name, of any view: it must neither stop the gate of others nor reveal a table that they may not see.
       AND s.definition IN (SELECT d.name FROM pgslo_catalog.task t JOIN pgslo_catalog.definition d USING (definition_id) WHERE t.name = wanted_snapshot.task)
       AND CASE WHEN EXISTS (SELECT FROM pg_roles r WHERE r.rolname = s.taken_by) THEN pgslo_catalog.may_run(wanted_snapshot.task, s.taken_by) ELSE true END
       AND CASE WHEN wanted ->> 'snapshot' LIKE '%*' THEN starts_with(s.name, rtrim(wanted ->> 'snapshot', '*')) ELSE s.name = wanted ->> 'snapshot' END
@@ -281,7 +281,7 @@ BEGIN
             RETURN QUERY SELECT r.* FROM pgslo_catalog.snapshot_readiness(readiness.task, 'evaluation', gate -> 'evaluation') AS r;
             evaluation := pgslo_catalog.wanted_snapshot(readiness.task, gate -> 'evaluation');
         END IF;
-        -- What it was trained on must not be newer than what it is tried on: by their newest batches, where both say them.
+        -- The training data must not be newer than the evaluation data: by their newest batches, where both are known.
         about := 'evaluation';
         definition := evaluation.definition;
         column_name := NULL;

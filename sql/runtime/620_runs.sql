@@ -34,7 +34,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     IF pgslo_catalog.may_run(check_may_run.task, pgslo_catalog.caller()) IS NOT TRUE THEN
-        -- NULL where there is no such task: it is told like one that the caller may not run.
+        -- NULL where there is no such task: the error is that of a task that the caller may not run.
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('permission denied for task "%s"', check_may_run.task),
@@ -151,7 +151,7 @@ AS $pgslo$
         next_attempt_at = CASE WHEN end_run.exit_code IS DISTINCT FROM 0 AND r.attempts <= end_run.retries
                                    THEN clock_timestamp() + end_run.wait * 5 ^ least(r.attempts - 1, 6) END
     WHERE r.task_run_id = end_run.task_run_id AND r.state = 'running'
-      -- The role that began it; once nothing was heard of it for long, whoever may run the task gives it up.
+      -- The role that began it; without a sign of life for long, any role that may run the task ends it.
       AND (r.started_by = pgslo_catalog.caller() OR pgslo_catalog.is_owner(pgslo_catalog.caller())
            OR end_run.exit_code IS NULL AND r.seen_at < clock_timestamp() - interval '5 minutes' AND pgslo_catalog.may_run(r.task, pgslo_catalog.caller()))
     RETURNING r.state

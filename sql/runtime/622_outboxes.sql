@@ -11,7 +11,7 @@ BEGIN
     IF reject_on_shard.failing = 0 THEN
         RETURN;
     END IF;
-    -- As pgslo_catalog.reject(), which reads tables. Which row it is, a statement on one shard alone could tell.
+    -- As pgslo_catalog.reject(), which reads tables. Only a statement on one shard could identify the row.
     RAISE EXCEPTION USING
         ERRCODE = 'check_violation',
         MESSAGE = format('new row for %s violates rule "%s"', reject_on_shard.definition, reject_on_shard.rule),
@@ -103,7 +103,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- What is read is removed in the transaction that takes it over, on every node or on none. Rows that a note is about are
+    -- Notes are removed in the transaction that takes them over, on every node or on none. The rows of a note are
     -- visible to what counts them later, as they were written by its transaction on its node.
     EXECUTE format(
         'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
@@ -141,4 +141,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.drain_outbox(text) IS
-    'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. Nothing for a table that is no outbox.';
+    'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. No effect for a table without an outbox.';

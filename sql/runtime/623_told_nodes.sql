@@ -1,4 +1,4 @@
--- What readers of a distributed table are told: its guarded views are read on nodes that have no table of pgslo's but one.
+-- Warnings for readers of a distributed table: its guarded views are read on nodes that have only one table of pgslo's.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo.say_told(
@@ -50,7 +50,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.say_told(text, text, text, text, text, text, text, text) IS
-    'What a guarded view of a distributed table calls for what is wrong with the rows that are read: true, with a WARNING, or an error. Reads no table.';
+    'Report a problem of the rows that a guarded view of a distributed table reads: true, with a WARNING, or an error. Reads no table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -102,4 +102,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_nodes(pgslo_catalog.definition) IS
-    'Write what readers of a distributed table are told to the table that every node has; nothing for other tables, or if it is there.';
+    'Write the warnings for readers of a distributed table to the table that every node has; no effect for other tables, or if it is current.';

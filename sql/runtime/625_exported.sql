@@ -35,7 +35,7 @@ FROM (
     LEFT JOIN pgslo_catalog.incident i
         ON i.rule_id = r.rule_id AND i.over_at IS NULL AND CASE WHEN i.is_suspect THEN 'suspect' ELSE 'missed' END = s.severity
     GROUP BY k.name, k.owner, r.rule_id, r.name, r.kind, r.owner, s.severity
-    -- Nobody wrote a learned rule: it is listed while it is missed. No other rule is ever suspect.
+    -- A learned rule is not declared: it is listed while it is missed. No other rule is ever suspect.
     HAVING count(i.incident_id) > 0 OR r.kind <> 'learned' AND s.severity = 'missed'
     UNION ALL
     SELECT 'pgslo_batch_rows', jsonb_build_object('table', n.definition), n.rows FROM newest n
@@ -71,7 +71,7 @@ FROM (
     SELECT 'pgslo_last_tick_timestamp_seconds', '{}', extract(epoch FROM w.looked_at)::float8
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick' AND EXISTS (SELECT FROM known)
     UNION ALL
-    -- Messages belong to the roles that send them: others are told how many, by whoever may know of every table.
+    -- Messages belong to the roles that send them: others see their number, through a role that may know of every table.
     SELECT 'pgslo_deliveries_failed', '{}', (SELECT count(*) FROM pgslo_catalog.delivery d WHERE d.sent_at IS NULL AND d.error IS NOT NULL)
     WHERE (SELECT pgslo_catalog.may_know_all(current_user))
 ) AS m

@@ -57,7 +57,7 @@ BEGIN
         WHERE g.grantee NOT IN (0, d.defaclrole)
           AND (d.defaclrole = keeper OR (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = d.defaclrole))
     ), by_default AS MATERIALIZED (
-        -- What default privileges gave cannot be told from what was granted. They give all objects of a kind.
+        -- Rights from default privileges are like granted ones. They cover all objects of a kind.
         SELECT d.letter, d.grantee, d.privilege,
                2 * count(*) FILTER (WHERE EXISTS (
                    SELECT FROM held h WHERE h.class = t.class AND h.id = t.id AND h.grantee = d.grantee AND h.privilege = d.privilege)) > count(*) AS gave_all
@@ -66,7 +66,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id)
         GROUP BY d.letter, d.grantee, d.privilege
     ), whole AS MATERIALIZED (
-        -- Functions of people that such a role has as a whole: then somebody gave them.
+        -- Lists of `pgslo grants` of which such a role has every right: then they were granted.
         SELECT r.grantee, l.who
         FROM (SELECT DISTINCT b.grantee FROM by_default b) r CROSS JOIN listed l
         WHERE l.who <> 'public'
@@ -87,7 +87,7 @@ BEGIN
             WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM whole w JOIN listed l USING (who)
                 WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
-            -- Readers of distributed tables read there what they are told, on every node with their own rights.
+            -- Readers of distributed tables read their warnings there, on every node with their own rights.
             WHEN o.nspname = 'pgslo_gen' AND o.kind = 'relation' AND o.privilege = 'SELECT'
                 AND starts_with(replace(o.object, '"', ''), 'pgslo_gen.told__') THEN false
             WHEN o.nspname = 'pgslo_gen' AND o.kind = 'schema' AND o.privilege = 'USAGE' AND EXISTS (
@@ -127,7 +127,7 @@ BEGIN
             ELSE
                 EXECUTE format('REVOKE %s %s FROM %s CASCADE', one.privilege, one.place, role);
                 IF one.grantor IS NOT NULL THEN
-                    -- One who may give it on gave it: with that right goes what came of it.
+                    -- A role with the grant option gave it: revoking that right revokes the dependent ones.
                     EXECUTE format('REVOKE GRANT OPTION FOR %s %s FROM %I CASCADE', one.privilege, one.place, one.grantor);
                 END IF;
             END IF;

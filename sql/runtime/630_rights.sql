@@ -1,4 +1,4 @@
--- Nothing is executable by PUBLIC but what readers need, and that only reads: what is on the list.
+-- PUBLIC may execute only the functions that readers need and that only read: those on the list.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 DO $pgslo$

@@ -151,7 +151,7 @@ class Report:
         first: First and last batch that was judged.
         batches: How many were judged.
         unknown: Faults that could not be judged, because too little was known of their column.
-        unseen: Faults that were left out by name, because they changed nothing visible.
+        unseen: Faults that were omitted, by name, because they changed nothing visible.
         found: Over all faults.
         false_per_100: Alerts in 100 batches without a fault.
         noisy: Batches without a fault that raised an alert.

@@ -127,7 +127,7 @@ AS $pgslo$
 #variable_conflict use_column
 BEGIN
     -- between 10 and 20 as the value of SELECT avg(u.spend) FROM features.user_stats u WHERE u.plan = 'pro'. Read-only, whatever a view that it reads may call.
-    -- What code of other roles does meanwhile is undone, settings as well; the result stays. What is not undone is removed.
+    -- Effects of other roles' code meanwhile are rolled back, settings as well; the result stays. Other effects are removed.
     DECLARE
         pgslo_before text[] := pgslo_catalog.session_state(TRUE);
         pgslo_done boolean := false;
@@ -148,13 +148,13 @@ SELECT avg(u.spend) FROM features.user_stats u WHERE u.plan = 'pro'
         END IF;
     END;
     EXCEPTION WHEN query_canceled THEN
-        -- A timeout strikes once: the handler above may have been what it struck.
+        -- A timeout strikes once: it may have interrupted the handler above.
         PERFORM pgslo_catalog.restore_session(pgslo_before, TRUE);
         RAISE;
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_of_pro_users(text) IS 'pgslo 31918d6e1cda8f60 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_spend_of_pro_users(text) IS 'pgslo 91c09121d69ed25c features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_of_pro_users(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_spend_of_pro_users(text)
@@ -172,7 +172,7 @@ AS $pgslo$
 #variable_conflict use_column
 BEGIN
     -- at most 0.5 as the value of SELECT (SELECT count(*) FROM features.staff s) / nullif(count(*), 0)::numeric FROM features.user_stats u. Read-only, whatever a view that it reads may call.
-    -- What code of other roles does meanwhile is undone, settings as well; the result stays. What is not undone is removed.
+    -- Effects of other roles' code meanwhile are rolled back, settings as well; the result stays. Other effects are removed.
     DECLARE
         pgslo_before text[] := pgslo_catalog.session_state(TRUE);
         pgslo_done boolean := false;
@@ -193,13 +193,13 @@ SELECT (SELECT count(*) FROM features.staff s) / nullif(count(*), 0)::numeric FR
         END IF;
     END;
     EXCEPTION WHEN query_canceled THEN
-        -- A timeout strikes once: the handler above may have been what it struck.
+        -- A timeout strikes once: it may have interrupted the handler above.
         PERFORM pgslo_catalog.restore_session(pgslo_before, TRUE);
         RAISE;
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_staff_a_user(text) IS 'pgslo 0fbedea7497b8e64 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__rule_staff_a_user(text) IS 'pgslo 946e4b514038df26 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_staff_a_user(text)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__rule_staff_a_user(text)
@@ -256,7 +256,7 @@ AFTER TRUNCATE ON features.user_stats
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured();
 COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo b563c9e075389286 features.user_stats';
 
--- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_insert
 AFTER INSERT ON features.user_stats
@@ -264,7 +264,7 @@ REFERENCING NEW TABLE AS pgslo_rows
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('written');
 COMMENT ON TRIGGER pgslo_500_measure_insert ON features.user_stats IS 'pgslo 56a3f3a86cfd64b8 features.user_stats';
 
--- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_update
 AFTER UPDATE ON features.user_stats
@@ -273,8 +273,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('wr
 COMMENT ON TRIGGER pgslo_500_measure_update ON features.user_stats IS 'pgslo 56c1f924e8955399 features.user_stats';
 
 -- create view guarded.user_stats: warns in the reader's session, for the rows and columns that are read.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -287,11 +287,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 28f10f12a6db3391 features.user_stats';
+pgslo e2733c1d18be44c4 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -303,11 +303,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 8867be04bf2dab83 features.user_stats';
+pgslo 5b7c3a13856d5d18 features.user_stats';
 
 -- create view guarded.user_stats_status: shows misses in a column of its own, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -320,11 +320,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo 7ae325537223c561 features.user_stats';
+pgslo fcf08b1f2167bdf4 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
--- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
+-- Batches that were missed at planning time are left out by constants, with good estimates, later ones by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -338,6 +338,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         OR CASE WHEN (r.feature_date) IN (SELECT u FROM pgslo.unhealthy('features.user_stats', NULL::text[], NULL::date) AS u) THEN NULL
                 ELSE true END IS NOT NULL);
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 95e96dd14036d85f features.user_stats';
+pgslo 826339caea0761d3 features.user_stats';
 
 COMMIT;

@@ -209,13 +209,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again.
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the write lives, and pairs are counted anew.
+        -- An observer: whatever happens in it, the write succeeds, and pairs are counted again.
         PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
         PERFORM pgslo_catalog.want_pairs_anew('features.user_stats');
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_written() IS 'pgslo 39ed1650e8e7349d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_written() IS 'pgslo dfca014e24fc9004 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__prediction_written() FROM PUBLIC;
 
 -- create function features__user_stats__prediction_taken: notes the rows of a statement, for predictions to be paired later.
@@ -251,13 +251,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again.
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the write lives, and pairs are counted anew.
+        -- An observer: whatever happens in it, the write succeeds, and pairs are counted again.
         PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
         PERFORM pgslo_catalog.want_pairs_anew('features.user_stats');
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() IS 'pgslo 13684ed8ce8fb213 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() IS 'pgslo 5e85a82b247f6b34 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__prediction_taken() FROM PUBLIC;
 
 -- create function features__user_stats__prediction_emptied: TRUNCATE shows no rows: pairs are recounted.
@@ -273,12 +273,12 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement succeeds.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_emptied() IS 'pgslo 3c90d01d25ded8e7 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__prediction_emptied() IS 'pgslo 012ab5270b6dbebf features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__prediction_emptied() FROM PUBLIC;
 
 -- create function features__user_stats__label_written: notes the rows of a statement, for labels to be paired later.
@@ -314,13 +314,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again.
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the write lives, and pairs are counted anew.
+        -- An observer: whatever happens in it, the write succeeds, and pairs are counted again.
         PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
         PERFORM pgslo_catalog.want_pairs_anew('features.user_stats');
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_written() IS 'pgslo a3ae4ef451e46576 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_written() IS 'pgslo 4e5b5bc1df5968eb features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_written() FROM PUBLIC;
 
 -- create function features__user_stats__label_taken: notes the rows of a statement, for labels to be paired later.
@@ -356,13 +356,13 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;  -- Under SERIALIZABLE alone, where writers try again.
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the write lives, and pairs are counted anew.
+        -- An observer: whatever happens in it, the write succeeds, and pairs are counted again.
         PERFORM pgslo_catalog.record_break('features.user_stats', NULL, SQLSTATE, SQLERRM);
         PERFORM pgslo_catalog.want_pairs_anew('features.user_stats');
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_taken() IS 'pgslo 4e348051c86bd886 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_taken() IS 'pgslo 23cbaed8075389e0 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_taken() FROM PUBLIC;
 
 -- create function features__user_stats__label_emptied: TRUNCATE shows no rows: pairs are recounted.
@@ -378,12 +378,12 @@ EXCEPTION
     WHEN serialization_failure THEN
         RAISE;
     WHEN OTHERS THEN
-        -- An observer: whatever happens in it, the statement lives.
+        -- An observer: whatever happens in it, the statement succeeds.
         PERFORM pgslo_catalog.record_lost('features.user_stats', '{}', '{}', '{}', SQLSTATE, SQLERRM);
         RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_emptied() IS 'pgslo bf287557b5f78589 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__label_emptied() IS 'pgslo d28080d8becceae5 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__label_emptied() FROM PUBLIC;
 
 -- create registration features.user_stats: registers names, owners and summaries for messages.
@@ -445,7 +445,7 @@ AFTER TRUNCATE ON features.user_stats
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured();
 COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo b563c9e075389286 features.user_stats';
 
--- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_insert
 AFTER INSERT ON features.user_stats
@@ -453,7 +453,7 @@ REFERENCING NEW TABLE AS pgslo_rows
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('written');
 COMMENT ON TRIGGER pgslo_500_measure_insert ON features.user_stats IS 'pgslo 56a3f3a86cfd64b8 features.user_stats';
 
--- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_update
 AFTER UPDATE ON features.user_stats
@@ -540,8 +540,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__label_emptie
 COMMENT ON TRIGGER pgslo_700_label_58d52caa_emptied_truncate ON features.churn IS 'pgslo c477e6891440b62c features.user_stats';
 
 -- create view guarded.user_stats: warns in the reader's session, for the rows and columns that are read.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks
@@ -558,11 +558,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'warn', pgslo.plann
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 071c6b2441b5bdd2 features.user_stats';
+pgslo 6b9435d4fc132681 features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks
@@ -578,11 +578,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'refuse', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo e4a2fce482aea225 features.user_stats';
+pgslo d89546b7a4c65d97 features.user_stats';
 
 -- create view guarded.user_stats_status: shows misses in a column of its own, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks
@@ -599,11 +599,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*'], 'silent', pgslo.pla
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo 467c2a692c233250 features.user_stats';
+pgslo 0e9ae581723a3f34 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
--- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
+-- Batches that were missed at planning time are left out by constants, with good estimates, later ones by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -617,6 +617,6 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         OR CASE WHEN (r.feature_date) IN (SELECT u FROM pgslo.unhealthy('features.user_stats', NULL::text[], NULL::date) AS u) THEN NULL
                 ELSE true END IS NOT NULL);
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 95e96dd14036d85f features.user_stats';
+pgslo 826339caea0761d3 features.user_stats';
 
 COMMIT;

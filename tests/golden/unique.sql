@@ -65,7 +65,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 BEGIN
-    -- The way of nearly every row: all rules in one condition.
+   -- The fast path: all rules in one condition.
     BEGIN
         IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
         THEN
@@ -85,7 +85,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo dd541187f5ef2daf features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo c0312b933b218f93 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
@@ -143,9 +143,9 @@ BEGIN
     state.definition := 'features.user_stats';  state.event := TG_OP;  state.operation := lower(TG_OP COLLATE "C");
     state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'count';  state.rule := 0;
     state.rules := ARRAY['email_unique', 'campaign_unique_2', 'last_seen_at_unique']::text[];
-    state.rejecting := 0;  -- The first so many refuse the statement for a row that fails.
-    state.refusing := 0;  -- The first so many refuse it for a row, or for the batch that it makes.
-    -- Run as text where rules are evaluated one by one, so that each is planned by itself, and for the columns as they are.
+    state.rejecting := 0;  -- The first of them, in this number, refuse the statement for a failing row.
+    state.refusing := 0;  -- The first of them, in this number, refuse it for a row, or for its batch.
+    -- Run as text where rules are evaluated one by one, so that each has its own plan, for the current columns.
     state.passes := ARRAY[
         $sql$((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$,  -- email_unique
         $sql$((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)$sql$,  -- campaign_unique_2
@@ -185,7 +185,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 731d73a276ad3ac0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo d96fd0bf825b0b37 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__measured() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 
@@ -270,7 +270,7 @@ AFTER TRUNCATE ON features.user_stats
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured();
 COMMENT ON TRIGGER pgslo_600_emptied_truncate ON features.user_stats IS 'pgslo b563c9e075389286 features.user_stats';
 
--- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_insert ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_insert
 AFTER INSERT ON features.user_stats
@@ -278,7 +278,7 @@ REFERENCING NEW TABLE AS pgslo_rows
 FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('written');
 COMMENT ON TRIGGER pgslo_500_measure_insert ON features.user_stats IS 'pgslo 56a3f3a86cfd64b8 features.user_stats';
 
--- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event.
+-- create trigger pgslo_500_measure_update ON features.user_stats: an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).
 CREATE OR REPLACE TRIGGER pgslo_500_measure_update
 AFTER UPDATE ON features.user_stats
@@ -287,8 +287,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION pgslo_gen.features__user_stats__measured('wr
 COMMENT ON TRIGGER pgslo_500_measure_update ON features.user_stats IS 'pgslo 56c1f924e8955399 features.user_stats';
 
 -- create view guarded.user_stats: warns in the reader's session, for the rows and columns that are read.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country
@@ -329,11 +329,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'feature_date'], 'wa
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats IS 'Rows of features.user_stats, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo 6b361fae0a36347b features.user_stats';
+pgslo 454e8da084b4d36a features.user_stats';
 
 -- create view guarded.user_stats_strict: refuses a read instead of warning, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_strict WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country
@@ -373,11 +373,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'feature_date'], 're
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'feature_date'], 'refuse') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_strict IS 'Rows of features.user_stats, with an error where rows that are read miss a rule.
-pgslo 8827d6577fa5d0e4 features.user_stats';
+pgslo bdfba5c8b7109151 features.user_stats';
 
 -- create view guarded.user_stats_status: shows misses in a column of its own, for clients that drop warnings.
--- Generated by pgslo from the definition of features.user_stats. Functions planned_* are asked when a statement is planned:
--- a column that misses nothing is then the bare column. guard() warns where the plan is older than what was missed.
+-- Generated by pgslo from the definition of features.user_stats. Functions planned_* run when a statement is planned:
+-- a column without a problem is then the bare column. guard() warns about problems newer than the plan.
 CREATE VIEW guarded.user_stats_status WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country
@@ -418,11 +418,11 @@ WHERE (SELECT pgslo.guard('features.user_stats', ARRAY['*', 'feature_date'], 'si
             1 IN (SELECT a FROM pgslo.announce('features.user_stats', ARRAY['*', 'feature_date'], 'silent') AS a)
         ELSE true END;
 COMMENT ON VIEW guarded.user_stats_status IS 'Rows of features.user_stats. Column _slo_status shows which rules are missed.
-pgslo 039fd1999da755cf features.user_stats';
+pgslo 876d9646872d3635 features.user_stats';
 
 -- create view guarded.user_stats_healthy: shows rows of healthy batches only.
 -- Generated by pgslo from the definition of features.user_stats.
--- What the plan knows to be missed is left out by constants, with good estimates, and what was missed later by a query.
+-- Batches that were missed at planning time are left out by constants, with good estimates, later ones by a query.
 CREATE VIEW guarded.user_stats_healthy WITH (security_barrier = false) AS
 SELECT
     r.user_id, r.feature_date, r.age, r.clicks, r.score, r.spend, r.country, r.plan, r.email, r.phone, r.shop, r.sku
@@ -436,7 +436,7 @@ WHERE (SELECT pgslo.guard_healthy('features.user_stats', NULL::text[], 'warn', p
         OR CASE WHEN (r.feature_date) IN (SELECT u FROM pgslo.unhealthy('features.user_stats', NULL::text[], NULL::date) AS u) THEN NULL
                 ELSE true END IS NOT NULL);
 COMMENT ON VIEW guarded.user_stats_healthy IS 'Rows of features.user_stats, without rows of batches that miss a rule.
-pgslo 95e96dd14036d85f features.user_stats';
+pgslo 826339caea0761d3 features.user_stats';
 
 COMMIT;
 

@@ -169,7 +169,7 @@ class Relation:
     inside: tuple[Column, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, else what is at that path inside of one, or ``None``."""
+        """The column of that name, else the path into one, or ``None``."""
         return next((column for column in (*self.columns, *self.inside) if column.name == name), None)
 
     def has_unique(self, columns: tuple[str, ...], *, nulls_same: bool = False) -> bool:

@@ -18,7 +18,7 @@ Lock = Literal["", "ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE ROW EXCLUSIV
 
 #: How the names of tables begin in which triggers of shards note what tick() counts.
 OUTBOX = "outbox"
-#: And those with what readers on other nodes are told.
+#: Those of tables with the warnings for readers on other nodes.
 TOLD = "told"
 
 #: The note about a dropped view.
@@ -215,7 +215,7 @@ def drop(
         case "table":
             generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
             kept = ("waits for transactions that are noted in it",)
-            # What is noted is taken over first: an outbox is also dropped to be made anew for other shards.
+            # Notes are taken over first: an outbox is also dropped to be re-created for other shards.
             noted = names[0].startswith(f"{OUTBOX}__")
             drained = sql.render("shards/outbox_drained", _Drained(sql.literal(str(generated))))
             return (

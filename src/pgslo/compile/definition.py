@@ -43,7 +43,7 @@ class Compiled:
         notes: Advice for the author that is not an error.
         validations: Checks of existing rows before it is applied.
         told: The registration of the definition, by field.
-        reads_others: Whether it is about relations of which another role decides what reading them runs.
+        reads_others: Whether reading its relations may run code of another role.
     """
 
     definition: Definition

@@ -15,7 +15,7 @@ from pgslo.errors import CatalogError
 
 #: Mechanisms that put no trigger on the table.
 WITHOUT_TRIGGER = ("native", "on read")
-#: Kinds of type whose values stand in an order, so that batches of them do.
+#: Kinds of type whose values are ordered, so that their batches are ordered.
 _ORDERED = frozenset("DN")
 #: Objects of a lower number came with PostgreSQL.
 _FIRST_OWN_NUMBER = 16384

@@ -39,7 +39,7 @@ from pgslo.definition.rules import Definition
 from pgslo.expression import Expression
 from pgslo.sql import Sql
 
-#: So many expressions are asked about in one message, which locks as many tables for a moment.
+#: The number of expressions in one message, which locks as many tables for a moment.
 _TOGETHER = 100
 #: The migration that brought what operators need.
 _OPERATIONS = "0005_operations"

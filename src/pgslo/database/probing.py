@@ -22,7 +22,7 @@ from pgslo.sql import Sql
 
 #: Longest that a question about a table may take, in milliseconds.
 PROBE_TIMEOUT = 5_000
-#: So many queries are sent without waiting: each holds locks on its table and indexes until the last of them is done.
+#: The number of queries that are sent without waiting: each holds locks on its table and indexes until the last of them is done.
 _TOGETHER = 200
 
 
@@ -42,7 +42,7 @@ def judge(conn: Connection, probe: Probe, *, only_analyse: bool) -> list[Definit
 def accepts(conn: Connection, probes: Sequence[Probe]) -> bool:
     """Whether PostgreSQL accepts all of these queries, each of which it runs: many are sent before the first answer.
 
-    If it does not, :func:`judge` says of each what is wrong.
+    If it does not, :func:`judge` reports the error of each.
     """
     try:
         for first in range(0, len(probes), _TOGETHER):

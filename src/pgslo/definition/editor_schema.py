@@ -128,7 +128,7 @@ def json_schema(kinds: Mapping[str, CustomKind] = _NO_KINDS) -> dict[str, Any]:
             },
             **{name: _file_kind(form) for name, form in sorted(FILE_FORMS.items())},
             "columns": {
-                "description": "Rules by column, or by a path to what is inside of one: bag.geo.country, emb.norm.",
+                "description": "Rules by column, or by a path into one: bag.geo.country, emb.norm.",
                 "type": "object",
                 "propertyNames": ColumnOrPath().schema(),
                 "additionalProperties": {"type": "array", "items": _column_rule(column_forms(kinds))},

@@ -122,7 +122,7 @@ class Detached:
     """A command that goes on when this process ends."""
 
     def __init__(self, command: list[str], account: Account | None, log: IO[bytes], *, data: Path) -> None:
-        # The shell ends at once, so the server is no child of ours and never a zombie.
+        # The shell ends at once, so the server is not a child of this process and never a zombie.
         script = '"$@" </dev/null >&2 & echo $!'
         manner = run_as(account, log) | {"stdout": subprocess.PIPE}
         shell = subprocess.run(["/bin/sh", "-c", script, "pgslo", *command], check=True, **manner)

@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"[^@\s#]+@[^@\s]+\.[^@\s]+\Z")
 def export(definitions: Iterable[Definition]) -> str:
     """Return the file of exposures, or an empty text if no task exists.
 
-    One task may read several tables, and dbt wants one exposure of a name: all go into one file.
+    One task may read several tables, and dbt allows one exposure of a name: all go into one file.
     """
     found: dict[str, list[tuple[Definition, Task]]] = {}
     for definition in definitions:

@@ -124,7 +124,7 @@ def _outcome(source: Source, found: Found, options: Options) -> Outcome:
 
 
 def _inform(table: SourceTable, options: Options, done: Imported) -> None:
-    """Note whether a table's schema is a guess, and let the database say what it knows of the table."""
+    """Note whether a table's schema is a guess, and complete the table from the database."""
     try:
         name = options.resolve(table)
     except UnmappableError:

@@ -153,7 +153,7 @@ class Chart:
             else f'<text class="now" x="{x(last) + 7}" y="{y(now) - 7:.1f}">{self.said(now)}</text>'
         )
         parts.append(_ends(self._clean))
-        return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers, and what is text was escaped
+        return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers, and escaped text
 
 
 def _finite(value: float | None) -> float | None:

@@ -67,4 +67,4 @@ def gauge(left: float | None) -> Markup:
 
 
 def _drawn(*parts: str) -> Markup:
-    return Markup("".join(parts))  # noqa: S704 - numbers, and what is text was escaped
+    return Markup("".join(parts))  # noqa: S704 - numbers, and escaped text

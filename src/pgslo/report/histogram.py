@@ -35,7 +35,7 @@ class Histogram:
 
     @property
     def title(self) -> str:
-        """What it shows, for those who cannot see it, too."""
+        """The title, which screen readers read as well."""
         return f"{self.column}: values before and then"
 
     @property
@@ -104,7 +104,7 @@ class Histogram:
             f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>',
             *ends,
         ]
-        return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers, and what is text was escaped
+        return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers, and escaped text
 
 
 def _at(quantiles: Sequence[float], share: float) -> float:

@@ -24,7 +24,7 @@ def as_text(facts: Facts, proposal: Proposal) -> str:
     name = identifier(relation.schema, relation.name).text
     lines = _comment(_about(facts, is_watched=proposal.is_watched), "")
     lines.append("table: " + (_single(name) if '"' in name else name))
-    lines.append("owner: somebody  # the team that is notified; messages name it")
+    lines.append("owner: your-team  # the team that is notified; messages name it")
     for line in proposal.head:
         lines += _line(line, "", "")
     if proposal.columns:

@@ -67,7 +67,7 @@ def guarded(once):
 
 def test_a_usual_day_is_met(guarded):
     load(guarded, KNOWN)
-    assert judged(guarded, KNOWN) == ("met", 0, "none of 10 segments deviates from what is usual")
+    assert judged(guarded, KNOWN) == ("met", 0, "none of 10 segments deviates from its baseline")
     assert guarded.values("SELECT count(*)::int FROM pgslo.incident") == [0]
 
 

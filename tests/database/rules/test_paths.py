@@ -326,12 +326,12 @@ ERRORS = {
         'did you mean "emb.norm"?',
     ),
     "home.lt: [range: {min: 1}]": ('has no field "lt"', 'did you mean "home.lat"?'),
-    "home.extra: [not_null]": ('field "extra" of column "home" has type jsonb', "name what is inside of it"),
+    "home.extra: [not_null]": ('field "extra" of column "home" has type jsonb', "name a part of it"),
     "at_most.x: [not_null]": (
         'column "at_most" has type numeric, and a path names nothing inside',
         "paths lead into",
     ),
-    "'bag.a key': [not_null]": ('"bag.a key" is no path into column "bag"', "double quotes"),
+    "'bag.a key': [not_null]": ('"bag.a key" is not a path into column "bag"', "double quotes"),
     "nothing.x: [not_null]": ('column "nothing.x" of features.shape does not exist', ""),
     "bag.ctr: [range: {min: 1}, length: {max: 3}]": (
         "is a number to another rule, and a text to this one",

@@ -49,7 +49,7 @@ def apply(
     """Bring the database to what the definitions say.
 
     Shows the plan in short and asks first; pgslo plan shows it in full. What locks tables runs in one transaction: all of it or nothing. Definitions whose
-    files are gone stay in force until pgslo uninstall. Ends with exit code 4 when existing rows break
+    files were deleted stay in force until pgslo uninstall. Ends with exit code 4 when existing rows break
     a rule, so that a constraint could not be finished; new rows are held to it all the same.
     """
     if not dry_run:

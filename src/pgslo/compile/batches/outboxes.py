@@ -112,7 +112,7 @@ def statements(table: TableContext, judged: tuple[rules.Rule, ...], *, counts: b
     Args:
         table: The definition and its table.
         judged: Rules that are evaluated for all rows of a statement.
-        counts: Whether anybody wants to know what batches come to.
+        counts: Whether batches are counted.
     """
     rejecting = tuple(rule for rule in judged if rule.on_breach == "reject")
     if not (rejecting or counts):

@@ -46,7 +46,7 @@ class _Apart:
 
 @dataclass(frozen=True)
 class _Emptied:
-    """Stands for a trigger on TRUNCATE."""
+    """The operation of a trigger on TRUNCATE."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Measured(Header):
     """What judges and counts both the rows that come and those that go.
 
     Attributes:
-        operation: What it is recorded as that rows came.
+        operation: The recorded name of the operation that added rows.
         rejecting: How many of the rules reject a row; they come first.
         refusing: How many of them refuse a row or a statement.
         failing: The name of the function that says what of a row violates a rule.
@@ -225,8 +225,8 @@ class _Triggers:
         return self._attached("trigger_measure", events if updates else events[:1])
 
     def removed(self) -> list[Artifact]:
-        """What a statement takes away, with the rules that the rows failed."""
-        # Before what an UPDATE wrote is judged: a row that it mends must not count as failing any more.
+        """The rows that a statement removes, with the rules that they failed."""
+        # Before the new rows of an UPDATE are judged: a row that it corrects must not count as failing any more.
         events = [(naming.TAKEN_ORDER, "taken", event) for event in ("UPDATE", "DELETE")]
         return self._attached("trigger_removed", events)
 
@@ -266,7 +266,7 @@ _STATE_MASK, _STATE_BATCHES, _ROWS = Sql("state.mask"), Sql("state.batches"), Sq
 
 _WHY_PARTITION = "rows written straight to a partition do not fire the triggers of the whole table"
 _WHY = {
-    "trigger_measure": "an AFTER STATEMENT trigger with a transition table; PostgreSQL wants one for each event",
+    "trigger_measure": "an AFTER STATEMENT trigger with a transition table; PostgreSQL requires one for each event",
     "trigger_removed": "an AFTER STATEMENT trigger with the old rows in a transition table, one for each event",
     "trigger_truncate": "TRUNCATE fires no other trigger, and has no rows to show",
 }

@@ -8,7 +8,7 @@ from pgslo.sql import Sql
 
 
 def value_of(column: Column, row: Sql) -> Sql:
-    """Return an expression for the column's value in a row; for a path, for what is inside of that."""
+    """Return an expression for the column's value in a row; for a path, for the value at that path."""
     if column.inside is not None:
         return cut_in(column.inside.value, column.inside.column, row)
     return Sql(f"{row}.{sql.identifier(column.name)}")

@@ -1,4 +1,4 @@
-"""What is inside of a column's values, such as the norm of a vector or a key of a document, as a column that rules name by a path."""
+"""Paths into a column's values, such as the norm of a vector or a key of a document, as columns that rules name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pgslo.sql import Sql
 
 #: A step of a path: as it is, or in double quotes.
 _STEP = re.compile(r'\.(?:(?P<plain>[A-Za-z0-9_-]+)|"(?P<quoted>(?:[^"]|"")+)")')
-#: Stands for the column's value in an expression until that is cut there. No name holds it.
+#: The place of the column's value in an expression, which is cut there. No name contains it.
 _VALUE = "\x01"
 _FLOATS = {"real[]", "double precision[]", "smallint[]", "integer[]", "bigint[]"}
 _CATEGORIES = {
@@ -35,7 +35,7 @@ _ENDS = {
     "int8range": ("bigint", "length", "span"),
     "numrange": ("numeric", "length", "span"),
 }
-#: By base type, what is inside: its type and the template of the expression.
+#: By base type, the parts inside: their type and the template of the expression.
 _PARTS: dict[str, dict[str, tuple[str, str]]] = {
     "interval": {"seconds": ("numeric", "seconds")},
     "money": {"amount": ("numeric", "amount")},
@@ -131,7 +131,7 @@ def with_paths(definition: Definition, relation: Relation) -> tuple[Definition, 
 
 
 def check(rule: rules.Rule, relation: Relation) -> None:
-    """Make sure that a rule can be about what is inside of a value.
+    """Make sure that a rule can be about a path into a value.
 
     Raises:
         CatalogError: Its kind is about columns of the table, or another rule reads the same key of a document as another type.
@@ -156,7 +156,7 @@ def check(rule: rules.Rule, relation: Relation) -> None:
 
 
 def generated(relation: Relation, column: Column) -> str:
-    """Return the statement that would make a column of what is inside of another."""
+    """Return the statement that would create a column from a path into another."""
     assert column.inside is not None
     name = re.sub(r"[^a-z0-9_]+", "_", column.name.lower())
     value = sql.identifier(column.inside.column).text.join(column.inside.value)
@@ -186,7 +186,7 @@ def _read_as(column: Column) -> ValueType:
 
 
 def _find(relation: Relation, name: str, json: ValueType) -> Column | _Unfit | None:
-    """Follow a path; ``None`` if its beginning is no column. Of columns whose names hold dots, the longest begins it."""
+    """Follow a path; ``None`` if it does not begin with a column. Of columns whose names hold dots, the longest begins it."""
     bases = [one for one in relation.columns if name.startswith(f"{one.name}.")]
     if not bases:
         return None
@@ -196,7 +196,7 @@ def _find(relation: Relation, name: str, json: ValueType) -> Column | _Unfit | N
         step = _STEP.match(name, at)
         if step is None:
             return _Unfit(
-                f'"{name}" is no path into column "{base.name}"',
+                f'"{name}" is not a path into column "{base.name}"',
                 'a key with other characters than letters, digits, "_" and "-" is written in double quotes: bag."a key"',
             )
         steps.append(step["plain"] or step["quoted"].replace('""', '"'))
@@ -204,7 +204,7 @@ def _find(relation: Relation, name: str, json: ValueType) -> Column | _Unfit | N
     if base.stranger is not None:
         return _Unfit(
             f'column "{base.name}" has type {base.type}, which role "{base.stranger}" owns or is part of',
-            "rules about what is inside of its values would run code of that role",
+            "rules about paths into its values would run code of that role",
         )
     value = Sql(_VALUE)
     return _into(base, base, value, tuple(steps), name, json)
@@ -247,7 +247,7 @@ def _into(
 
 
 def _parts(column: Column) -> dict[str, tuple[str, str]]:
-    """What is inside of values of a column's type, with its own type and the template of its expression."""
+    """The parts of values of a column's type, each with its type and the template of its expression."""
     if column.vector:
         return {
             "norm": ("double precision", "vector_norm"),
@@ -303,7 +303,7 @@ def _of_field(
     if parts or field.base_type in ("json", "jsonb"):
         return _Unfit(
             f'field "{step}" of column "{column.name}" has type {field.base_type}, which is not a single value',
-            f"name what is inside of it, as {column.name}.{step}.{next(iter(parts), 'key')}",
+            f"name a part of it, as {column.name}.{step}.{next(iter(parts), 'key')}",
         )
     return _column(base, name, field.base_type, found, category=field.category)
 

@@ -62,7 +62,7 @@ class _View:
 
 
 def told_name(definition: Definition) -> str:
-    """The name of the table with what readers of a definition's views are told, without the schema."""
+    """The name of the table with the warnings for readers of a definition's views, without the schema."""
     return naming.fit(TOLD, definition.schema_name, definition.table_name)
 
 
@@ -81,7 +81,7 @@ def told_table(definition: Definition, batching: Batching) -> Artifact:
                 sql.render("shards/told_table", _Table(name, batching.type)), then=(index, reference, filled)
             ),
         ),
-        reason="what readers are told, on every node; tick() writes it",
+        reason="the warnings for readers, on every node; tick() writes it",
         commented=Sql(f"TABLE {name}"),
     )
 
@@ -95,7 +95,7 @@ class ShardViews:
 
     @property
     def told(self) -> Sql:
-        """The table with what readers are told."""
+        """The table with the warnings for readers."""
         return sql.identifier(naming.GENERATED_SCHEMA, told_name(self.definition))
 
     def column(self, name: str, value: Sql, on_read: str) -> Sql:
@@ -140,7 +140,7 @@ class ShardViews:
             told=self.told,
             about=Sql(f"IN ({columns})"),
             value=value,
-            # Where no row tells its batch, any may be concerned.
+            # Where rows do not identify their batch, any batch may be concerned.
             batch=self.batching.raw_row if self.batching.by_value else Sql("t.batch"),
             definition=sql.literal(self.definition.name),
             on_read=sql.literal(on_read),

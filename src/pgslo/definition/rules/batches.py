@@ -208,7 +208,7 @@ class Statistic(BatchRule):
         return None
 
     def value_type(self, name: str) -> ValueType | None:
-        """Return what a key of a document has to be: a number, but where values are only told apart."""
+        """Return the required type of a key of a document: a number, unless values are only compared for equality."""
         del name
         return None if self.of in ("distinct", "distinct_share", "top_share") else "number"
 
@@ -258,7 +258,7 @@ class Change(BatchRule):
         yield from _check_quantile(self, self.of, self.quantile)
 
     def value_type(self, name: str) -> ValueType | None:
-        """Return what a key of a document has to be: a number, but where values are only told apart."""
+        """Return the required type of a key of a document: a number, unless values are only compared for equality."""
         del name
         return None if self.of in ("distinct", "distinct_share", "top_share") else "number"
 

@@ -1,6 +1,6 @@
 """Kinds of an organisation's own: a condition with blanks, and a header that declares them.
 
-A template is SQL with ``{{ name }}`` where a value goes, and nothing else: no logic, no filters. What it prints
+A template is SQL with ``{{ name }}`` where a value goes, and nothing else: no logic, no filters. The result
 has to pass the same gate as an author's expression, so a template can do no more than an author could.
 """
 

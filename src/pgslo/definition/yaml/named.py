@@ -54,7 +54,7 @@ class Name:
 
 @dataclass(frozen=True)
 class ColumnOrPath:
-    """The name of a column, or a path to what is inside of its values: ``bag.geo.country``, ``emb.norm``."""
+    """The name of a column, or a path into its values: ``bag.geo.country``, ``emb.norm``."""
 
     def read(self, node: Node) -> str:
         """The name, or the path as it is written."""
@@ -73,9 +73,9 @@ class Relation:
     """A table or view with its schema, as SQL writes it, and optionally a column behind it.
 
     Attributes:
-        what: What it is.
+        what: Its kind, in words.
         parts: 3 with a column.
-        path: Whether that may be a path to what is inside of the column.
+        path: Whether that may be a path into the column.
     """
 
     what: str = "table"

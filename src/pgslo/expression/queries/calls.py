@@ -1,7 +1,7 @@
 """Functions that a query calls without brackets: to PostgreSQL, ``alias.name`` is also ``name(alias)``.
 
-The alias of a table means a row, which no function that could do harm takes. The alias of a function in FROM stands
-for the value that it returns: ``SELECT v.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS v``.
+The alias of a table means a row, which no function that could do harm takes. The alias of a function in FROM means
+the value that it returns: ``SELECT v.pg_read_file FROM unnest(ARRAY['/etc/passwd']) AS v``.
 """
 
 from __future__ import annotations

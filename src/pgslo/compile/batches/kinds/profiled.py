@@ -36,7 +36,7 @@ class _DistanceKind(BatchKind[DistanceRule]):
             "by": rule.by,
         }
         if is_ordered or column.inside is None or not column.inside.json:
-            # What is in a document is a number or a text by its values.
+            # Values of a document are numbers or texts according to their content.
             measure["ordered"] = is_ordered
         return Parts(measure | self.other(), BY_PROFILE)
 

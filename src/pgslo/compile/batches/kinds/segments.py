@@ -51,7 +51,7 @@ class BySegment(FailureKind[rules.BySegment]):
     def measured(self) -> dict[str, Any]:
         """Return how the runtime measures it.
 
-        Whoever sees the figures has to be able to read each column of ``where``: first come those that name segments.
+        A reader of the figures must be able to read each column of ``where``: first come those that name segments.
         """
         counted = self._counted()
         return {
@@ -66,7 +66,7 @@ class BySegment(FailureKind[rules.BySegment]):
         """Return what the template of the function gets.
 
         Raises:
-            CatalogError: Rows do not name their batch, or there are no segments within one.
+            CatalogError: Rows do not name their batch, or batches have no segments.
         """
         self._check_batch()
         named = [self._segmenting(n, name) for n, name in enumerate(self.rule.per)]
@@ -95,7 +95,7 @@ class BySegment(FailureKind[rules.BySegment]):
         if batch is None or batch.by is None:
             raise CatalogError(
                 "segments are compared from batch to batch, and no row says which batch it belongs to",
-                hint="name the column that tells the batch: batch: {by: …}",
+                hint="name the column that identifies the batch: batch: {by: …}",
                 location=self.rule.location,
             )
 

@@ -35,7 +35,7 @@ class NotNull(RowKind[rules.NotNull]):
 
     def choose(self, writes: Writes) -> Choice:
         """Return the cheapest mechanism that can enforce the rule."""
-        # Of what is inside of a value, no column is NOT NULL.
+        # A path into a value is not a column that can be NOT NULL.
         if self.rule.on_breach != "reject" or self.rule.where is not None or self.rule.paths:
             return super().choose(writes)
         return Choice(

@@ -294,6 +294,6 @@ class Unique(LookupKind[rules.Unique]):
 
 
 def _indexed(column: Column) -> Sql:
-    """Return what an index holds: the column, or the expression for what is inside of one."""
+    """Return the key of an index: the column, or the expression for a path into one."""
     name = sql.identifier(column.inside.column if column.inside else column.name)
     return Sql(f"({name.text.join(column.inside.value)})") if column.inside else name

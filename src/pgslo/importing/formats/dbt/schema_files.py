@@ -16,7 +16,7 @@ from pgslo.importing.source import Mapping, Node, Scalar, plain
 RESOURCES = ("models", "seeds", "snapshots", "sources")
 _TESTS = ("data_tests", "tests")
 _SHOWN = 160
-#: Keys of a test that are its configuration also where they stand beside its arguments.
+#: Keys of a test that are its configuration also where they are written beside its arguments.
 _CONFIG = frozenset(
     [
         "where",
@@ -186,7 +186,7 @@ def _parts(item: Node) -> tuple[str, dict[str, Any], dict[str, Any], dict[str, A
         first = next((key for key in item.entries if key not in ("config", "description", "name")), "")
         name, said = first, plain(item.entries[first]) if first else {}
         said = said if isinstance(said, dict) else {}
-        # The configuration may stand beside the test as well as below it.
+        # The configuration may be beside the test as well as below it.
         said = {key: plain(value) for key, value in item.entries.items() if key != first} | said
     config = said.pop("config", None) or {}
     config = config if isinstance(config, dict) else {}
@@ -218,7 +218,7 @@ def _constraints(table: SourceTable, column: str | None, node: Mapping) -> Itera
 
 
 def _freshness(table: SourceTable, node: Mapping, source: Mapping) -> Iterator[Found]:
-    """How old a source may be: said of the table or of its source, with or without ``config``."""
+    """How old a source may be, according to the table or to its source, with or without ``config``."""
     if node is source:
         return
     chain = (node.mapping("config"), node, source.mapping("config"), source)

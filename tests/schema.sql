@@ -16415,7 +16415,7 @@ BEGIN
             FROM pgslo_rows AS r CROSS JOIN LATERAL %s(r.*, %L, %L) AS f
             WHERE NOT %s LIMIT %s
         ) AS b',
-        -- An empty array is less than all others, so max() returns the one entry of a batch that has its counts.
+        sampling.definition, sampling.rule, sampling.batch_of[2], sampling.batch_of[1], sampling.failure, sampling.rule,
         sampling.operation, sampling.passes,
         -- No row is evaluated after the last that is needed.
         (SELECT least(r.samples, sampling.failed) FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)

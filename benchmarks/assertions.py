@@ -52,7 +52,7 @@ VARIANTS = ("bare", "naive", "assertion")
 
 
 def make(conn: harness.Connection, schema: str, form: str, variant: str, *, rows: int, groups: int) -> None:
-    """A table with some rows in so many groups, held in one of three ways."""
+    """A table with some rows in a number of groups, guarded in one of three ways."""
     conn.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
     conn.execute(f"CREATE SCHEMA {schema}".encode())
     conn.execute(
@@ -82,7 +82,7 @@ def fill(conn: harness.Connection, schema: str, *, rows: int, groups: int) -> No
 
 
 def script(schema: str, groups: int, work: int) -> str:
-    """One transaction of one row in one of the groups, with so many milliseconds of work before it commits."""
+    """One transaction of one row in one of the groups, with some milliseconds of work before it commits."""
     insert = f"\\set g random(0, {groups - 1})\nINSERT INTO {schema}.share (grp, v) VALUES (:g, 0);\n"
     return f"BEGIN;\n{insert}\\sleep {work} ms\nCOMMIT;\n" if work else insert
 

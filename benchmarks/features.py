@@ -131,8 +131,8 @@ class Variant:
     """A way to hold the table to its rules.
 
     Attributes:
-        label: What it is, for the table of results.
-        writes: What the definition says of it; without it there is no definition.
+        label: Its name in the table of results.
+        writes: Its part of the definition; without it, no definition exists.
         divert: What three of the rules do on a breach.
         share: Whether three of the rules accept a share of failing rows.
         by_hand: SQL that does it without pgslo.

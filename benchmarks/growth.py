@@ -32,7 +32,7 @@ class Age:
 
 @dataclass(frozen=True)
 class Effort:
-    """What is compared, and how often."""
+    """The comparisons, and their number."""
 
     young: Age
     old: Age
@@ -183,7 +183,7 @@ _NEXT = {"id": 10_000_000}
 
 
 def _write(table: str, rows: int, repeats: int, conn: Connection) -> Taken:
-    """One INSERT; its rows are made beforehand, and are gone afterwards."""
+    """One INSERT; its rows are made beforehand, and are deleted afterwards."""
     made = features.ROWS.format(first=0, last=rows - 1)
     statement = f"INSERT INTO features.{table} SELECT * FROM made".encode()
     taken = []
@@ -197,7 +197,7 @@ def _write(table: str, rows: int, repeats: int, conn: Connection) -> Taken:
 
 
 def _read(relation: str, column: str, conn: Connection) -> Taken:
-    """A look-up of a column by key."""
+    """A lookup of a column by key."""
     query = f"SELECT {column} FROM {relation} WHERE user_id = %s AND feature_date = '{_TODAY}'".encode()
     return _middle(
         [

@@ -46,7 +46,7 @@ Connection = psycopg.Connection[Any]
 
 @contextlib.contextmanager
 def serve() -> Iterator[embedded.Server]:
-    """A throwaway server with the settings of the benchmarks, and what it is, printed."""
+    """A throwaway server with the settings of the benchmarks, and its description, printed."""
     with embedded.serve(settings=SETTINGS) as server:
         print(f"PostgreSQL {server.version}, Python {platform.python_version()}, {os.cpu_count()} CPUs")
         for name, value in SETTINGS.items():
@@ -56,7 +56,7 @@ def serve() -> Iterator[embedded.Server]:
 
 
 def connect(server: embedded.Server, name: str) -> Connection:
-    """Open a session on a database, made if there is none."""
+    """Open a session on a database, created if it does not exist."""
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
         known = conn.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone()
         if known is None:
@@ -81,7 +81,7 @@ class Taken:
 
     Attributes:
         value: Seconds by the clock; or a rate.
-        cpu: Seconds that the session's own server process computed, where the system tells (Linux).
+        cpu: Seconds that the session's own server process computed, where the system reports them (Linux).
     """
 
     value: float
@@ -143,7 +143,7 @@ class Series:
         return statistics.median(one[variant].value - one[base].value for one in self.rounds)
 
     def cpu_ratio(self, variant: str, base: str) -> float:
-        """The ratio of the least that was ever computed for each: what is least disturbed by others."""
+        """The ratio of the least values of each: those least disturbed by others."""
         return self._least(variant) / self._least(base)
 
     def cpu_difference(self, variant: str, base: str) -> float:
@@ -180,7 +180,7 @@ class Goal:
 
 
 def show_goals(goals: Sequence[Goal]) -> None:
-    """Print what is reached."""
+    """Print the results."""
     print()
     for goal in goals:
         print(goal)
@@ -217,7 +217,7 @@ def find_pgbench() -> Path | None:
 def pgbench(
     binary: Path, server: embedded.Server, name: str, script: str, *, clients: int, seconds: int
 ) -> float:
-    """Transactions per second of a script run by so many clients with prepared statements."""
+    """Transactions per second of a script run by several clients with prepared statements."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()

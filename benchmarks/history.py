@@ -33,7 +33,7 @@ _AT_MOST = 1_000
 
 @dataclass(frozen=True)
 class Effort:
-    """How many batches there are, of how many rows, and which part of the columns they have: one of so many."""
+    """The number of batches, of their rows, and the part of the columns they have: one in a number."""
 
     batches: int
     rows: int

@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _history(conn: Connection, first: int, last: int, *, paired: bool) -> None:
-    """Predictions and labels up to a number, and their pairs counted: loaded unseen, because only the result matters."""
+    """Predictions and labels up to a number, and their pairs counted: loaded with triggers disabled, because only the result matters."""
     conn.execute("SET session_replication_role = replica")
     for start in range(first, last, 1_000_000):
         end = min(start + 1_000_000, last) - 1

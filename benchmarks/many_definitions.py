@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def counting_trips(connection: psycopg.Connection[Any]) -> Callable[[], int]:
-    """Return a function that tells how many messages were sent to the server since."""
+    """Return a function that counts the messages sent to the server since."""
     sent = 0
     wait = connection.wait
 

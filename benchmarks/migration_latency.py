@@ -1,7 +1,7 @@
 """How long others wait while a big table is put under rules, changed and set free: python -m benchmarks.migration_latency.
 
 Clients insert single rows and read single rows all the time; besides, a writer and a reader hold transactions of three
-seconds on the table, one after the other. What is measured is the longest that any single INSERT or SELECT took while the
+seconds on the table, one after the other. The result is the longest time of any single INSERT or SELECT while the
 command line did its work, beside the longest of the same clients while nothing was done.
 """
 
@@ -82,7 +82,7 @@ class Waits:
 
 
 def _client(dsn: str, number: int, pipe: Pipe) -> None:
-    """Insert and read single rows until told to end; each message asks for what was measured since the one before."""
+    """Insert and read single rows until a message ends it; each message asks for the times since the one before."""
     taken = Waits()
     key = _FRESH * (number + 1)
     with psycopg.connect(dsn, autocommit=True) as conn:
@@ -115,7 +115,7 @@ def _hold(dsn: str, statement: str, stop: Event) -> None:
 
 
 class Load:
-    """The clients, and what they measured."""
+    """The clients, and their measurements."""
 
     def __init__(self, dsn: str, clients: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -135,7 +135,7 @@ class Load:
         self.take()
 
     def take(self, *, go_on: bool = True) -> Waits:
-        """What was measured since the last time."""
+        """The measurements since the last time."""
         for pipe in self._pipes:
             pipe.send(go_on)
         both = Waits()

@@ -269,7 +269,7 @@ def make_database(
 ) -> Callable[..., contextlib.AbstractContextManager[str]]:
     """``with make_database() as dsn``: a database with the runtime for several tests, which clean up after themselves.
 
-    With ``template``, a copy of that database, to which nobody is connected; ``template0`` is an empty one.
+    With ``template``, a copy of that database, to which no session is connected; ``template0`` is an empty one.
     """
 
     def make(*, template: str = installed.template_dbname) -> contextlib.AbstractContextManager[str]:
@@ -280,9 +280,9 @@ def make_database(
 
 @pytest.fixture
 def role(_admin: psycopg.Connection[Any]) -> Iterator[Callable[[str], str]]:
-    """``role("reader")`` makes a role without rights and returns its name, which is no other test's.
+    """``role("reader")`` makes a role without rights and returns its name, which no other test has.
 
-    It is dropped after the test's database: what it owned or was granted there does not hold it.
+    It is dropped after the test's database: its objects and rights there do not prevent that.
     """
     made: list[str] = []
 

@@ -1571,7 +1571,7 @@ CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, b
                ELSE 'known'
            END,
            nullif(concat_ws(', ', t.usual, CASE n.kind
-               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
+               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and its parts' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $$;
@@ -3139,7 +3139,7 @@ CREATE FUNCTION pgslo_catalog.announce_events() RETURNS bigint
 DECLARE
     number bigint;
 BEGIN
-    -- Usually there are none.
+    -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.unannounced u) THEN
         RETURN 0;
     END IF;
@@ -6260,7 +6260,7 @@ BEGIN
     FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
     BEGIN
-        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text is no boolean.
+        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text cannot become a boolean.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
             format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
                    drop_view.view_schema, drop_view.view_name));
@@ -6448,7 +6448,7 @@ DECLARE
     asked record;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Usually there are none.
+    -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN '{}';
     END IF;
@@ -7053,7 +7053,6 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    -- Usually there are none.
     IF (follow.definition).pairs IS NOT NULL THEN
         BEGIN
             PERFORM pgslo_catalog.follow_pairs(follow.definition);
@@ -8557,7 +8556,7 @@ CREATE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolea
 BEGIN
     -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
     -- dimensions 0A000, an invalid tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
-    -- about rights: they come back, and until then nobody gets around the assertion.
+    -- about rights: rights can be restored, and until then no write bypasses the assertion.
     RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
 $$;
@@ -12482,7 +12481,7 @@ BEGIN
     FOREACH x IN ARRAY numbers LOOP
         squares := squares + x * x;
     END LOOP;
-    -- With a NULL element there is no norm to compare with a bound.
+    -- With a NULL element, the norm is undefined.
     RETURN coalesce(sqrt(squares), 'NaN');
 EXCEPTION WHEN numeric_value_out_of_range THEN
     RETURN 'Infinity';
@@ -12739,7 +12738,7 @@ CREATE FUNCTION pgslo_catalog.note_overdrawn(definition_id bigint, batch text, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Usually there are none. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
+    -- Usually a batch has no such row. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
     IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL
@@ -13465,7 +13464,7 @@ BEGIN
             format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
                 round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
                 round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
-        -- The number of steps is meaningless where there were none.
+        -- The number of steps is omitted where it is meaningless.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END
 $$;
@@ -13680,7 +13679,7 @@ DECLARE
     due text;
     command text;
 BEGIN
-    -- Usually there are none.
+    -- Usually the loop is empty.
     FOREACH due IN ARRAY ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP
@@ -17148,7 +17147,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -17163,7 +17162,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -17178,7 +17177,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, 0)))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x = 0)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $$;
@@ -18003,7 +18002,7 @@ CREATE FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots int
     )
     SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, t.tallies, p.failed, s.sample)::pgslo_catalog.measured)
     FROM (
-        -- An empty array is the least of all: one entry of a batch says what was counted in it.
+        -- As above: max() returns the one entry of a batch that has its counts.
         SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.failed) AS failed
         FROM part GROUP BY part.batch
     ) p
@@ -20982,7 +20981,7 @@ UNION ALL
      JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
   GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
 
-COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tasks, and views of others over the table or its guarded views.';
+COMMENT ON VIEW pgslo.reader IS 'Readers of a defined table and their columns: tasks, and views of others over the table or its guarded views.';
 
 CREATE TABLE pgslo_catalog.repair (
     repair_id bigint NOT NULL,

@@ -1,7 +1,7 @@
-"""Compare what several methods said: `python compare.py ALERTBENCH OUT [--split dev]`, in the harness's Python.
+"""Compare the alerts of several methods: `python compare.py ALERTBENCH OUT [--split dev]`, in the harness's Python.
 
 OUT holds a folder a method, each with `<dataset>_<seed>.csv` as detector.py and others.py write them. Precision and recall are of
-columns of batches from the 60th on, as the harness counts them; batches of fewer than 80 rows are told apart.
+columns of batches from the 60th on, as the harness counts them; batches of fewer than 80 rows are listed separately.
 """
 
 from __future__ import annotations

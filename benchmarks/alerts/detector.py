@@ -1,8 +1,8 @@
-"""Answer alertbench's harness with what an installed pgslo says; nothing is detected here.
+"""Answer alertbench's harness with the alerts of an installed pgslo; nothing is detected here.
 
 The harness runs it, one process a stream: `python -m benchmarks.alerts.detector --variant A`. It starts a private
 server, makes a table of text columns, applies a definition that sets no threshold, loads each batch with COPY and
-closes it. Variant A has an operator: what was broken is loaded again, repaired, and what was not is told so.
+closes it. Variant A has an operator: broken batches are loaded again, repaired, and false alarms are marked.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Stream:
         ]
 
     def outcome(self, number: int, path: Path) -> None:
-        """Be the operator: load again what was repaired, and say of each alert whether it was true."""
+        """Be the operator: load the repaired batches again, and answer for each alert whether it was true."""
         if not self.feedback:
             return
         day = self.days[number]
@@ -96,7 +96,7 @@ class Stream:
 
 
 def keep(folder: Path, stream: str, said: list[dict[str, Any]]) -> None:
-    """Write what was said in the form that the harness scores, one file a stream."""
+    """Write the alerts in the format that the harness scores, one file a stream."""
     dataset, seed = stream.split("/")
     with (folder / f"{dataset}_{seed}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -1,7 +1,7 @@
 """Answer alertbench's harness with the published and common methods that come with it, all in one run.
 
 Started by `python -m benchmarks.alerts FOLDER --others --alerts OUT`, in the Python and in the folder of the harness, whose own
-code the methods are. What each says goes to `OUT/<method>/<dataset>_<seed>.csv`; the harness is told nothing.
+code the methods are. What each says goes to `OUT/<method>/<dataset>_<seed>.csv`; the harness gets nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(path: str) -> pd.DataFrame:
 
 
 def parse(text: str) -> list[list[str | None]]:
-    """Split CSV into rows; unlike csv's reader it tells an empty field from an empty text."""
+    """Split CSV into rows; unlike csv's reader it distinguishes an empty field from an empty text."""
     rows: list[list[str | None]] = []
     row: list[str | None] = []
     place = 0
@@ -90,7 +90,7 @@ class Methods:
         self.summaries.append(summary)
 
     def keep(self, folder: Path) -> None:
-        """Write what was said in the form that the harness scores."""
+        """Write the alerts in the format that the harness scores."""
         for name, rows in self.said.items():
             place = folder / name / f"{self.about['name']}_{self.seed}.csv"
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ SEEDS = [11, 12]
 
 
 def text(values: pd.Series) -> list[str | None]:
-    """Values as a loader would write them: whole numbers without a point, what is missing as None."""
+    """Values as a loader would write them: whole numbers without a point, missing ones as None."""
     known = values.dropna()
     whole = pd.api.types.is_numeric_dtype(values) and bool((known == known.round()).all())
     return [None if pd.isna(v) else str(int(v)) if whole else str(v) for v in values]
@@ -52,7 +52,7 @@ def pizza() -> tuple[pd.DataFrame, pd.Series, dict[str, str]]:
 
 
 def main() -> None:
-    """Write both, with what the harness wants to know of them."""
+    """Write both, with the facts that the harness needs."""
     folder = Path(sys.argv[1]) / "shared"
     folder.mkdir(parents=True, exist_ok=True)
     for make in (weather, pizza):

@@ -1,7 +1,7 @@
 """False alarms on ordinary but awkward tables: `python -m benchmarks.awkward [--table NAME] [--seed N]`.
 
 Each of twenty tables is filled as its jobs would fill it. 60 batches are there before the definition, which sets no threshold, and are learned at
-once. Then 120 batches without a fault are loaded one after another and closed, and nobody answers an alarm. Then come plain faults, each of
+once. Then 120 batches without a fault are loaded one after another and closed, and alarms are not answered. Then come plain faults, each of
 which is corrected, and followed by a good batch. The same seed gives the same tables.
 """
 
@@ -26,7 +26,7 @@ SETTINGS = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "128M
 
 
 def main() -> None:
-    """Run the tables, print what was reported of each, then a line for each."""
+    """Run the tables, print the reports of each, then a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--table", action="append", choices=sorted(TABLES), help="only this one; may be repeated"
@@ -91,7 +91,7 @@ def show(results: Sequence[Result]) -> None:
 
 
 def tell(result: Result) -> None:
-    """Print what was reported of a table, alike alarms in one line."""
+    """Print the reports of a table, alike alarms in one line."""
     print(f"\n{result.table}")
     for title, alarms in (("without a fault", result.alarms), ("between faults", result.later_alarms)):
         for text in grouped(alarms):

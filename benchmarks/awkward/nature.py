@@ -56,7 +56,7 @@ class Day:
     Attributes:
         batch: The batch that is complete afterwards, as its key reads.
         loads: Statements that each fill the staging table with what one run brings.
-        upkeep: Transactions on rows that are there, before the loads.
+        upkeep: Transactions on existing rows, before the loads.
         rare: What happens on this day besides, in words; empty on an ordinary day.
     """
 
@@ -107,7 +107,7 @@ class Table:
         return max(round(self.rng.gauss(mean, math.sqrt(mean))), 1)
 
     def every(self, least: int, most: int) -> Iterator[bool]:
-        """Whether something that happens every so many days happens today."""
+        """Whether a periodic event, with its period in days, happens today."""
         wait = self.rng.randint(1, most)
         while True:
             wait -= 1

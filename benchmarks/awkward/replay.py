@@ -1,4 +1,4 @@
-"""Fill a table as its jobs would, have pgslo close each batch, and note what it reports."""
+"""Fill a table as its jobs would, have pgslo close each batch, and note its reports."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Fault:
     """A plain fault of one load.
 
     Attributes:
-        words: What it is.
+        words: Its description.
         column: The column that it is in; ``None`` for all rows.
         statements: What makes it of the staged rows.
     """
@@ -58,7 +58,7 @@ class Fault:
 
 @dataclass
 class Result:
-    """What was reported of one table.
+    """The reports of one table.
 
     Attributes:
         table: Its name.
@@ -66,9 +66,9 @@ class Result:
         alarms: Alarms without a fault.
         later_pages: Pages of the good days between the faults.
         later_alarms: Alarms of these days, and of faulty batches once they were right again.
-        found: Faults that were found, with what was reported of each.
-        lost: Faults that were not, with what was reported instead.
-        seconds: What it took.
+        found: Faults that were found, with the reports of each.
+        lost: Faults that were not, with the reports instead.
+        seconds: The duration.
     """
 
     table: str
@@ -145,12 +145,12 @@ class Replay:
         self._settings()
 
     def load(self, day: Day, fault: Fault | None = None, *, then: Callable[[], None] = lambda: None) -> None:
-        """Do what the job does on a day; with a fault, what it brings is broken.
+        """Do the job of a day; with a fault, its rows are broken.
 
         Args:
             day: The day.
-            fault: What is wrong with all that it loads.
-            then: What is done after each transaction.
+            fault: The fault of all rows that it loads.
+            then: The action after each transaction.
         """
         for work in day.upkeep:
             self._chance()
@@ -173,7 +173,7 @@ class Replay:
         self.conn.execute(f"INSERT INTO {nature.BEFORE} SELECT * FROM good")
 
     def correct(self) -> None:
-        """Replace what the last load brought by what it should have brought."""
+        """Replace the rows of the last load by the correct ones."""
         same = " AND ".join(f"t.{name} = b.{name}" for name in self.key)
         with self.conn.transaction():
             self.conn.execute(f"DELETE FROM {self.table.name} t USING bad b WHERE {same}".encode())

@@ -172,7 +172,7 @@ BEGIN
     FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
     BEGIN
-        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text is no boolean.
+        -- It no longer depends on the table or pgslo, and reading it raises an error with the reason: the text cannot become a boolean.
         EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s WHERE concat(%L)::boolean', drop_view.view_schema, drop_view.view_name, columns,
             format('pgslo replaced the view %I.%I; this is the former view, kept because other objects depend on it',
                    drop_view.view_schema, drop_view.view_name));

@@ -87,7 +87,7 @@ AS $pgslo$
     )
     SELECT array_agg(ROW(p.batch, p.place, p.rows, p.present, t.tallies, p.failed, s.sample)::pgslo_catalog.measured)
     FROM (
-        -- An empty array is the least of all: one entry of a batch says what was counted in it.
+        -- As above: max() returns the one entry of a batch that has its counts.
         SELECT part.batch, min(part.place) AS place, sum(part.rows)::bigint AS rows, max(part.present) AS present, max(part.failed) AS failed
         FROM part GROUP BY part.batch
     ) p

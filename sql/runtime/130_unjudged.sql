@@ -190,7 +190,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Usually there are none. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
+    -- Usually a batch has no such row. A row that fails when it is removed may have passed, or been unrecorded, when it was written.
     IF note_overdrawn.batch = 'unknown' OR NOT EXISTS (
         SELECT FROM pgslo_catalog.fragment f
         WHERE f.fragment_id = ANY (note_overdrawn.parts) AND f.failures IS NOT NULL

@@ -209,7 +209,6 @@ BEGIN
     PERFORM pgslo_catalog.settle_pauses(follow.definition);
     PERFORM pgslo_catalog.judge_unjudged(follow.definition,
         CASE WHEN follow.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END);
-    -- Usually there are none.
     IF (follow.definition).pairs IS NOT NULL THEN
         BEGIN
             PERFORM pgslo_catalog.follow_pairs(follow.definition);

@@ -288,7 +288,7 @@ DECLARE
     due text;
     command text;
 BEGIN
-    -- Usually there are none.
+    -- Usually the loop is empty.
     FOREACH due IN ARRAY ARRAY(
         SELECT DISTINCT m.definition FROM pgslo_catalog.missed_batch m WHERE m.ended_at IS NULL AND m.planned_at IS NULL)
     LOOP

@@ -12,7 +12,7 @@ BEGIN
     FOREACH x IN ARRAY numbers LOOP
         squares := squares + x * x;
     END LOOP;
-    -- With a NULL element there is no norm to compare with a bound.
+    -- With a NULL element, the norm is undefined.
     RETURN coalesce(sqrt(squares), 'NaN');
 EXCEPTION WHEN numeric_value_out_of_range THEN
     RETURN 'Infinity';
@@ -47,7 +47,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $pgslo$;
@@ -62,7 +62,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, NULL)) + cardinality(array_positions(elements, 'NaN')))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x IS NULL OR u.x = 'NaN')::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $pgslo$;
@@ -77,7 +77,7 @@ BEGIN
     IF array_ndims(elements) = 1 THEN
         RETURN (cardinality(array_positions(elements, 0)))::float8 / cardinality(elements);
     END IF;
-    -- Without elements there is no share.
+    -- Without elements, the share is undefined.
     RETURN (SELECT count(*) FILTER (WHERE u.x = 0)::float8 / nullif(count(*), 0) FROM unnest(elements) AS u (x));
 END
 $pgslo$;

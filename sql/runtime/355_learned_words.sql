@@ -125,7 +125,7 @@ BEGIN
             format('%s: the vectors turned: cosine to the same entities'' last ones %s, of the worst twentieth at most %s; %s and %s expected (%s)', part.base,
                 round(1 - part.summary[23]::numeric, 2), round(1 - part.summary[25]::numeric, 2),
                 round(1 - part.expected[23]::numeric, 2), round(1 - part.expected[25]::numeric, 2), said)
-        -- The number of steps is meaningless where there were none.
+        -- The number of steps is omitted where it is meaningless.
         ELSE format('%s: %s', name, regexp_replace(said, ' [(][^()]* steps from what may follow[^()]*[)]', '')) END;
 END
 $pgslo$;

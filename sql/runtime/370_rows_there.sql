@@ -272,7 +272,7 @@ AS $pgslo$
                ELSE 'known'
            END,
            nullif(concat_ws(', ', t.usual, CASE n.kind
-               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and what is inside' WHEN 'json' THEN 'and its keys' END), '')
+               WHEN 'presence' THEN 'only whether there is a value' WHEN 'parts' THEN 'and its parts' WHEN 'json' THEN 'and its keys' END), '')
     FROM newest n LEFT JOIN told t USING (column_name)
     ORDER BY n.ordinal, n.column_name
 $pgslo$;

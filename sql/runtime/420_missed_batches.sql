@@ -18,7 +18,7 @@ DECLARE
     asked record;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
-    -- Usually there are none.
+    -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN '{}';
     END IF;

@@ -8,7 +8,7 @@ AS $pgslo$
 DECLARE
     number bigint;
 BEGIN
-    -- Usually there are none.
+    -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.unannounced u) THEN
         RETURN 0;
     END IF;

@@ -39,7 +39,7 @@ JOIN pgslo_catalog.known_definition d USING (definition_id)
 JOIN pg_class c ON c.oid = u.view AND c.relkind IN ('v', 'm')
 JOIN pg_namespace n ON n.oid = c.relnamespace
 GROUP BY d.name, c.oid, c.relkind, n.nspname, c.relname, c.relowner;
-COMMENT ON VIEW pgslo.reader IS 'Who reads which columns of a defined table: tasks, and views of others over the table or its guarded views.';
+COMMENT ON VIEW pgslo.reader IS 'Readers of a defined table and their columns: tasks, and views of others over the table or its guarded views.';
 
 CREATE OR REPLACE VIEW pgslo.page AS
 SELECT min(i.incident_id) AS page, i.definition, i.opened_batch AS batch,

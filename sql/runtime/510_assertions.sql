@@ -29,7 +29,7 @@ AS $pgslo$
 BEGIN
     -- Only what PostgreSQL raises when it plans a query. Values raise other errors of these classes: an array of two
     -- dimensions 0A000, an invalid tsquery 42601, the name of a configuration that does not exist 42704. 42501 is
-    -- about rights: they come back, and until then nobody gets around the assertion.
+    -- about rights: rights can be restored, and until then no write bypasses the assertion.
     RETURN error_code IN ('3F000', '42702', '42703', '42725', '42803', '42804', '42809', '42846', '42883', '42P01', '42P10', '42P18', '42P22');
 END
 $pgslo$;

@@ -1,4 +1,4 @@
-"""Assertions as authors write them, and what can break a query, told from its text."""
+"""Assertions as authors write them, and changes that can violate a query, found from its text."""
 
 from __future__ import annotations
 

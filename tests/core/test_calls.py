@@ -1,4 +1,4 @@
-"""``alias.name`` is a call of ``name`` where the alias stands for a value."""
+"""``alias.name`` is a call of ``name`` where the alias is that of a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong in a definition is told with its place and a way out, all at once."""
+"""All errors of a definition are reported at once, with location and hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that other people wrote is shown and never obeyed: by a terminal, by a chat program, by whoever reads JSON."""
+"""Text that other people wrote is shown and never obeyed: by a terminal, by a chat program, by a reader of JSON."""
 
 from __future__ import annotations
 

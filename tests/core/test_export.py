@@ -56,7 +56,7 @@ def bare(item: Any) -> Any:
 
 
 def meaning(made: Definition) -> Any:
-    """What a definition says, in whatever order its sections stand."""
+    """The meaning of a definition, whatever the order of its sections."""
     _, said = bare(made)
     return said | {key: sorted(map(repr, said[key])) for key in ("rules", "assertions")}
 
@@ -238,7 +238,7 @@ def test_the_import_of_tests_of_dbt_has_the_same_rules() -> None:
 
 
 def test_tasks_are_exposures_of_dbt() -> None:
-    """Of one task that reads two tables there is one, since dbt wants each name once."""
+    """Of one task that reads two tables there is one, since dbt allows each name once."""
     files = {
         "a.yml": "table: app.a\ncolumns: {x: [not_null]}\ntasks: {churn: {contact: '#churn', reads: [x]}, fraud: {reads: [x]}}\n",
         "b.yml": "table: 'app.\"b c\"'\ncolumns: {y: [not_null]}\ntasks: {churn: {reads: [y]}, mail: {contact: me@example.org, reads: [y]}}\n",
@@ -259,7 +259,7 @@ def test_tasks_are_exposures_of_dbt() -> None:
 
 
 def test_nothing_of_a_task_is_run_by_dbt() -> None:
-    """The name of a table stands inside an expression that dbt runs: as a text, whatever is in it."""
+    """The name of a table is inside an expression that dbt runs: always as a text."""
     table = """app.\"x'), env_var('SECRET'), source('a\""""
     text = f"table: '{table.replace(chr(39), chr(39) * 2)}'\ncolumns: {{x: [not_null]}}\ntasks: {{t: {{contact: '{{{{ 1 }}}}', reads: [x]}}}}\n"
     written = export({"a.yml": text}, "dbt", "o", kinds={}).files["o/tasks.dbt.yml"]

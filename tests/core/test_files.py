@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and never through a link that somebody else put there."""
+"""Files are written whole or not at all, and never through a link of another user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports as a whole: every check is accounted for, whatever the files are; what is written passes lint."""
+"""Imports as a whole: every check is accounted for, whatever the files are; the result passes lint."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ _TESTS: list[Any] = [
 
 
 def large_project(files: int, tests: int) -> dict[str, bytes]:
-    """A project with so many tests in so many files."""
+    """A project with a given number of files and tests."""
     made: dict[str, bytes] = {}
     written = 0
     for number in range(files):

@@ -1,4 +1,4 @@
-"""The command ``pgslo import``: what it writes, what it leaves, and what it ends with."""
+"""The command ``pgslo import``: its files, its untouched files, and its exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data contracts as definitions: what each key and each entry becomes, and what is changed."""
+"""Data contracts as definitions: the result of each key and each entry, and the changes."""
 
 from __future__ import annotations
 

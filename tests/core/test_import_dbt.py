@@ -1,4 +1,4 @@
-"""Tests of dbt as rules: each row of the mapping, with what is changed and why."""
+"""Tests of dbt as rules: each row of the mapping, with the changes and their reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One class a kind on each side: what a rule says, and what it is compiled to. Nothing else names it."""
+"""One class a kind on each side: the rule, and its compilation. Nothing else names it."""
 
 from __future__ import annotations
 

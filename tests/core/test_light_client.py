@@ -1,4 +1,4 @@
-"""A reader's environment needs psycopg alone; the command line names what it lacks."""
+"""A reader's environment needs psycopg alone; the command line names the missing packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of what, when: decided without a database."""
+"""Recipients, contents and times of notifications: decided without a database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COUNTRY = replace(
 
 
 class Told:
-    """Decides again and again, and remembers what was said, as the outbox does."""
+    """Decides again and again, and remembers the messages, as the outbox does."""
 
     def __init__(self, *routes, since=NOW - 24 * HOUR):
         self.routes = routes or (ALL,)

@@ -31,7 +31,7 @@ BAD = f"{LONG[:-3]}007"
 
 
 def facts(columns: int = 400, batches: int = 12) -> Facts:
-    """A table of so many columns with names of 60 letters, of which one misses a promise, and one batch was healed."""
+    """A table with columns whose names have 60 letters; one misses a rule, and one batch was healed."""
     names = [f"{LONG[:-3]}{n:03}" for n in range(columns)]
     incident = {
         "incident_id": 7, "page": 7, "definition": TABLE, "rule": f"{BAD}_range", "kind": "range", "scope": "row",
@@ -96,7 +96,7 @@ def facts(columns: int = 400, batches: int = 12) -> Facts:
 
 
 class Structure(html.parser.HTMLParser):
-    """Elements in order, what is open, and the ids and links of a page."""
+    """Elements in order, the open ones, and the ids and links of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Definitions of a table that Citus distributes by a column: what is refused, and the SQL that the others come to."""
+"""Definitions of a table that Citus distributes by a column: the refused ones, and the SQL of the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages for programs: what they say, where their links lead, and what of it may be seen."""
+"""Messages for programs: their contents, their links, and their visibility."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MakeDatabase = Callable[[], contextlib.AbstractContextManager[str]]
 
 @dataclass(frozen=True)
 class Notice:
-    """What the server said besides; a copy, because the driver's is empty later."""
+    """A message of the server; a copy, because the driver's is empty later."""
 
     sqlstate: str | None
     severity: str | None
@@ -52,7 +52,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a statement: its rows, those it returned, and what the server said."""
+    """The outcome of a statement: its rows, those it returned, and the messages of the server."""
 
     count: int
     rows: tuple[tuple[Any, ...], ...]
@@ -162,7 +162,7 @@ class Session:
         ]
 
     def repairs(self) -> list[tuple[str, str | None, str | None]]:
-        """Repaired values: column, what it was, what it is."""
+        """Repaired values: column, old value, new value."""
         return list(
             self.run("SELECT column_name, old_value, new_value FROM pgslo.repair ORDER BY repair_id").rows
         )

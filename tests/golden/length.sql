@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 BEGIN
-   -- The fast path: all rules in one condition.
+    -- The fast path: all rules in one condition.
     BEGIN
         IF ((length(NEW.sku) <= 12) IS NOT FALSE)
         THEN
@@ -83,7 +83,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 4059fe262a2945ed features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo da3678252eadc5b6 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 
 -- create function features__user_stats__recount: counts batches from the table itself, for rows older than pgslo or written with triggers disabled.

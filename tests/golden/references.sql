@@ -61,7 +61,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 BEGIN
-   -- The fast path: all rules in one condition.
+    -- The fast path: all rules in one condition.
     BEGIN
         IF ((NEW.shop IS NULL OR NEW.sku IS NULL OR EXISTS (SELECT FROM dim.product AS target WHERE pgslo_catalog.pin_parts('dim.product') AND target.shop = NEW.shop AND target.sku = NEW.sku)) IS NOT FALSE)
         THEN
@@ -81,7 +81,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 7c9746c6e7274afa features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 40939e5bb8239393 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 

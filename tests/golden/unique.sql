@@ -65,7 +65,7 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__quarantine() RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 BEGIN
-   -- The fast path: all rules in one condition.
+    -- The fast path: all rules in one condition.
     BEGIN
         IF (((NEW.plan = 'pro')) IS NOT TRUE OR (NEW.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = NEW.campaign AND ((other.user_id, other.feature_date) <> (NEW.user_id, NEW.feature_date) AND (TG_OP = 'INSERT' OR (other.user_id, other.feature_date) <> (OLD.user_id, OLD.feature_date))) AND (other.plan = 'pro') LIMIT 1) AS found) < 1) IS NOT FALSE)
         THEN
@@ -85,7 +85,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo c0312b933b218f93 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__quarantine() IS 'pgslo 6b87a703b40caf8f features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__quarantine() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__quarantine() FROM PUBLIC;
 

@@ -24,7 +24,7 @@ TEST = "test"
 
 
 class Attack:
-    """The sessions of all parts in one database, and what was found there."""
+    """The sessions of all parts in one database, and the findings there."""
 
     def __init__(self, world: Any, source: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
@@ -107,11 +107,11 @@ class Attack:
 
 
 class Observed:
-    """One guarded table, its twin without pgslo, and what is run on them.
+    """One guarded table, its twin without pgslo, and the statements on them.
 
     Attributes:
-        script: What was run, to see it again.
-        usual: What PostgreSQL runs of hers in statements on the twin.
+        script: The statements, to reproduce a finding.
+        usual: Her functions that PostgreSQL runs in statements on the twin.
     """
 
     def __init__(self, attack: Attack, table: str) -> None:
@@ -124,7 +124,7 @@ class Observed:
         self.usual: set[tuple[int, str, str]] = set()
 
     def fail(self, what: str, *, by: Iterable[str] | None = None) -> None:
-        """Keep what is needed to see it again: of her functions, those that ran; without ``by``, all of them."""
+        """Keep the facts to reproduce it: of her functions, those that ran; without ``by``, all of them."""
         lines = [
             line
             for line in self.script
@@ -153,7 +153,7 @@ class Observed:
         twin: Callable[[], object] | None = None,
         allowed: Iterable[tuple[int, str, str]] = (),
     ) -> None:
-        """See that nothing of hers ran as another role, but for what it runs on a table without pgslo."""
+        """Check that nothing of hers ran as another role, except for functions that also run without pgslo."""
         found = self._foreign() - set(allowed)
         if found and twin is not None:
             twin()
@@ -176,7 +176,7 @@ class Observed:
         }
 
     def write(self, text: str, *, part: str = "writer") -> psycopg.Error | None:
-        """Run a statement with ``$table`` in it; what it ran of hers has to be what the twin runs."""
+        """Run a statement with ``$table`` in it; her functions that it runs must be those that the twin runs."""
         expected = self.attack.attempt(part, text.replace("$table", self.twin))
         self.usual |= self._foreign()
         error = self.attempt(part, text.replace("$table", self.table))

@@ -1,4 +1,4 @@
-"""Expressions as tests write them, and the judge of what they are: PostgreSQL's own parser.
+"""Expressions as tests write them, and the judge of their meaning: PostgreSQL's own parser.
 
 pglast holds that parser; it is a judge here and no part of the library.
 """

@@ -98,7 +98,7 @@ class Stranger:
     """A source of random objects in schema ``evil``, in the order in which they can be created.
 
     Attributes:
-        labels: What each number of a trace stands for.
+        labels: The meaning of each number of a trace.
         names: The function of each number.
     """
 

@@ -1,4 +1,4 @@
-"""What tests of imports share: a run over texts, and what became of each check in a few words."""
+"""Helpers of tests of imports: a run over texts, and the result of each check in a few words."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _major(folder: Path) -> int | None:
-    """The version of what is in a folder; ``None`` where nothing is that runs here."""
+    """The version of the installation in a folder; ``None`` where nothing is that runs here."""
     if not (folder / "postgres").is_file() or not (folder / "initdb").is_file():
         return None
     try:

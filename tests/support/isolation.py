@@ -1,4 +1,4 @@
-"""Two sessions whose steps are run in a given order: who waits, who is refused, and how."""
+"""Two sessions whose steps are run in a given order: waits, refusals, and their errors."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def shown(order: Order) -> str:
 
 
 class _Session:
-    """A connection whose statements are sent without waiting for what becomes of them."""
+    """A connection whose statements are sent without waiting for their outcome."""
 
     def __init__(self, dsn: str) -> None:
         self.conn = psycopg.connect(dsn, autocommit=True)
@@ -87,7 +87,7 @@ class _Session:
         self.running = True
 
     def wait(self, seconds: float) -> bool:
-        """Whether what was sent is done within so many seconds."""
+        """Whether the sent statements finish within a number of seconds."""
         until = time.monotonic() + seconds
         while self.running:
             self.pgconn.consume_input()
@@ -119,10 +119,10 @@ class Stage:
         self._control.close()
 
     def run(self, order: Order, levels: Sequence[str]) -> tuple[str, list[Any]]:
-        """Run the steps in that order, as far as nobody waits.
+        """Run the steps in that order, as far as no session waits.
 
         Returns:
-            What becomes of the sessions, and rows that break the assertion at some time after a commit.
+            The outcomes of the sessions, and rows that violate the assertion at some time after a commit.
         """
         self._control.execute(
             "SET session_replication_role = replica; TRUNCATE ml.here, ml.there, ml.parent RESTART IDENTITY;"

@@ -141,7 +141,7 @@ def goes_on(
 
     Args:
         restored: A superuser's session on it.
-        definitions: What was applied to the other.
+        definitions: The definitions applied to the other.
         was: The other's rows.
         fired: The other's triggers.
     """

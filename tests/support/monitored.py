@@ -1,4 +1,4 @@
-"""Tables with something of each kind that monitoring tells of."""
+"""Tables with something of each kind that monitoring reports."""
 
 from __future__ import annotations
 

@@ -9,5 +9,5 @@ NIGHTLY = bool(os.environ.get("PGSLO_NIGHTLY"))
 
 
 def examples(number: int) -> int:
-    """Return how many examples hypothesis makes: so many at night, a tenth by day."""
+    """Return the number of examples of hypothesis: all at night, a tenth by day."""
     return number if NIGHTLY else max(number // 10, 100)

@@ -1,4 +1,4 @@
-"""Tables and functions that stand in for an extension which is not installed."""
+"""Stand-ins for the tables and functions of an extension which is not installed."""
 
 #: As Citus 14 has them, without what pgslo does not read.
 CITUS = """

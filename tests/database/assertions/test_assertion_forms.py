@@ -1,4 +1,4 @@
-"""Each form, as its golden makes it: what keeps it passes, what breaks it is refused at COMMIT and told by group and row."""
+"""Each form, as its golden makes it: satisfying rows pass, violating ones are refused at COMMIT and reported by group and row."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_what_keeps_it_passes_and_what_breaks_it_does_not(form, guarded):
 
 
 def test_truncate_is_a_write(form, guarded):
-    """It breaks what wants a row, and nothing else."""
+    """It violates the forms that require a row, and no others."""
     for transaction in CASES[form][0]:
         run(guarded, transaction)
     breaks = {"exists_for_each": "features.staff", "none_without": "features.team"}

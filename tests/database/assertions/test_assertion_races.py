@@ -191,7 +191,7 @@ WORKLOADS = {
 
 @dataclass
 class Tally:
-    """What became of the transactions of all clients."""
+    """The outcomes of the transactions of all clients."""
 
     outcomes: collections.Counter[str] = field(default_factory=collections.Counter)
     breaches: list[Any] = field(default_factory=list)
@@ -250,7 +250,7 @@ def look(dsn: str, workload: Workload, until: float, tally: Tally) -> None:
 
 
 def race(dsn, workload, levels):
-    """Let all clients loose, and somebody look."""
+    """Run all clients, and an observer."""
     tally = Tally()
     until = time.monotonic() + SECONDS
     threads = [
@@ -303,7 +303,7 @@ DELETE FROM pgslo_catalog.assertion_guard;
 
 @pytest.mark.parametrize("level", ["read committed", "repeatable read"])
 def test_without_guard_rows_breaches_are_committed(make_database, level):
-    """The race is real: the same clients break the assertion once nobody takes turns."""
+    """The race is real: the same clients break the assertion once they take no turns."""
     workload = WORKLOADS["adds_up_to"]
     breaches = []
     for _ in range(10):

@@ -98,7 +98,7 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 def test_drift_on_the_other_table_is_found(conn, dsn, apply, monkeypatch, tmp_path, move):
-    """Before anybody writes, with what to do about it, and as a change for whoever asks in a script."""
+    """Before the next write, with the remedy, and as a change for scripts."""
     done, wanted, undo = MOVES[move]
     assert apply(text(THERE)) == ()
     assert operations.find_drift(conn) == ()

@@ -50,7 +50,7 @@ def test_not_validated_holds_new_writes_alone(conn, apply):
 
 
 def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
-    """The validation runs again once the triggers are there, and what it finds leaves the rest in force."""
+    """The validation runs again once the triggers are there, and its findings leave the rest in force."""
     loaded = [definition.load(text(), path="x.yml")]
     made = planning.plan_definitions(conn, loaded)
     for _, statement in order_statements(made):
@@ -68,7 +68,7 @@ def test_rows_written_between_plan_and_trigger_are_found(conn, connect):
 
 
 def test_rows_that_wait_to_be_committed_while_it_is_added_are_found(conn, connect, apply):
-    """The triggers are there already, so nothing but the validation could wait for whoever wrote before it was known."""
+    """The triggers are there already, so nothing but the validation could wait for writers from before it was known."""
     second = "few: {count: {max: 2}, group_by: portfolio, on_breach: reject}"
     apply(text(WHOLE.format(options=REJECT)))
     with connect() as other, ThreadPoolExecutor(1) as background:
@@ -199,7 +199,7 @@ def test_a_setting_that_was_emptied_holds_what_follows(conn, apply):
 
 
 def test_two_definitions_are_settled_in_one_order(conn, connect):
-    """Whoever writes them in opposite order waits for nobody in a circle."""
+    """Writers in opposite order do not deadlock."""
     conn.execute("CREATE TABLE ml.other (id int PRIMARY KEY, g int, v int); CREATE INDEX ON ml.other (g)")
     loaded = [
         definition.load(text(), path="x.yml"),

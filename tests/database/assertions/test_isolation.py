@@ -1,4 +1,4 @@
-"""Two sessions, every order of their steps, every pair of isolation levels: what is committed keeps the assertion.
+"""Two sessions, every order of their steps, every pair of isolation levels: committed rows satisfy the assertion.
 
 The specs are in ``tests/isolation``; ``PGSLO_ISOLATION=all`` runs every order, ``--update-goldens`` with it writes what
 came out.
@@ -52,7 +52,7 @@ def guard(conn: psycopg.Connection, spec: Spec) -> None:
 
 
 def expected(name: str) -> dict[tuple[str, str], str]:
-    """What comes out, by pair of levels and order."""
+    """The expected outcome, by pair of levels and order."""
     found = {}
     pair = outcome = ""
     for line in (TESTS / "isolation" / "expected" / f"{name}.txt").read_text(encoding="utf-8").splitlines():

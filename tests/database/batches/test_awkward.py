@@ -1,4 +1,4 @@
-"""The benchmark of awkward tables: its tables are the same each time, and what it counts is what was reported."""
+"""The benchmark of awkward tables: its tables are the same each time, and it counts the reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def rows(connection: psycopg.Connection[Any], name: str, seed: int) -> list[Any]:
-    """What is in a table after four days."""
+    """The rows of a table after four days."""
     connection.execute("DROP SCHEMA IF EXISTS awkward CASCADE")
     replay = Replay(connection, TABLES[name](seed), seed)
     for day in islice(replay.days, 4):

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def budgeted(session):
-    """A definition with a rule over batches; what was judged is written down by the test."""
+    """A definition with a rule over batches; the test inserts the verdicts."""
     session.run("CREATE TABLE features.stats (id int, day date, age int)")
     session.guard(
         "table: features.stats\nkey: [id]\nwrites: bulk\nbatch: {by: day}\ncolumns: {age: [not_null]}"

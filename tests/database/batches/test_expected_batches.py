@@ -34,7 +34,7 @@ class Calendar:
             self.session.run("SELECT FROM pgslo.close_batch('features.t')")
 
     def begin(self, *days: Any) -> None:
-        """Load batches of which nothing can be told yet, and those that follow one by one."""
+        """Load batches that are too few for a verdict, then the following ones one by one."""
         for day in days[:21]:
             self.session.run(f"INSERT INTO features.t VALUES ('{day}', 1)")
         self.load(*days[21:])
@@ -66,7 +66,7 @@ class Calendar:
 
 
 def days(first: date, number: int, fits: Callable[[date], bool] = lambda _: True) -> list[date]:
-    """So many days that fit, from one on."""
+    """A number of days that fit, from one on."""
     found: list[date] = []
     while len(found) < number:
         if fits(first):

@@ -148,7 +148,7 @@ def test_a_key_that_comes_back_is_no_news(once):
 
 @pytest.mark.parametrize("column", ["a", "bag", "home", "price"])
 def test_rows_that_leave_are_found_in_the_sample(once, column):
-    """What is told of a value is the same when the row comes and when it goes."""
+    """The parts of a value are the same when its row is inserted and when it is deleted."""
     with once(learned(column)) as session:
         day(session, LEARNED)
         session.run(f"DELETE FROM features.t WHERE ds = date '2026-01-01' + {LEARNED} AND user_id % 2 = 0")

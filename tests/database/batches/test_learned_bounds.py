@@ -1,4 +1,4 @@
-"""Bounds are learned from a table's own history: faults are told of, what is usual is not."""
+"""Bounds are learned from a table's own history: faults are reported, usual values are not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CLEAN = {
 
 
 def two_months(session):
-    """What is learned from: made once for the tests of this file."""
+    """The history to learn from: made once for the tests of this file."""
     session.run(
         """CREATE TABLE features.user_stats (user_id bigint, feature_date date, age integer, country text, spend numeric, seen_at timestamptz,
                PRIMARY KEY (user_id, feature_date))"""
@@ -57,7 +57,7 @@ def write(session, first, last, **changed):
 
 
 def missed(session, batch):
-    """Columns that missed, with what is said of them."""
+    """Columns that missed, with their messages."""
     return {
         columns[0] if columns else "*": said
         for columns, said in session.run(

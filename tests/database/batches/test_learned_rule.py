@@ -41,7 +41,7 @@ class Stream:
 
 
 def test_fewer_ones_than_there_were_are_no_news(session):
-    """The distance that values moved is no quotient by an average that has faded to nearly nothing."""
+    """The distance that values moved is not divided by an average that has faded to nearly nothing."""
     value = "CASE WHEN k = 12 AND i < 6 OR k IN (70, 75, 80) AND i < 3 THEN 1 ELSE 0 END"
     assert Stream(session, "integer", value).run(0, 82) == {}
 
@@ -97,7 +97,7 @@ def test_missing_rows_are_measured_by_those_that_were_expected(session):
 
 
 def test_a_shock_that_was_no_fault_does_not_excuse_the_next_one(session):
-    """A column that was NULL once, which somebody called a false alarm, is reported when it is NULL again."""
+    """A column that was NULL once, which was marked as a false alarm, is reported when it is NULL again."""
     stream = Stream(
         session, "integer", "CASE WHEN k IN (30, 60) THEN NULL ELSE (i * 7919 + k * 104729) % 1000 END", "24"
     )
@@ -155,7 +155,7 @@ def judged(session: Any, number: str, value: float, expected: float, *, distinct
 
 @pytest.mark.parametrize(("distinct", "verdict"), [(2, "met"), (9, "met"), (50, "missed")])
 def test_one_of_a_few_values_may_be_round(session, distinct, verdict):
-    """Release 20 is a multiple of ten, and soon most rows have it; amounts that are round are told."""
+    """Release 20 is a multiple of ten, and soon most rows have it; round amounts are reported."""
     assert judged(session, "tens", 0.6, 0, distinct=distinct) == verdict
 
 

@@ -1,4 +1,4 @@
-"""Batches of loaded tables come to what is in the table, whatever statements wrote it."""
+"""The counts of batches equal the table, whatever statements wrote it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loaded(session):
 
 
 def in_table(session):
-    """Rows, ages that are there, and rows that fail, by batch, as the table has them."""
+    """Rows, ages that are not NULL, and failing rows, by batch, from the table."""
     return {
         batch: (rows, ages, failing)
         for batch, rows, ages, failing in session.run(

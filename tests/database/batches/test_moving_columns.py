@@ -44,7 +44,7 @@ class Days:
         )
 
     def load(self, first: int, last: int, **other: str) -> list[tuple[int, str, str]]:
-        """Load and close days, with other values for some columns; returns what is missed as day, rule and message."""
+        """Load and close days, with other values for some columns; returns the missed ones as day, rule and message."""
         missed = []
         for k in range(first, last + 1):
             values = ", ".join(
@@ -126,7 +126,7 @@ def test_a_value_outside_the_few_there_were_is_news(session):
 
 
 def test_the_calendar_begins_again(session):
-    """A month, a weekday's name and a week that no batch had before are what comes next."""
+    """A month, a weekday's name and a week that no batch had before are expected next."""
     days = Days(
         session,
         {
@@ -184,7 +184,7 @@ def test_faults_of_growing_numbers_are_found(session):
 
 
 def test_what_the_job_writes_hides_no_copy(session):
-    """Yesterday's rows with another load number and load time are told; as other rows they are no news."""
+    """Yesterday's rows with another load number and load time are reported; other rows are not."""
     days = Days(
         session,
         {

@@ -1,4 +1,4 @@
-"""Numbers in a profile are told from their text without regular expressions: with the same result."""
+"""Numbers in a profile are recognized without regular expressions: with the same result."""
 
 from __future__ import annotations
 

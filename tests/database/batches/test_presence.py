@@ -1,4 +1,4 @@
-"""What is learned of columns whose values are not judged as they are, of numbers with long exponents, and of times outside their batch."""
+"""Learned bounds of columns whose values are not judged as they are, of numbers with long exponents, and of times outside their batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_of_values_that_are_looked_into_the_column_tells_only_presence(session):
     assert summary(session, "*")["duplicate"] == 0
     learned = dict(session.run("SELECT column_name, usual FROM pgslo.learned('features.t')").rows)
     assert learned["note"] == "null 0 %, only whether there is a value"
-    assert learned["emb"] == "null 0 %, and what is inside"
+    assert learned["emb"] == "null 0 %, and its parts"
     assert learned["emb.length"].startswith("null 0 %, 5th percentile 2, ")
     assert learned["payload"] == "null 0 %, and its keys"
     assert learned["name"].startswith("null 0 %, different values 40, ")

@@ -1,4 +1,4 @@
-"""What comes again by no calendar, such as promotions and releases, and what chance does to the rows of a day."""
+"""Irregular recurring events, such as promotions and releases, and random changes of the rows of a day."""
 
 from __future__ import annotations
 

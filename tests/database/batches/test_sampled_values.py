@@ -1,4 +1,4 @@
-"""How much of a wide table is described, and what is kept of values that never come again."""
+"""How much of a wide table is described, and the record of values that never recur."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def test_plan_for_programs(run: Run) -> None:
 
 
 def by_hand(dsn: str, script: str) -> None:
-    """Run a script as psql does: what is no transaction of its own, statement by statement."""
+    """Run a script as psql does: outside of transactions, statement by statement."""
     head, _, tail = script.partition("\nCOMMIT;\n")
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(head + "\nCOMMIT;")
@@ -466,7 +466,7 @@ def test_a_table_that_is_never_free_is_given_up_with_the_name_of_who_holds_it(
 
 
 def on_terminal(args: list[str], answer: str, **env: str) -> tuple[int, str]:
-    """Run the command line on a terminal of its own; what it prints, and its exit code."""
+    """Run the command line on a terminal of its own; return its output and exit code."""
     ours_, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pgslo", *args],

@@ -300,7 +300,7 @@ def test_unknown_faults_are_refused_with_those_there_are(applied: Run):
 
 
 def test_values_of_other_entities_are_left_out_of_the_faults(run: Run, connection: psycopg.Connection[Any]):
-    """Where each day has users of its own, nobody can see that values are those of the day before."""
+    """Where each day has users of its own, values of the day before cannot be recognized."""
     connection.execute("UPDATE features.stats SET user_id = user_id + 1000 * (day - DATE '2026-01-01')")
     assert run("apply", "--yes").exit_code == 0
     told = run("backtest", "features.stats", "--batches", "26", "--faults", "stale,null_burst")

@@ -1,4 +1,4 @@
-"""``pgslo drift``: each way in which a database moves away from what was applied is found, and nothing else is."""
+"""``pgslo drift``: each way in which a database differs from the last apply is found, and nothing else is."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def found(run: Run) -> set[tuple[str, str]]:
-    """What is found for sure, and what it is about."""
+    """The findings except hints, and their objects."""
     result = run("drift", "--json")
     sure = [one for one in json.loads(result.stdout)["drift"] if not one["is_hint"]]
     assert result.exit_code == (root.CHANGES if sure else root.OK)
@@ -304,7 +304,7 @@ def test_rows_whose_writer_reports_them_after_an_apply_are_not_unseen(
 
 
 def counted(connection: Connection) -> int:
-    """Rows that were written, as far as the statistics system was told."""
+    """Written rows, according to the statistics system."""
     row = connection.execute(
         "SELECT n_tup_ins::int FROM pg_stat_user_tables WHERE relname = 'stats'"
     ).fetchone()

@@ -1,4 +1,4 @@
-"""pgslo import --dsn: the database gives keys and types, and says what it enforces already."""
+"""pgslo import --dsn: the database gives keys and types, and lists the rules that it enforces already."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def state(run: Run) -> str:
 
 
 def by_hand(dsn: str, path: str) -> None:
-    """Run a file as psql does: what is no transaction of its own, statement by statement."""
+    """Run a file as psql does: outside of transactions, statement by statement."""
     script = Path(path).read_text(encoding="utf-8")
     head, _, tail = script.partition("\nCOMMIT;\n")
     with psycopg.connect(dsn, autocommit=True) as conn:

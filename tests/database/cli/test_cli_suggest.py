@@ -1,4 +1,4 @@
-"""``pgslo suggest``: what it writes passes lint, plan and apply, and holds rules that a person would keep."""
+"""``pgslo suggest``: its definitions pass lint, plan and apply, and have rules that a person would keep."""
 
 from __future__ import annotations
 

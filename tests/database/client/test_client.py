@@ -488,7 +488,7 @@ def test_a_guarded_view_refuses_with_the_drivers_error(guarded, on_read, view):
 
 
 def test_psycopg_still_swallows_what_a_notice_handler_raises(session, caplog):
-    """Otherwise the handler could raise by itself, and ``wait`` and ``lock`` would not have to be hooked."""
+    """Otherwise the handler could raise directly, and ``wait`` and ``lock`` would not have to be hooked."""
 
     def handler(diagnostic):
         raise LookupError(diagnostic.message_primary)

@@ -1,4 +1,4 @@
-"""A guarded table for clients that pgslo does not know: what they make of rows that are kept out or changed."""
+"""A guarded table for clients that pgslo does not know: their reaction to rows that are quarantined or changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ columns:
 
 @dataclass(frozen=True)
 class Stats:
-    """The table ``features.stats`` and what is in it.
+    """The table ``features.stats`` and its rows.
 
     Attributes:
         dsn: Of its database, for a superuser.

@@ -54,7 +54,7 @@ def model(*, a: Any = None, also: tuple[Any, ...] = ()) -> MetaData:
 def guarded(
     dsn: str, connection: psycopg.Connection[Any], apply: Callable[[str], Any]
 ) -> Iterator[Connection]:
-    """A session of SQLAlchemy's on a database with rules that stand in constraints and indexes."""
+    """A session of SQLAlchemy's on a database with rules that depend on constraints and indexes."""
     connection.execute(TABLES)
     for definition in (DEFINITION, ODD):
         apply(definition)

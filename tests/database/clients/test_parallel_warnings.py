@@ -1,4 +1,4 @@
-"""Each process of a parallel plan announces what it reads: a client hears it once in a statement."""
+"""Each process of a parallel plan announces its reads: a client gets one warning a statement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RULES = ["price_range"]
 
 @pytest.fixture(scope="module")
 def bookings(make_database: Callable[..., Any]) -> Iterator[Bookings]:
-    """Guarded tables, one with so many rows that a worker pays."""
+    """Guarded tables, one that is large enough for a parallel worker."""
     with make_database() as dsn:
         with psycopg.connect(dsn, autocommit=True) as connection:
             create(connection)

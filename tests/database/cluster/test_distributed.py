@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def both(cluster: Connection) -> Iterator[Callable[..., None]]:
-    """Runs a statement on both tables; on a worker, for the distributed one, where it is told so."""
+    """Runs a statement on both tables; on a worker, for the distributed one, on request."""
     for table in BOTH:
         cluster.execute(f"TRUNCATE {table}".encode())
         cluster.execute(

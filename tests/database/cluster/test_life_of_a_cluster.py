@@ -33,7 +33,7 @@ pytestmark = [
 
 
 class Writers:
-    """Sixteen of them, on every node; what a statement wrote for sure is in the list, what it may have written is not."""
+    """Sixteen of them, on every node; acknowledged rows are in the list, uncertain ones are not."""
 
     def __init__(self, nodes: list[tuple[str, int]]) -> None:
         self.until = time.monotonic() + SECONDS

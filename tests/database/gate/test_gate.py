@@ -1,4 +1,4 @@
-"""The retraining gate: nothing is trained on what is unhealthy, unjudged or stale, and each healthy batch is run for once."""
+"""The retraining gate: nothing is trained on unhealthy, unjudged or stale batches, and each healthy batch is run for once."""
 
 from __future__ import annotations
 

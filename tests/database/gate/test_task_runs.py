@@ -28,7 +28,7 @@ if os.path.exists({fail!r}):
 
 
 class Job:
-    """A command that writes down for which batch it ran, and fails when it is told to."""
+    """A command that records its batch, and fails on request."""
 
     def __init__(self, folder: Path) -> None:
         self.log, self.fail, self.script = folder / "log", folder / "fail", folder / "job.py"

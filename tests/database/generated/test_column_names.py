@@ -90,7 +90,7 @@ def plan_of(conn: Connection, path: Path) -> Plan:
 
 
 def statements(plan: Plan) -> Iterator[str]:
-    """The statements of a plan, also those that stand outside of transactions."""
+    """The statements of a plan, also those outside of transactions."""
     for _, statement in order_statements(plan):
         yield statement.script.replace(" CONCURRENTLY", "")
 

@@ -174,6 +174,6 @@ def test_plpgsql_check_finds_nothing_in_generated_sql(golden: Path, checker: str
 
 
 def split(script: str) -> list[str]:
-    """The transaction as one text, and each statement after it by itself: an index is built concurrently alone."""
+    """The transaction as one text, and each statement after it separately: an index is built concurrently alone."""
     together, _, after = script.partition("\nCOMMIT;")
     return [f"{together}\nCOMMIT;", *(part for part in after.split(";\n") if part.strip())]

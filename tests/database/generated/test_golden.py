@@ -27,7 +27,7 @@ def test_golden_is_what_is_generated(tables, goldens, kind):
 
 
 def _document(kind: str, made: plan.Plan) -> Iterator[str]:
-    """A plan as a document to review: every statement, under what it is for."""
+    """A plan as a document to review: every statement, under its purpose."""
     yield f"-- What pgslo generates for tests/golden/{kind}.yml on the tables of tests/golden/given."
     yield "-- Written by pytest --update-goldens; do not edit."
     yield "--"

@@ -1,4 +1,4 @@
-"""Names and expressions that somebody could hurt with: refused or harmless, and nothing else in the database changes."""
+"""Names and expressions that could do harm: refused or harmless, and nothing else in the database changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that an import calls mapped give the verdicts of the source's own SQL, row by row; what it calls changed differs as it says."""
+"""Rules that an import calls mapped give the verdicts of the source's own SQL, row by row; rules called changed differ as described."""
 
 from __future__ import annotations
 

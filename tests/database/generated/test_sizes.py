@@ -1,7 +1,7 @@
 """How much SQL is generated, for a DBA to review: the goals, and how far each is from being met.
 
 A test of a goal that is met fails, because it is expected to fail: remove its mark then. The constants with ``TODAY``
-say what is measured; they may only get smaller.
+are the measured values; they may only get smaller.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _too_wide(folder: str) -> int:
 
 
 def _of_flights(connection: psycopg.Connection[Any]) -> int:
-    """Lines of the script that puts the promises of the example in force, where the runtime is installed."""
+    """Lines of the script that puts the rules of the example in force, where the runtime is installed."""
     example = ROOT / "examples" / "flights"
     connection.execute((example / "ddl.sql").read_bytes())
     stated = (example / "slos" / "flights.yml").read_text(encoding="utf-8")

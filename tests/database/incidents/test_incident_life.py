@@ -1,4 +1,4 @@
-"""What becomes of an incident: verdicts and people open it, end it and take it up again, and its history is kept."""
+"""The life of an incident: verdicts and people open, resolve and reopen it, and its history is kept."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_an_older_batch_neither_ends_nor_hides_it(stats):
 
 
 def test_an_old_batch_that_turns_bad_is_history(stats):
-    """Rows of old batches are cleared away: nobody is woken for that."""
+    """Rows of old batches are cleared away: no person is woken for that."""
     judge(stats, 1, "met")
     judge(stats, 2, "met")
     judge(stats, 1, "missed")

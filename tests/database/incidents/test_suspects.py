@@ -1,4 +1,4 @@
-"""Two tiers of learned bounds: what is just beyond one warns readers, and people are notified from twice the bound on."""
+"""Two tiers of learned bounds: a deviation just beyond one warns readers, and people are notified from twice the bound on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAYS = [f"2026-11-{day}" for day in (20, 21, 22, 23)]
 
 @pytest.fixture
 def judge(session):
-    """Have a column's learned bound be so many times exceeded by a batch, or met."""
+    """Give a batch a deviation, as a multiple of its column's learned bound."""
     session.run(
         "CREATE TABLE features.user_stats (user_id bigint PRIMARY KEY, feature_date date, age integer)"
     )

@@ -1,4 +1,4 @@
-"""``pgslo watch`` tells people once, whatever falls over in between."""
+"""``pgslo watch`` notifies people once, whatever fails in between."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ tasks:
 
 @dataclass
 class Receiver:
-    """A web server that takes what is posted to it."""
+    """A web server that stores posted messages."""
 
     port: int = 0
     got: list[dict[str, Any]] = field(default_factory=list)

@@ -54,7 +54,7 @@ def lived_in(connection: Connection, definitions: list[definition.Definition]) -
 def restored(
     request: pytest.FixtureRequest, lived_in: Connection, dsn: str, empty_dsn: str, tmp_path: Path
 ) -> Iterator[Connection]:
-    """What came out of a dump of it, in another database, restored without an error."""
+    """A dump of it, restored into another database without an error."""
     del lived_in
     dump = tmp_path / "dump"
     run(program("pg_dump"), f"--format={request.param}", f"--file={dump}", dsn)

@@ -85,7 +85,7 @@ def loaded() -> list[definition.Definition]:
 
 
 def cut_off(dsn: str, work: Callable[[Connection], object]) -> Iterator[tuple[str, int]]:
-    """Do some work again and again, cut off some statements later each time, until it comes to its end."""
+    """Do some work again and again, cut off some statements later each time, until it completes."""
     if ALL:
         faulthandler.cancel_dump_traceback_later()  # It takes longer than a test that hangs is given.
     stride = 1 if ALL else 5
@@ -203,7 +203,7 @@ def test_a_migration_is_whole_or_nothing(empty_dsn: str, empty_connection: Conne
 
 
 def _until_alone(conn: Connection) -> None:
-    """Wait until the server noticed that the others are gone."""
+    """Wait until the server noticed that the others disconnected."""
     for _ in range(500):
         found = conn.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"

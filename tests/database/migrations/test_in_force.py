@@ -1,4 +1,4 @@
-"""Rules that PostgreSQL is to enforce by itself: what they rest on is there and holds, whoever made it, or drift says so."""
+"""Rules that PostgreSQL enforces with its own objects: these exist and are valid, or drift reports it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Library and runtime that do not fit (SL003): every command says so or does what it can, and none leaves half of it.
+"""Library and runtime that do not fit (SL003): every command reports it or works, and none leaves a partial result.
 
 Today's library meets a database that a later one migrated, and a later library one that today's did. The later one is a copy of this
-checkout with another version, a migration more, and queries that need what it brings.
+checkout with another version, a migration more, and queries that need this migration.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_a_wrong_lock_would_be_seen(given: Connection) -> None:
 
 
 def differences(conn: Connection, made: plan.Plan) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
-    """Carry a plan out, each statement in a transaction of its own; where what is told is not what is taken."""
+    """Carry a plan out, each statement in a transaction of its own; where the announced locks are not the taken ones."""
     for _, statement in plan.order_statements(made):
         if statement.alone:
             conn.execute(statement.script.encode(), prepare=False)

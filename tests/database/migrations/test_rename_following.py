@@ -1,4 +1,4 @@
-"""Somebody changes a table while others write to it: their writes live, what can still be judged is, and the rest says so."""
+"""A table is changed while others write to it: their writes succeed, evaluable rules are evaluated, and the others are reported."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_a_column_that_comes_back_is_judged_again(connection, mode):
 
 @pytest.mark.parametrize("mode", ["bulk", "stream"])
 def test_the_way_through_a_rename_keeps_history_and_held_rows(connection, mode):
-    """Rename the column, then the definition: what was broken is judged again, and nothing is lost."""
+    """Rename the column, then the definition: violated rules are judged again, and nothing is lost."""
     connection.execute(f"CREATE SCHEMA features; CREATE TABLE features.example ({TABLE})")
     text = DEFINITION.format(mode=mode)
 

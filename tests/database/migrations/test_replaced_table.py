@@ -1,4 +1,4 @@
-"""A job makes a table anew under its old name, as dbt and many others do: it is told, and the next apply guards the new one."""
+"""A job re-creates a table under its old name, as dbt and many others do: it is reported, and the next apply guards the new one."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def build(connection: Connection, way: str) -> None:
-    """Make the table anew, with a third day, fewer rows in the first, and a column that had been dropped."""
+    """Re-create the table, with a third day, fewer rows in the first, and a column that had been dropped."""
     connection.execute(f"CREATE TABLE features.built {TABLE}")
     connection.execute(
         "ALTER TABLE features.built DROP COLUMN score; ALTER TABLE features.built ADD COLUMN score numeric"

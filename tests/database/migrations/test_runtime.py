@@ -1,4 +1,4 @@
-"""The runtime's installation: what it leaves, once, whoever installs it and however many do at once."""
+"""The runtime's installation: its objects, once, whichever role installs it and however many do at once."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ FIRST = (
 
 @pytest.mark.parametrize("first", FIRST)
 def test_an_upgraded_runtime_is_a_fresh_one(empty_dsn: str, dsn: str, first: int) -> None:
-    """Whichever migrations ran before: columns that were added later stand where a fresh install has them."""
+    """Whichever migrations ran before: columns that were added later are where a fresh install has them."""
     with psycopg.connect(empty_dsn, autocommit=True) as conn, conn.transaction():
         for text in runtime.statements(runtime.migrations()[:first]):
             conn.execute(text.encode(), prepare=False)

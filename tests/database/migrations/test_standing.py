@@ -1,4 +1,4 @@
-"""Whether ``status`` tells the truth about each rule: a walk at random through a guarded database, compared with an
+"""Whether ``status`` reports the true state of each rule: a walk at random through a guarded database, compared with an
 oracle that tries to break each rule by writing. ``PGSLO_STANDING_STEPS`` sets the number of steps."""
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Change:
-    """Something that somebody does to the database, and what undoes it before the next ``apply``."""
+    """A change of the database, and the statement that undoes it before the next ``apply``."""
 
     do: str
     undo: str = ""

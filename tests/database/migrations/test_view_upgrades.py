@@ -58,7 +58,7 @@ class Change:
     """What a definition becomes while sessions read.
 
     Attributes:
-        before: What is done to the table before.
+        before: Statements on the table before.
         text: The new definition.
         keeps_columns: Whether a prepared ``SELECT *`` has the columns that it had.
     """
@@ -110,7 +110,7 @@ class Reader:
         self.connection.add_notice_handler(lambda notice: self._states.append(notice.sqlstate or ""))
 
     def read(self) -> str:
-        """What came of a read: ``warned``, ``refused``, ``silent``, or the error."""
+        """The outcome of a read: ``warned``, ``refused``, ``silent``, or the error."""
         self._states.clear()
         try:
             parameters = ("2099-01-01",) if self.prepared else None
@@ -120,7 +120,7 @@ class Reader:
         return "warned" if "01SL1" in self._states else "silent"
 
     def read_until(self, ended: threading.Event) -> set[str]:
-        """What came of reads without a pause, until an event and once after it."""
+        """The outcomes of reads without a pause, until an event and once after it."""
         found = set()
         while not ended.is_set():
             found.add(self.read())

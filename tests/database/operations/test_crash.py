@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 
 class Writer(threading.Thread):
-    """Inserts, updates and deletes rows of its own until the server is gone, and remembers what was acknowledged."""
+    """Inserts, updates and deletes rows of its own until the server is down, and remembers the acknowledged ones."""
 
     def __init__(self, dsn: str, number: int) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""The private server: what it promises about privileges, secrets, and leaving nothing behind."""
+"""The private server: its guarantees about privileges, secrets, and leaving nothing behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks i
 def _own_temporary_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A temporary folder of the test's own, like /tmp, so that what is left behind shows."""
+    """A temporary folder of the test's own, like /tmp, so that leftover files show."""
     tmp_path_factory.getbasetemp()  # pytest's own stays where it is, not in the first test's folder
     folder = Path("/tmp", f"pgslo-test-{os.getpid()}-{time.monotonic_ns()}")
     folder.mkdir()

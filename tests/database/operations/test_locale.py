@@ -1,4 +1,4 @@
-"""What is written down does not depend on the database's language."""
+"""Records do not depend on the database's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A distributed table without its cluster: functions of Citus stand in, so its triggers are on one node, with all of its rows.
+"""A distributed table without its cluster: with stand-ins for functions of Citus, so its triggers are on one node, with all of its rows.
 
 What Citus does with shards is in ``tests/database/cluster``.
 """
@@ -57,7 +57,7 @@ def both(conn: Connection, statement: str) -> None:
 
 
 def same(conn: Connection) -> list[list[Any]]:
-    """What is known of the table by its notes is what is known of one that records as it is written."""
+    """The state of the table from its notes equals that of a table that records at writes."""
     queries = (
         "SELECT name, rows, failures FROM pgslo_catalog.batch WHERE definition_id = %s AND rows > 0 ORDER BY 1",
         (
@@ -120,7 +120,7 @@ def test_what_is_noted_comes_to_what_is_recorded(conn: Connection) -> None:
 
 
 def test_a_note_outlives_the_definition_that_it_was_written_under(conn: Connection) -> None:
-    """An outbox that is made anew, or not wanted any more, is read first."""
+    """An outbox that is re-created, or not needed any more, is read first."""
     conn.execute("INSERT INTO feat.t VALUES (1, '2026-03-01', 1, -3, 1, 1, 1)")
     conn.execute("UPDATE pg_dist_partition SET colocationid = 9 WHERE logicalrelid = 'feat.t'::regclass")
     apply(conn)

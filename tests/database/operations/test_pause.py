@@ -54,7 +54,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def write(session: Connection, row: str) -> str:
-    """Write a row and say what became of it."""
+    """Write a row and return the outcome."""
     try:
         # Prepared, so that whatever a session keeps of functions is kept.
         cursor = session.execute(f"INSERT INTO features.stats VALUES {row} RETURNING score", prepare=True)

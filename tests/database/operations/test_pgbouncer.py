@@ -131,7 +131,7 @@ def _wait(pool: Pooled, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _run_all(work: Callable[[int], None]) -> None:
-    """Do some work as so many clients at once; the first error of one is the test's."""
+    """Do some work as several clients at once; the first error of one is the test's."""
     failed: list[BaseException] = []
 
     def guarded(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What is read of Citus, TimescaleDB and the engine. The extensions are not installed: tables of theirs stand in.
+"""The facts about Citus, TimescaleDB and the engine. The extensions are not installed: stand-ins have their tables.
 
 What the extensions do with the statements of pgslo is not tested here.
 """

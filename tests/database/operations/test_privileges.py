@@ -1,4 +1,4 @@
-"""Writers and readers need no right beyond their own table or view, and nobody gains one through what pgslo made."""
+"""Writers and readers need no right beyond their own table or view, and no role gains one through pgslo's objects."""
 
 from __future__ import annotations
 
@@ -446,7 +446,7 @@ def test_a_schema_put_first_neither_bends_a_rule_nor_runs_as_the_definer(
 def test_what_a_reader_puts_where_warnings_are_remembered_does_not_run(
     guarded: Connection, reader: str, connect: Connect
 ) -> None:
-    """The memory is an open cursor, and anybody may open one by its name with a text of his own."""
+    """The memory is an open cursor, and any role may open one by its name with a text of its own."""
     guarded.execute("INSERT INTO features.example (id, flag, warn) VALUES (1, 999, 999)")
     guarded.execute("CREATE SCHEMA evil")
     grant(guarded, "GRANT ALL ON SCHEMA evil TO {}", reader)

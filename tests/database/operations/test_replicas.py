@@ -1,4 +1,4 @@
-"""Copies of a guarded database: a hot standby warns its readers, a logical subscriber says what it cannot see."""
+"""Copies of a guarded database: a hot standby warns its readers, a logical subscriber reports unrecorded rows."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _standby_of(primary: embedded.Server, directory: Path, program: Path) -> emb
 def test_a_subscriber_says_what_it_cannot_see(
     connection: Connection, empty_dsn: str, empty_connection: Connection
 ) -> None:
-    """Rows that a subscription applies fire no statement trigger; constraints hold, and drift tells the rest."""
+    """Rows that a subscription applies fire no statement trigger; constraints hold, and drift reports the rest."""
     publisher = empty_connection
     if publisher.execute("SHOW wal_level").fetchone() != ("logical",):
         pytest.skip("the server's wal_level is not logical")

@@ -1,4 +1,4 @@
-"""Who may do what: every object of pgslo's against every function of people, and what each can really do."""
+"""Rights: every object of pgslo's with every role, and the actions that each role can really do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo shows what it says it shows, on the first six weeks of the year."""
+"""The demo shows the announced output, on the first six weeks of the year."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def shown() -> str:
-    """What a run prints where no terminal is, in the middle of somebody's settings for other servers."""
+    """The output of a run without a terminal, with settings for other servers in the environment."""
     done = run("--quick", PGHOST="nowhere.invalid", PGSLO_DSN="host=nowhere.invalid")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -1,4 +1,4 @@
-"""The example of a model behind the gate tells what it says it tells, and the tutorial shows what it printed."""
+"""The example of a model behind the gate prints the announced output, and the tutorial shows this output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def shown() -> str:
-    """What the short form prints, in the middle of somebody's settings for other servers."""
+    """The output of the short form, with settings for other servers in the environment."""
     done = subprocess.run(
         [sys.executable, str(STORY), "--quick"],
         env=os.environ | {"PGHOST": "nowhere.invalid", "PGSLO_DSN": "host=nowhere.invalid"},

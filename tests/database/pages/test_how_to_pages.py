@@ -43,7 +43,7 @@ _MAY_FIND = ("plan", "drift", "render")
 def write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dsn: str, connection: Connection
 ) -> Callable[..., None]:
-    """A project with two applied definitions; writes a definition anew, with words replaced."""
+    """A project with two applied definitions; rewrites a definition, with words replaced."""
     connection.execute(TABLES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PGSLO_DSN", dsn)

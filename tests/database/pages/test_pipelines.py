@@ -1,4 +1,4 @@
-"""Snippets of the page on pipelines do what it says, as far as they need no other product."""
+"""Snippets of the page on pipelines work as described, as far as they need no other product."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_snippets_of_dagster_and_prefect_go_by_the_gate(
     ready: bool,
     passed: bool,
 ) -> None:
-    """With names of these products that pass functions on: what is asked of them was not tried here."""
+    """With names of these products that pass functions on: calls of these were not tried here."""
 
     def decorator(*given: Any, **_options: Any) -> Any:
         return given[0] if given and callable(given[0]) else lambda function: function
@@ -188,7 +188,7 @@ class Relations:
     [({}, "guarded", "bookings"), ({"view": "serving.churn_features"}, "serving", "churn_features")],
 )
 def test_guarded_is_the_view_of_a_model(more: dict[str, str], schema: str, identifier: str) -> None:
-    """The macro in Jinja alone, with stand-ins for what dbt adds: `return` hands out the relation."""
+    """The macro in Jinja alone, with stand-ins for the additions of dbt: `return` hands out the relation."""
     text = (TOP / "examples/dbt/macros/guarded.sql").read_text(encoding="utf-8")
     returned: list[dict[str, str]] = []
     module = jinja2.Environment(autoescape=False).from_string(

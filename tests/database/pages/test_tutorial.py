@@ -1,4 +1,4 @@
-"""The tutorial does what it says: its files are saved, its commands run, and their answers compared with the page's."""
+"""The tutorial works as described: its files are saved, its commands run, and their answers compared with the page's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BLOCK = re.compile(
 
 
 def commands(block: str) -> list[tuple[str, list[str]]]:
-    """The commands of a console block, each with the lines that it is said to print."""
+    """The commands of a console block, each with its output on the page."""
     found: list[tuple[str, list[str]]] = []
     lines = iter(block.splitlines())
     for line in lines:
@@ -46,7 +46,7 @@ def comparable(text: str) -> list[str]:
 
 
 def says(answer: list[str], page: list[str]) -> bool:
-    """Whether an answer is what the page shows, where ``…`` stands for any number of lines."""
+    """Whether an answer equals that of the page, where ``…`` matches any number of lines."""
     pattern = "".join(r"(?:.*\n)*" if line == "…" else re.escape(line) + r"\n" for line in page)
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in answer)) is not None
 

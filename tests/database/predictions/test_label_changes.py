@@ -1,4 +1,4 @@
-"""Pairs stay right when writers race, and after changes that no image tells."""
+"""Pairs stay right when writers race, and after changes without an image."""
 
 from __future__ import annotations
 

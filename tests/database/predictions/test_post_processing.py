@@ -1,4 +1,4 @@
-"""What is served of a model's score: made by the database for every writer, with what the model gave kept beside."""
+"""The served value of a model's score: computed by the database for every writer, with the raw score beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A guarded view warns its reader in his own session, once, for exactly the columns that he reads, and gets in nobody's way.
+"""A guarded view warns readers in their own session, once, only about columns they read, and blocks no other session.
 
 Here every row read is of a missed batch; test_rows_read.py reads rows of others.
 """
@@ -99,7 +99,7 @@ def in_a_function(session, query):
 
 
 def in_a_loop(session, query):
-    """Ten times in one statement of the reader's: he is told once."""
+    """Ten times in one statement of the reader's: one warning."""
     return heard(
         session.run(
             f"DO $$ DECLARE found record; BEGIN FOR turn IN 1..10 LOOP FOR found IN {query} LOOP NULL; END LOOP; END LOOP; END $$"

@@ -93,13 +93,13 @@ steps = st.one_of(changes(), st.tuples(reads(), st.sampled_from(WAYS)))
 
 @dataclass
 class Model:
-    """What is missed by the documentation, told from the table alone.
+    """The missed cells according to the documentation, computed from the table alone.
 
     Attributes:
-        missed: Cells of whose rows a reader has to be warned.
-        maybe: Those of which he may be: corrected, and not looked at by tick() yet; or their bad rows were written once more.
-        accepted: Those that a steward accepted.
-        alarms: Those that were called a false alarm; more of the same is none.
+        missed: Cells about whose rows a reader must be warned.
+        maybe: Those about which a reader may be: corrected, and not read by tick() yet; or their bad rows were written once more.
+        accepted: Those accepted by a steward.
+        alarms: Those marked as a false alarm; repetitions are not reported.
     """
 
     missed: set[Cell] = field(default_factory=set)
@@ -222,7 +222,7 @@ class Table:
         }
 
     def change(self, change: Change) -> None:
-        """Do it, and tell the model."""
+        """Do it, and record it in the model."""
         event(f"change: {change.what}")
         column, model = change.column, self.model
         where = f"k - {self.origin} = ANY (ARRAY{sorted(change.days)})"
@@ -272,7 +272,7 @@ class Table:
         self._settle()
 
     def _settle(self) -> None:
-        """What is not failing any more is told until tick() has looked."""
+        """Cells that no longer fail are reported until tick() has run."""
         good = self.model.missed - self.failing()
         self.model.missed -= good
         self.model.maybe |= good
@@ -329,7 +329,7 @@ class Table:
     # Reads
 
     def read(self, read: Read, way: str) -> None:
-        """Read in a way, and see what is told."""
+        """Read in a way, and check the warnings."""
         event(f"way: {way}")
         text = read.text("guarded.example", self.first)
         with ExitStack() as stack:
@@ -359,7 +359,7 @@ class Table:
                     self.told(read, lambda: self.heard(text))
 
     def told(self, read: Read, heard: Callable[[], set[str]], *, before: set[Cell] | None = None) -> None:
-        """Compare what is told with the model; ``before`` is what a kept plan may still tell."""
+        """Compare the warnings with the model; ``before`` are those that a kept plan may still give."""
         count = self.count
         needed, _ = expected(count, read, self.model.missed, "features.example", self.first)
         _, computed = expected(
@@ -375,7 +375,7 @@ class Table:
         self.over += told != needed and not self.model.maybe and before is None
 
     def _wrote_beside(self, column: str, days: Iterable[int]) -> None:
-        """Tell the model of another session's bad row, which may be bad in a column that was accepted as well."""
+        """Record another session's bad row in the model, which may be bad in a column that was accepted as well."""
         failing = self.failing()
         self.model.wrote({(column, day) for day in days}, failing)
         self.model.maybe |= {cell for cell in self.model.accepted & failing if cell[1] in days}
@@ -402,7 +402,7 @@ class Table:
         return said
 
     def _read_back(self, read: Read, text: str) -> set[str]:
-        """Read what was stored before another session's write, by a plan that is kept until after it."""
+        """Read rows stored before another session's write, by a plan that is kept until after it."""
         self.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM features.example LIMIT 1")
         spoilt = self.values(
             f"UPDATE features.example SET b = 999999 WHERE id IN (SELECT max(id) FROM features.example WHERE k > {self.origin} + 8) RETURNING k - {self.origin}",
@@ -425,7 +425,7 @@ class Table:
         assert stored - shown <= {day for _, day in self.model.told}
 
     def read_kept(self, before: set[Cell]) -> None:
-        """Execute what was prepared before the last changes."""
+        """Execute statements prepared before the last changes."""
         for name, (read, _) in self.kept.items():
             self.told(read, lambda name=name: self.heard(f"EXECUTE {name}"), before=before)
 

@@ -1,4 +1,4 @@
-"""How far back a task looks, which batches its view shows, and how sessions come to plan their reads anew."""
+"""How far back a task looks, which batches its view shows, and when sessions plan their reads again."""
 
 from __future__ import annotations
 

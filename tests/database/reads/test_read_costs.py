@@ -54,7 +54,7 @@ def test_plans_stay_parallel(reader):
 
 
 def test_views_can_be_written_through(reader):
-    """Where there is no CASE, a view is still one that PostgreSQL updates by itself."""
+    """Without a CASE, a view is still automatically updatable."""
     reader.run("INSERT INTO guarded.example (id, day, c) VALUES (-7, '2026-11-20', 'x')")
     reader.run("UPDATE guarded.churn SET c = 'y' WHERE id = -7")
     assert reader.run("SELECT day::text, c FROM features.example WHERE id = -7").rows == (

@@ -129,7 +129,7 @@ def done(project: Project, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A server in recovery that follows nobody, as a standby whose primary is away."""
+    """A server in recovery that follows no primary, as a standby whose primary is away."""
     account = server_account()
     with tempfile.TemporaryDirectory(prefix="pgslo-test-", dir=temporary_folder(account)) as name:
         directory = Path(name) / "server"

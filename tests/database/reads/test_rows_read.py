@@ -1,4 +1,4 @@
-"""A reader is warned of the rows that he reads: those of missed batches, in columns that missed; and of no others."""
+"""Readers are warned about the rows that they read: those of missed batches, in columns that missed; and of no others."""
 
 from __future__ import annotations
 
@@ -414,7 +414,7 @@ def test_a_wide_view_warns_as_a_narrow_one(session, batch):
 
 
 def test_a_plan_knows_which_columns_a_missed_batch_was_about(session):
-    """A rule that comes to be about another column keeps its name and its missed batches."""
+    """A rule whose column is changed keeps its name and its missed batches."""
     days(session, missed=(2,))
     session.run("SET LOCAL plan_cache_mode = force_generic_plan")
     session.run("PREPARE others AS SELECT sum(b) FROM guarded.example")

@@ -1,4 +1,4 @@
-"""Snapshots: what was read is kept as it was, can be told from what is there now, and is nobody's who may not see it."""
+"""Snapshots: the rows are kept, compared with the current ones, and hidden from roles that may not see them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def run(
 
 
 def left_out(run: Run, readers: str = "") -> list[str]:
-    """Notes of a plan about roles, each without what it begins with."""
+    """Notes of a plan about roles, each without its prefix."""
     Path("ml.yml").write_text(textwrap.dedent(DEFINITION.format(readers=readers)))
     planned = run("plan", "ml.yml")
     assert planned.exit_code in (0, 3), planned.output

@@ -1,4 +1,4 @@
-"""by_segment: rows and missing values within each segment, held against earlier batches."""
+"""by_segment: rows and missing values within each segment, compared with earlier batches."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def values(day, tenant, *, rows, email="'x'", plan="'free'"):
 
 
 def load(session, day, **changed):
-    """Load a day: rows of each tenant, which differ by a few, and what is given for one of them."""
+    """Load a day: rows of each tenant, which differ by a few, and the given changes for one of them."""
     tenants = []
     for n, (tenant, rows) in enumerate(ROWS.items()):
         given = {"rows": rows + (day * 7 + n * 3) % 5, "email": "CASE WHEN i % 20 <> 0 THEN 'x' END"}

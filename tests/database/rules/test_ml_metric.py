@@ -1,4 +1,4 @@
-"""Metrics of predictions whose labels come late: what is added up as rows come and go equals what scikit-learn computes of the tables."""
+"""Metrics of predictions whose labels come late: the sums, as rows are added and removed, equal those that scikit-learn computes from the tables."""
 
 from __future__ import annotations
 

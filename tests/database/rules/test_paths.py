@@ -1,4 +1,4 @@
-"""Rules about what is inside of a value: each kind of value, each kind of rule, and what has no value there."""
+"""Rules about paths into values: each kind of value, each kind of rule, and paths without a value."""
 
 from __future__ import annotations
 

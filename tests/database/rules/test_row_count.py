@@ -1,4 +1,4 @@
-"""row_count: a batch has so many rows, or so many for each row of earlier batches."""
+"""row_count: the number of a batch's rows, absolute or relative to earlier batches."""
 
 KIND = "row_count"
 

@@ -1,4 +1,4 @@
-"""What is true of every kind: columns that are not there, have odd names or types, or are generated."""
+"""For every kind: columns that do not exist, have odd names or types, or are generated."""
 
 import json
 

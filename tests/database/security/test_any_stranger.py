@@ -175,7 +175,7 @@ class Case(Observed):
         return False
 
     def _without(self, pieces: dict[str, Any], error: DefinitionErrors) -> dict[str, Any]:
-        """Leave out what was refused, or else anything."""
+        """Leave out the refused pieces, or else any piece."""
         told = " ".join(str(one) for one in error.errors)
         refused = [
             column.name
@@ -355,7 +355,7 @@ class Case(Observed):
                 self.fail(f"a row of which an incident tells: {error}, stored {stored}")
 
     def write_bad_of_hers(self) -> None:
-        """See that a value of her type that a rule refuses is refused, or told of."""
+        """Check that a value of her type that violates a rule is refused, or reported."""
         for column in self.columns:
             stated = [
                 (kind, parameters)

@@ -244,7 +244,7 @@ def test_a_salt_is_of_one_definition_and_nobody_reads_it(world):
 
 
 def test_functions_of_the_tables_owner_name_batches_alike(world):
-    """They run without rights on pgslo's tables, and tell the owner what this table's names are hashed with, no other's."""
+    """They run without rights on pgslo's tables, and show the owner the secret of this table's names, no other's."""
     world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE ON SCHEMA evil TO $writer, $reader")
     world.run(
         "mallory",

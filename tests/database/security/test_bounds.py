@@ -41,7 +41,7 @@ def held(world) -> tuple[int, int]:
 
 
 def fill(world) -> psycopg.errors.Diagnostic:
-    """Write rows that are quarantined until one is rejected; return what the writer was told."""
+    """Write rows that are quarantined until one is rejected; return the writer's error."""
 
     def write() -> None:
         for first in range(1, 1000, 10):

@@ -187,7 +187,7 @@ def test_a_drift_score_is_no_figure_for_a_reader_of_another_column(pay):
 
 
 def test_quantiles_are_shown_to_those_who_may_read_the_column(world):
-    """The least and the largest value are values of rows: they are shown to nobody, nor is anything of a few rows."""
+    """The least and the largest value are values of rows: no role sees them, nor anything of a few rows."""
     world.run(
         "installer",
         "CREATE TABLE features.pay (id int PRIMARY KEY, day date, name text, salary int, bonus int); GRANT INSERT ON features.pay TO $writer",

@@ -1,4 +1,4 @@
-"""No output of pgslo holds a character that a terminal obeys, whoever wrote the text: writers, owners of tables, operators."""
+"""No output of pgslo holds a character that a terminal obeys, whichever role wrote the text: writers, owners of tables, operators."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """No cast, domain constraint or operator that another role defines runs with the rights of pgslo's owner.
 
-Whoever owns a type may define casts of it, at any time. PostgreSQL looks for casts in all schemas, whatever the search
+The owner of a type may define casts of it, at any time. PostgreSQL looks for casts in all schemas, whatever the search
 path, so that conversions in SECURITY DEFINER functions must use output functions alone.
 """
 
@@ -315,7 +315,7 @@ def test_a_domain_check_does_not_run_with_other_rights(world):
 
 
 def test_casts_of_a_table_s_row_type_do_not_run_with_other_rights(world):
-    """The owner of a table owns its row type; whoever applies is a member of that role."""
+    """The owner of a table owns its row type; the applying role is a member of the owner."""
     world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE ON SCHEMA features, evil TO PUBLIC")
     world.run(
         "mallory",

@@ -28,7 +28,7 @@ def refused(world, part: str, text: str) -> psycopg.errors.Diagnostic:
 
 @pytest.fixture(params=["bulk", "stream"])
 def pii(world, request):
-    """A table whose rule rejects by two columns; nobody but its owner has a right on it yet."""
+    """A table whose rule rejects by two columns; only its owner has rights on it yet."""
     world.run(
         "installer",
         f"CREATE TABLE features.pii (id int PRIMARY KEY, d date, a int, ssn text); INSERT INTO features.pii VALUES (7, '2026-01-01', 1, '{SSN}')",

@@ -1,4 +1,4 @@
-"""Functions of schema pgslo_catalog that other roles may call tell nothing that these roles may not know."""
+"""Functions of schema pgslo_catalog that other roles may call reveal nothing that these roles may not know."""
 
 from __future__ import annotations
 

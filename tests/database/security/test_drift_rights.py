@@ -21,7 +21,7 @@ columns: {a: [range: {min: 0, max: 100, on_breach: flag}]}
 
 @pytest.fixture
 def scene(world: World) -> World:
-    """A guarded table of mallory's, on which stand functions of hers that note each role but herself as which they run."""
+    """A guarded table of mallory's, with functions of hers that note each other role as which they run."""
     world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE, CREATE ON SCHEMA features TO $mallory")
     world.run(
         "mallory",

@@ -1,4 +1,4 @@
-"""A missed batch ends by what its table stores, whatever sums of what was written say, and by what a steward could see."""
+"""A missed batch ends by what its table stores, whatever the sums of the records are, and by the rows that a steward could see."""
 
 from __future__ import annotations
 

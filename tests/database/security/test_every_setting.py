@@ -314,7 +314,7 @@ def everything(world):
 
 
 def _written(world, setting: tuple[str, str] | None) -> tuple[list[Any], list[Any]]:
-    """What each statement came to (NULL, or an error), and what is stored then; nothing of it is committed."""
+    """The result of each statement (NULL, or an error), and the stored rows; nothing of it is committed."""
     session = world.session("writer")
     try:
         if setting:

@@ -1,4 +1,4 @@
-"""Schemas that pgslo uses and did not make: whoever owns one, or creates in it, could replace guarded views."""
+"""Schemas that pgslo uses and did not make: their owner, or a role that creates in them, could replace guarded views."""
 
 from __future__ import annotations
 

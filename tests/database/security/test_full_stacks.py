@@ -33,7 +33,7 @@ INSERT = "INSERT INTO features.t VALUES (1, ''2026-01-01'', 999, ''x'')"
 
 
 def deep(blocks: int) -> str:
-    """A function that runs a statement in so many blocks, below so many calls of itself."""
+    """A function that runs a statement in nested blocks, below as many calls of itself."""
     return f"""
         CREATE FUNCTION evil.deep{blocks}(levels int, statement text) RETURNS void LANGUAGE plpgsql AS $$BEGIN
             IF levels > 0 THEN PERFORM evil.deep{blocks}(levels - 1, statement); RETURN; END IF;
@@ -92,7 +92,7 @@ def attempts(world, insert: str = INSERT, *, warm: bool = False) -> Iterator[tup
 
 
 def recorded(session) -> dict[str, Any]:
-    """What is known of the rows that this transaction stored."""
+    """The records of the rows that this transaction stored."""
     names = ("rows", "failures", "breaks", "lasting", "incidents")
     row = session.execute(
         """SELECT (SELECT count(*) FROM features.t),
@@ -143,7 +143,7 @@ def test_a_row_that_was_not_recorded_is_judged_by_the_next_tick(full, writes):
 
 
 def messages(world) -> list[str]:
-    """What a reader is told."""
+    """The warnings of a reader."""
     session = world.session("reader")
     said: list[str] = []
     session.add_notice_handler(lambda one: said.append(one.message_primary))

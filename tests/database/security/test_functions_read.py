@@ -1,6 +1,6 @@
 """A function that belongs to pgslo's owner reads no table of a less trusted role, nor one with a part of such a role.
 
-Whoever owns a table, or a part of it, decides what reading it runs.
+The owner of a table, or of a part of it, decides which code a read of it runs.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ LOOKED_AT = re.compile(
 
 
 def test_functions_that_writes_run_look_at_the_parts_of_each_table_that_they_read():
-    """Every golden: what a trigger reads stands beside the condition that the planner evaluates first."""
+    """Every golden: the tables that a trigger reads are beside the condition that the planner evaluates first."""
     pinned = 0
     for path in sorted(GOLDEN.rglob("*.sql")):
         functions = re.findall(

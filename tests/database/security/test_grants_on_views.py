@@ -59,7 +59,7 @@ def change(world: World, most: int) -> None:
 
 
 def hazards(world: World, most: int) -> set[str]:
-    """What the plan of a change tells of the guarded view."""
+    """The hazards of the guarded view in the plan of a change."""
     change(world, most)
     wanted = definition.load(textwrap.dedent(world.sql(text(most))), path="slos/ex.yml")
     with world.session("installer") as session:
@@ -68,7 +68,7 @@ def hazards(world: World, most: int) -> set[str]:
 
 
 def replace(world: World, most: int = 200, *, readers: str = "[$reader]") -> None:
-    """Apply the definition to a table with other columns: all views are made anew."""
+    """Apply the definition to a table with other columns: all views are re-created."""
     change(world, most)
     before = oids(world)
     apply(world, most, readers)
@@ -86,7 +86,7 @@ def oids(world: World) -> set[int]:
 
 
 def acl(world: World, view: str) -> set[tuple[Any, ...]]:
-    """Who has what on a view: grantee, grantor, privilege, column, and whether with grant option."""
+    """The rights on a view: grantee, grantor, privilege, column, and whether with grant option."""
     return set(
         world.run(
             "superuser",

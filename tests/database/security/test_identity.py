@@ -191,7 +191,7 @@ def test_what_a_superuser_applied_is_the_installers_as_well(world: World) -> Non
 
 
 def test_the_owner_of_a_table_moves_no_trigger_to_another_definition(world: World) -> None:
-    """He writes the comments of triggers on his table; the registry knows for which definition they were made."""
+    """The owner writes the comments of triggers on the table; the registry knows for which definition they were made."""
     world.run("superuser", "GRANT $mallory TO $installer")
     world.run("mallory", "CREATE TABLE evil.own (id int PRIMARY KEY, day date, a int)")
     world.run("installer", SCENE)

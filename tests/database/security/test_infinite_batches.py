@@ -1,4 +1,4 @@
-"""A batch at infinity is told like any other, and one row of it, or of a date later than any time stamp, stops nothing."""
+"""A batch at infinity is reported like any other, and one row of it, or of a date later than any time stamp, stops nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody keeps installers out by a lock that every role can take, and commands that could do nothing say so."""
+"""A lock that every role can take does not block installers, and commands without effect report that."""
 
 from __future__ import annotations
 

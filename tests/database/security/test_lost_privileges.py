@@ -1,4 +1,4 @@
-"""After a restore without privileges PostgreSQL lets every role call pgslo's functions: it is told, and migrate mends it."""
+"""After a restore without privileges PostgreSQL lets every role call pgslo's functions: it is reported, and migrate fixes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody but a steward ends the warning of rows that stay as they are, and nobody learns from it what he may not see."""
+"""Only a steward ends the warning of unchanged rows, and it reveals nothing that a role may not see."""
 
 from __future__ import annotations
 

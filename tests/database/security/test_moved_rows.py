@@ -63,7 +63,7 @@ def test_a_table_that_was_attached_later_shows_no_value_of_a_row_that_comes(worl
 
 
 def test_a_row_that_moves_with_the_rights_of_another_role_shows_no_value(world):
-    """Rights of the writer on the table tell nothing: views, rules and functions update with those of their owners."""
+    """Rights of the writer on the table do not matter: views, rules and functions update with those of their owners."""
     world.run("installer", PARTITIONED)
     guard(world, "stream")
     world.run(

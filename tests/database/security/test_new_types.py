@@ -195,7 +195,7 @@ def test_a_type_of_the_same_name_is_new_in_a_table_of_labels(owned):
 
 @pytest.mark.parametrize("writes", ["bulk", "stream"])
 def test_after_a_restore_no_type_of_a_user_is_known_until_the_next_apply(owned, empty_dsn, tmp_path, writes):
-    """Whoever restores makes the types, in the order of the dump: their names say nothing."""
+    """The restoring role creates the types, in the order of the dump: their names identify nothing."""
     owned.run("mallory", "ALTER TABLE evil.tab ADD COLUMN extra evil.mood")
     owned.apply(DEFINITION.format(writes=writes, action="reject"))
     dump, name = tmp_path / "dump.sql", f"restored_{owned.names['mallory']}"

@@ -80,7 +80,7 @@ def test_rows_of_odd_times_do_not_hide_a_missing_day(world: World, odd: tuple[st
 
 
 def test_who_makes_a_table_irregular_is_noticed(world: World) -> None:
-    """So many Saturdays that they are expected, and some of them missing: then nothing is."""
+    """Enough Saturdays that they are expected, with some of them missing: then no batch is expected."""
     begin(world, "date", WORKDAYS)
     load(world, *SATURDAYS[::2], *SATURDAYS[1:4:2])
     load(world, date(2025, 12, 2))

@@ -1,4 +1,4 @@
-"""A transaction that opened or resolved an incident and does not end mutes the rule for nobody."""
+"""A transaction that opened or resolved an incident and does not end does not mute the rule."""
 
 from __future__ import annotations
 

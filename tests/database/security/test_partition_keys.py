@@ -1,4 +1,4 @@
-"""Functions in the partition key of a guarded table run with the rights of nobody who applies, operates or takes pgslo away."""
+"""Functions in the partition key of a guarded table run with the rights of no role that applies, operates or uninstalls pgslo."""
 
 from __future__ import annotations
 

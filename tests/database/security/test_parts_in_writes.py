@@ -211,7 +211,7 @@ def test_a_look_that_began_before_the_part_was_given_away(shared):
 
 @pytest.mark.parametrize("name", ["unique, quarantine", "last"])
 def test_a_copy_that_began_before_the_part_was_given_away(shared, name):
-    """It is one statement: what its triggers do not look at anew, they see as it was when it began."""
+    """It is one statement: its triggers see the state of its begin, except for parts that they check again."""
     shared.apply(definition("ex", "stream", name))
     session = shared.session("writer")
     with session.cursor().copy("COPY features.ex (id, day, a, g, v) FROM STDIN") as copy:

@@ -1,4 +1,4 @@
-"""An operator switches rules off in the open: it stays on record, and what was written meanwhile does not count as judged."""
+"""An operator switches rules off in the open: it stays on record, and rows written meanwhile do not count as judged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def apply(world, *, writes="bulk", action="flag"):
 
 
 def warned(world, column):
-    """What a reader of the column is told."""
+    """The warnings of a reader of the column."""
     session = world.session("reader")
     told = []
     session.add_notice_handler(lambda notice: told.append((notice.constraint_name, notice.message_detail)))

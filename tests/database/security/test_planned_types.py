@@ -98,7 +98,7 @@ def test_constraints_of_a_type_run_as_the_caller(ex, subtests, may_know):
 
 
 def test_a_domain_over_a_type_of_batches_is_no_such_type(ex):
-    """Whether rows tell their batch is asked by the type's number: no input function of hers reads a key."""
+    """The type's number decides whether rows have a batch: no input function of hers reads a key."""
     ex.run("superuser", "GRANT USAGE ON SCHEMA guarded TO $mallory; GRANT SELECT ON guarded.ex TO $mallory")
     ex.run("mallory", "CREATE DOMAIN evil.date AS date CHECK (evil.check('date'))")
     told = "SELECT keys, has_null, is_any, is_untold FROM pgslo.told_by_rows('features.ex', NULL, NULL, '{}')"

@@ -72,7 +72,7 @@ READS_OF_OTHERS = [
 
 @pytest.mark.parametrize("query", READS_OF_OTHERS)
 def test_relations_of_postgresql_and_of_pgslo_are_refused(query):
-    """Offline, by the text alone: whoever applies it may be a superuser."""
+    """Offline, by the text alone: the applying role may be a superuser."""
     with pytest.raises(DefinitionErrors) as refused:
         definition.load(of_query(query), path="slos/example.yml", kinds=definition.load_kinds({}))
     (error,) = refused.value.errors

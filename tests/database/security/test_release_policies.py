@@ -1,4 +1,4 @@
-"""Row triggers run before PostgreSQL checks policies and check options: a release is no way around these."""
+"""Row triggers run before PostgreSQL checks policies and check options: a release does not bypass these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State that was restored into a cluster that has counted fewer transactions: what was accepted stays so, and nothing later counts as seen.
+"""State that was restored into a cluster that has counted fewer transactions: accepted batches stay so, and nothing later counts as seen.
 
 The numbers of the old cluster are put in by UPDATE, as the COPY of a dump does.
 """

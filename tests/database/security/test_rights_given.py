@@ -262,7 +262,7 @@ def test_a_right_that_the_owner_granted_stays(world: World) -> None:
 
 
 def test_what_was_granted_outlives_an_upgrade(world: World) -> None:
-    """Also to a role that stands in default privileges, if it has all that a function of people needs."""
+    """Also to a role in default privileges, if it has all rights of a list of ``pgslo grants``."""
     world.run("installer", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO $auditor, $steward")
     world.run("superuser", "UPDATE pgslo_catalog.runtime SET sha256 = repeat('0', 64)")
     before = {part: held(world.admin, world.names[part]) for part in ("auditor", "operator", "steward")}

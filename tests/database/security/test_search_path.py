@@ -121,7 +121,7 @@ def test_a_rendered_plan_finds_the_same_operators_in_every_session(
 
 
 def split(script: str) -> list[str]:
-    """The parts that psql sends: the transaction, then what stands after it."""
+    """The parts that psql sends: the transaction, then the rest."""
     together, _, after = script.partition("\nCOMMIT;\n")
     parts = [
         part

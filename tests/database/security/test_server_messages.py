@@ -41,7 +41,7 @@ TALKATIVE = (
 
 
 def talkative(world: Any, role: str) -> tuple[Any, list[str]]:
-    """A session that has the server send what it can, and what it was sent."""
+    """A session with the most verbose messages of the server, and these messages."""
     got: list[str] = []
     session = world.session(role)
     session.add_notice_handler(
@@ -55,7 +55,7 @@ def talkative(world: Any, role: str) -> tuple[Any, list[str]]:
 
 
 def holds(got: list[str], secret: str) -> bool:
-    """Whether a text is in what was sent, as it stands or as the bytes of a constant in a plan."""
+    """Whether a text is in the messages, as it is or as the bytes of a constant in a plan."""
     text = " ".join(got)
     constants = b" ".join(
         bytes(int(byte) & 255 for byte in found[1].split())

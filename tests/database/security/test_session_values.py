@@ -70,7 +70,7 @@ def test_a_default_shows_no_score_of_another_row(world):
 
 
 def test_bits_of_one_write_open_nothing_in_another(world):
-    """A writer who copies what was set for a row that moved learns nothing by writing it into a row of its own."""
+    """A writer who copies the setting for a row that moved learns nothing by writing it into a row of its own."""
     writer = predictions(world)
     world.run("installer", "GRANT SELECT (id, score, raw), UPDATE (score) ON features.p TO $writer")
     writer.execute("INSERT INTO features.p VALUES (8, now(), '2026-01-01', 1, 0.5)")

@@ -34,7 +34,7 @@ ASKED = (
 
 
 def heard(session: Any, call: str) -> tuple[Any, list[str]]:
-    """Call a function; return its answer and what was warned of."""
+    """Call a function; return its answer and the warnings."""
     said: list[str] = []
 
     def hear(notice: Any) -> None:

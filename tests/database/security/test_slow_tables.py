@@ -40,7 +40,7 @@ def nap(seconds: float) -> str:
 
 
 def tick(world, timeout="3s"):
-    """Run ``tick()`` as the operator; return what it warned of."""
+    """Run ``tick()`` as the operator; return its warnings."""
     session = world.session("operator", statement_timeout=timeout)
     said: list[tuple[str | None, str | None]] = []
     session.add_notice_handler(lambda notice: said.append((notice.message_primary, notice.message_hint)))

@@ -1,4 +1,4 @@
-"""What snapshots of one role do to others, and tell them: gates, rights on copies, comments."""
+"""Effects of one role's snapshots on others, and their visibility: gates, rights on copies, comments."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where a type of another role would run that role's code, rules are refused, and plan and drift name the type.
 
-Whoever owns a type may define casts of it, and constraints of a domain, at any time.
+The owner of a type may define casts of it, and constraints of a domain, at any time.
 """
 
 import pytest

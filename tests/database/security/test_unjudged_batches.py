@@ -1,4 +1,4 @@
-"""Rules that refuse batches refuse those that they cannot judge, and no error of a row stays once the row is gone."""
+"""Rules that refuse batches refuse those that they cannot judge, and no error of a row stays once the row is deleted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def heard(world: Any, role: str, statement: str) -> list[str]:
 
 
 def refused(world: Any, statement: str) -> str:
-    """What the writer is told, all of it."""
+    """The whole error of the writer."""
     with pytest.raises(psycopg.errors.CheckViolation) as error:
         world.run("writer", statement)
     diag = error.value.diag

@@ -1,4 +1,4 @@
-"""A violation under an unknown batch stays open: no later batch shows that its rows are gone."""
+"""A violation under an unknown batch stays open: no later batch shows that its rows were deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD = "INSERT INTO features.ex VALUES ({}, '2026-01-{:02}', 1)"
 
 
 def bad(writes: str, number: int = 100) -> str:
-    """A row of no known batch that fails; of a streamed table it is gone at once, which no trigger shows."""
+    """A row of no known batch that fails; in a streamed table it is deleted at once, which no trigger records."""
     statement = f"INSERT INTO features.ex VALUES ({number}, 'no day', 99)"
     return f"{statement}; DELETE FROM features.ex WHERE t = 'no day'" if writes == "stream" else statement
 

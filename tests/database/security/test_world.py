@@ -1,4 +1,4 @@
-"""The world of these tests is what it says: without that, an attack could fail for another reason."""
+"""The world of these tests is as described: without that, an attack could fail for another reason."""
 
 import psycopg
 import pytest

@@ -1,7 +1,7 @@
-"""Each action does to each kind of statement what it says, once, whatever the table looks like and however rows arrive.
+"""Each action has its documented effect on each kind of statement, once, whatever the table looks like and however rows arrive.
 
-What a statement leaves is worked out by a small model and compared: rows stored, rows kept out, values mended,
-failures and rows counted, incidents, samples, and what the writer is told.
+A small model computes the effect of a statement, for comparison: rows stored, rows kept out, values repaired,
+failures and rows counted, incidents, samples, and the writer's messages.
 """
 
 from __future__ import annotations
@@ -74,16 +74,16 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Written:
-    """A statement and what it proposes.
+    """A statement and its proposed rows.
 
     Attributes:
-        text: The statement; ``$t`` is the table and ``$v`` the column to write; ``None``: COPY of what is inserted.
-        before: Rows that are there, which no trigger saw.
+        text: The statement; ``$t`` is the table and ``$v`` the column to write; ``None``: COPY of the inserted rows.
+        before: Existing rows, which no trigger saw.
         inserted: Rows it would insert, by id.
         conflicting: Rows it proposes to insert, which turn out to be updates.
         ignored: Rows it proposes to insert, which turn out to be nothing.
         updated: Rows it would update.
-        gone: Rows it takes away.
+        gone: Rows it removes.
         returns: Ids that RETURNING would return.
     """
 
@@ -459,7 +459,7 @@ def test_a_savepoint_takes_its_counts_with_it(session):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_other_triggers_of_the_table_are_reckoned_with(session, mode):
-    """A BEFORE trigger that fires after ours changes rows and drops some: what is stored is what is judged."""
+    """A BEFORE trigger that fires after ours changes rows and drops some: the stored rows are the judged ones."""
     session.run("CREATE TABLE features.example (id int PRIMARY KEY, a int)")
     session.run(
         """CREATE FUNCTION features.later() RETURNS trigger LANGUAGE plpgsql AS $$

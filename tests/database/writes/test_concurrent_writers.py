@@ -1,4 +1,4 @@
-"""Many writers at once: nothing is lost, nothing is counted twice, nobody waits for another's incident.
+"""Many writers at once: nothing is lost, nothing is counted twice, no writer waits for another's incident.
 
 An oracle in Python keeps, for committed work only, what each statement does; the database is compared with it.
 """
@@ -85,7 +85,7 @@ class Counted:
 
         Args:
             proposed: Rows by id, as they would be stored.
-            kept: Ids of rows that are there and that ON CONFLICT DO NOTHING leaves alone.
+            kept: Ids of existing rows that ON CONFLICT DO NOTHING leaves alone.
         """
         stored = {key: values for key, values in proposed.items() if values[2] <= 100}
         self.held += len(proposed) - len(stored)
@@ -156,7 +156,7 @@ class Writer(threading.Thread):
         self.oracle = trial
 
     def _step(self, connection: psycopg.Connection, trial: Oracle) -> Oracle:
-        """One statement, or several in a savepoint; returns what is true after it."""
+        """One statement, or several in a savepoint; returns the expected state after it."""
         chance = self.random.random()
         if chance < 0.15:
             with connection.transaction(force_rollback=True):
@@ -337,7 +337,7 @@ def _guarded(request, make_database):
 
 @pytest.fixture
 def watching(_guarded):
-    """A session on a table that nobody wrote to."""
+    """A session on a table without writes."""
     _, session = _guarded
     yield session
     session.execute("TRUNCATE features.example, pgslo_catalog.incident, pgslo_catalog.fragment CASCADE")
@@ -345,7 +345,7 @@ def watching(_guarded):
 
 @pytest.fixture
 def pair(_guarded, watching):
-    """Two writers, of whom the second waits for nobody."""
+    """Two writers, of whom the second does not wait."""
     del watching  # asked for only to clean up after them
     dsn, _ = _guarded
     with (

@@ -114,7 +114,7 @@ def test_a_batch_is_not_refused_there(connection: Connection, apply: Apply) -> N
 
 
 def test_no_error_of_a_rule_ends_replication(connection: Connection, apply: Apply) -> None:
-    """A full quarantine and columns that do not fit; and what was flagged there is counted with its partition."""
+    """A full quarantine and columns that do not fit; and rows flagged there are counted with their partition."""
     connection.execute(TABLE)
     columns = "schema: {columns: {f: integer}, on_breach: reject, name: shape}\n"
     apply(text("bulk") + columns + "quarantine: {max_bytes: 1 kB}\n")

@@ -1,4 +1,4 @@
-"""Tables whose rows no columns tell apart: key: none."""
+"""Tables whose rows no columns identify: key: none."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ class Rule:
         name: Its name.
         kind: ``not_null``, ``range`` ….
         parameters: As written in the definition.
-        on_breach: What it does; repair for a repair.
-        fails: Whether a value fails, when that is simple to say.
+        on_breach: The action; repair for a repair.
+        fails: Whether a value fails, when that is simple to compute.
     """
 
     name: str
@@ -173,7 +173,7 @@ class Case:
         return [rule for column in self.columns for rule in column.rules]
 
     def drop(self, line):
-        """Leave out what stands in a line of the definition; returns how many rules that were."""
+        """Leave out a line of the definition; return its number of rules."""
         if line.startswith("batch:"):
             self.batch = None
         before = len(self.rules)
@@ -329,7 +329,7 @@ def write(connection, case):
 
 
 def judge(connection, case):
-    """Hold what was stored, kept out and counted against what simple rules say of the values that were sent."""
+    """Compare the stored, quarantined and counted rows with the result of simple rules on the sent values."""
     stored = {
         row[0]
         for row in connection.execute(f"SELECT {quoted(case.key)} FROM {case.table}".encode(), prepare=False)

@@ -114,7 +114,7 @@ def test_row_security_that_came_later_is_part_of_the_plan(
 def test_what_policies_hide_from_the_owner_is_not_counted_as_missing(
     empty_connection: Connection, empty_dsn: str, role: Role
 ) -> None:
-    """Under FORCE ROW LEVEL SECURITY: an error, and what was recorded stays, rather than a count of what he sees."""
+    """Under FORCE ROW LEVEL SECURITY: an error, and the records stay, rather than a count of the visible rows."""
     owner, writer = role("owner"), role("writer")
     grant(empty_connection, f'GRANT CREATE ON DATABASE "{empty_connection.info.dbname}" TO {{}}', owner)
     with psycopg.connect(empty_dsn, autocommit=True) as conn:

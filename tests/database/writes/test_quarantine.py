@@ -1,4 +1,4 @@
-"""A row that is kept out is kept whole, with every reason, and comes back as it was or as somebody mended it."""
+"""A quarantined row is kept whole, with every reason, and is released as it was or corrected."""
 
 from __future__ import annotations
 

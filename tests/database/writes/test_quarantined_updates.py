@@ -89,7 +89,7 @@ def old_rows(session, request):
     ],
 )
 def test_an_update_that_changes_no_ruled_column_is_stored(old_rows, change):
-    """The row that is there violates the rules as well; a soft delete of it has to be possible."""
+    """The existing row violates the rules as well; a soft delete of it has to be possible."""
     assert old_rows.run(change).count == 1
     assert rows(old_rows, "id, age, name, deleted") == [(1, 500, None, True), (2, 5, None, False)]
     assert old_rows.held() == []

@@ -236,7 +236,7 @@ def fails(twin: Connection, rule: Rule, row: dict[str, Any]) -> tuple[bool, str]
 
 @dataclass
 class Known:
-    """What is expected to be recorded."""
+    """The expected records."""
 
     rows: Counter[str] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -338,7 +338,7 @@ def contents(conn: Connection, table: str) -> list[tuple[Any, ...]]:
 
 
 def compare(conn: Connection, case: Case, known: Known) -> None:
-    """Hold what is recorded against what is expected."""
+    """Compare the records with the expected ones."""
     assert contents(conn, "w.t") == contents(conn, "w.twin")
     held = "SELECT row_key, operation, ARRAY(SELECT x ->> 'rule' FROM jsonb_array_elements(reasons) AS x) FROM pgslo_catalog.quarantine ORDER BY 1, 2, 3"
     twins = "SELECT format('(id) = (%s)', id), operation, rules FROM w.held ORDER BY 1, 2, 3"

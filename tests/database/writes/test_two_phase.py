@@ -77,7 +77,7 @@ def guarded(connection: Connection, writes: str) -> Connection:
 
 @pytest.fixture
 def prepared(guarded: Connection) -> Iterator[Connection]:
-    """A session whose prepared transactions end with the test, whatever becomes of it."""
+    """A session whose prepared transactions end with the test, whatever its outcome."""
     if values(guarded, "SELECT setting::int FROM pg_settings WHERE name = 'max_prepared_transactions'") == [
         0
     ]:

@@ -1,4 +1,4 @@
-"""That a rule cannot be judged, and that this cannot be recorded: the writer is told, and nothing is silent."""
+"""A rule cannot be judged, and this cannot be recorded: the writer is warned, and nothing is silent."""
 
 from __future__ import annotations
 

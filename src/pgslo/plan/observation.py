@@ -30,7 +30,11 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
     for table, trigger in facts.unarmed:
         said = "rows written straight to this partition are not judged by it"
         yield Finding(
-            name, "unarmed", f"trigger {trigger} ON {table}", said, "pgslo apply arms new partitions"
+            name,
+            "unarmed",
+            f"trigger {trigger} ON {table}",
+            said,
+            "pgslo apply creates the triggers of new partitions",
         )
     for table in facts.detached:
         said = "it is not a partition any more, and rows written to it are still evaluated and counted"

@@ -2593,16 +2593,8 @@ CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     SET client_min_messages TO 'warning'
     AS $$
     -- A status view may be read through a view of another role, by one that may know the state alone.
-    SELECT jsonb_build_object(
-        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
-            WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
-        'problems', coalesce(jsonb_agg(jsonb_build_object(
-            'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
-        ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
-    FROM pgslo_catalog.problem(status_of.definition, ARRAY(
-        SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
-    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
+    SELECT pgslo_catalog.status_of(
+        status_of.definition, pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller()), pgslo_catalog.caller())
 $$;
 
 COMMENT ON FUNCTION pgslo.status_of(definition text) IS 'Return the problems of a table, as jsonb, for clients that drop warnings.';
@@ -4136,7 +4128,14 @@ $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
 
-CREATE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) RETURNS text
+CREATE FUNCTION pgslo_catalog.caller() RETURNS name
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $$;
+
+COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
+
+CREATE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule, reader name DEFAULT pgslo_catalog.caller()) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4151,11 +4150,11 @@ BEGIN
     END IF;
     SELECT v.batch INTO given FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (broken_said.rule).rule_id AND v.verdict = 'missed' ORDER BY v.place DESC LIMIT 1;
-    RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch);
+    RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch, broken_said.reader);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) IS 'Return how the current table misses a rule, in words.';
+COMMENT ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule, reader name) IS 'Return how the current table misses a rule, in words, as a role may know it.';
 
 CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4295,13 +4294,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return the owners of functions that indexes, constraints, statistics and policies of tables call when the tables are read, or also written.';
-
-CREATE FUNCTION pgslo_catalog.caller() RETURNS name
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$ SELECT coalesce(nullif(current_setting('role'), 'none')::name, session_user) $$;
-
-COMMENT ON FUNCTION pgslo_catalog.caller() IS 'Return the role that asks, also inside a function that runs with its owner''s rights.';
 
 CREATE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -6170,59 +6162,66 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
-CREATE FUNCTION pgslo_catalog.drain_outbox(outbox text) RETURNS void
+CREATE FUNCTION pgslo_catalog.drain_outbox(outbox text, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     target pgslo_catalog.definition;
-    notes jsonb;
-    note jsonb;
+    noted regclass := to_regclass(drain_outbox.outbox);
+    note_id uuid;
+    called text;
+    told jsonb;
+    writer text;
+    noted_at timestamptz;
+    is_emptied boolean := false;
+    ids uuid[];
+    failed uuid[] := '{}';
 BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d
-    WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = to_regclass(drain_outbox.outbox);
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = noted;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     -- Notes are removed in the transaction that takes them over, on every node or on none. The rows of a note are
     -- visible to what counts them later, as they were written by its transaction on its node.
-    EXECUTE format(
-        'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
-         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.noted_at) FROM gone AS g', to_regclass(drain_outbox.outbox))
-    INTO notes;
-    -- However often a batch was written to, it is counted once.
-    INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
-    SELECT target.definition_id, b.name, min(b.place::numeric), false
-    FROM jsonb_array_elements(notes) AS n (note) CROSS JOIN LATERAL jsonb_each_text(n.note -> 'told') AS b (name, place)
-    WHERE n.note ->> 'called' = 'batches'
-    GROUP BY b.name
-    ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
-    IF notes @> '[{"called": "emptied"}]' THEN
-        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
-        SELECT target.definition_id, k.name, min(k.place), false
-        FROM (
-            SELECT b.name, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.rows <> 0
-            UNION ALL
-            SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = target.definition_id AND f.batch <> ''
-        ) AS k
-        GROUP BY k.name
-        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
-    END IF;
-    FOREACH note IN ARRAY ARRAY(SELECT n.note FROM jsonb_array_elements(notes) AS n (note) WHERE n.note ->> 'called' IN ('quarantine', 'repairs'))
+    -- Row by row: a writer decides how many notes there are, and how large. Batches come first, as readers wait for them.
+    FOR called, told, writer, noted_at IN EXECUTE format($sql$DELETE FROM %s WHERE called IN ('batches', 'emptied') RETURNING called, told, writer, noted_at$sql$, noted)
     LOOP
-        IF note ->> 'called' = 'quarantine' THEN
-            PERFORM pgslo_catalog.take_diverted(target, note -> 'told', note ->> 'writer', (note ->> 'noted_at')::timestamptz);
-        ELSE
-            INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
-            SELECT target.definition_id, v.rule, v.column_name, note #>> '{told,key}', v.old_value, v.new_value,
-                   note ->> 'writer', (note ->> 'noted_at')::timestamptz
-            FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, note #> '{told,values}') AS v;
+        -- The table was emptied once or often: the same batches have to be counted.
+        IF called = 'batches' OR NOT is_emptied THEN
+            PERFORM pgslo_catalog.take_note(target, called, told, writer, noted_at);
         END IF;
+        is_emptied := is_emptied OR called = 'emptied';
+    END LOOP;
+    LOOP
+        ids := '{}';
+        FOR note_id, called, told, writer, noted_at IN EXECUTE format(
+            $sql$SELECT note_id, called, told, writer, noted_at FROM %s WHERE called IN ('quarantine', 'repairs') ORDER BY noted_at LIMIT 100$sql$, noted)
+        LOOP
+            BEGIN
+                PERFORM pgslo_catalog.take_note(target, called, told, writer, noted_at);
+                ids := ids || note_id;
+            EXCEPTION WHEN OTHERS THEN
+                IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It stays where it is, and keeps no other one waiting.
+                failed := failed || note_id;
+                PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            END;
+        END LOOP;
+        EXIT WHEN ids = '{}' AND failed = '{}';
+        EXECUTE format('DELETE FROM %s WHERE note_id = ANY ($1)', noted) USING ids;
+        IF failed <> '{}' THEN
+            EXECUTE format($sql$UPDATE %s SET called = 'failed ' || called WHERE note_id = ANY ($1)$sql$, noted) USING failed;
+            failed := '{}';
+        END IF;
+        EXIT WHEN clock_timestamp() > drain_outbox.until;
     END LOOP;
 END
-$$;
+$_$;
 
-COMMENT ON FUNCTION pgslo_catalog.drain_outbox(outbox text) IS 'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. No effect for a table without an outbox.';
+COMMENT ON FUNCTION pgslo_catalog.drain_outbox(outbox text, until timestamp with time zone) IS 'Take over what triggers noted on shards: batches to count, then rows in quarantine and repairs, the oldest first, until a time. No effect for a table without an outbox.';
 
 CREATE FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) RETURNS void
     LANGUAGE plpgsql
@@ -7389,7 +7388,9 @@ CREATE FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, 
 DECLARE
     target pgslo_catalog.definition := follow_parts.definition;
 BEGIN
-    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox)) WHERE target.outbox IS NOT NULL;
+    -- Rows for quarantine wait the longer the more of them come: batches of all tables are more urgent.
+    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox), follow_parts.until + interval '9 seconds')
+    WHERE target.outbox IS NOT NULL;
     IF target.recount IS NULL THEN
         RETURN;
     END IF;
@@ -11686,7 +11687,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'From how many times a learned bound people are notified; from the bound on, a batch is suspect.';
 
-CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
+CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text, reader name DEFAULT pgslo_catalog.caller()) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11697,7 +11698,7 @@ BEGIN
     IF (missed_said.rule).scope <> 'row' THEN
         SELECT v.said INTO said FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (missed_said.rule).rule_id AND v.batch = missed_said.batch AND v.verdict = 'missed'
-          AND pgslo_catalog.shows_figures(missed_said.rule, pgslo_catalog.caller());
+          AND pgslo_catalog.shows_figures(missed_said.rule, missed_said.reader);
         RETURN coalesce(said, format('expected: %s', (missed_said.rule).promise));
     END IF;
     -- A reader waits for this sentence: a batch of very many statements may not make it long in coming.
@@ -11718,7 +11719,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) IS 'Return the value of a missed batch for a rule, in words, as the caller may know it.';
+COMMENT ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text, reader name) IS 'Return the value of a missed batch for a rule, in words, as a role may know it.';
 
 CREATE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13736,7 +13737,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.present_parts(relation regclass) IS 'Return a table and the partitions and children with rows of it, the number of their files, and by which transactions they became parts.';
 
-CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text, by_row boolean)
+CREATE FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval DEFAULT NULL::interval, reader name DEFAULT pgslo_catalog.caller()) RETURNS TABLE(code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text, by_row boolean)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13791,7 +13792,7 @@ BEGIN
                format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END,
                    CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
                    format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
-               format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
+               format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1], problem.reader),
                    CASE WHEN n.is_open
                         THEN format('Since %s UTC, %s.', to_char(coalesce(n.opened_at, n.since) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
                                     pgslo_catalog.batches_shown(n.batches))
@@ -13825,7 +13826,7 @@ BEGIN
             FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
             WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
         ) touched
-        CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r) AS said) AS s
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r, problem.reader) AS said) AS s
         WHERE d.name = problem.definition
           -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
           AND (i.opened_by_tick OR NOT EXISTS (
@@ -13855,7 +13856,7 @@ BEGIN
         RETURN QUERY
         SELECT '01SL2', NULL::bigint, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
                format('rule "%s" of %s can no longer be judged', r.name, d.name),
-               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, problem.reader), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                CASE WHEN b.pause_id IS NULL
                     THEN format('Contact the owner, %s: pgslo plan shows the change.', coalesce(r.owner, d.owner, 'unknown'))
                     ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
@@ -13887,7 +13888,7 @@ BEGIN
         UNION ALL
         SELECT '01SL2', NULL, NULL, NULL,
                format('cannot determine the batch of rows in %s', d.name),
-               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, problem.reader), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                format('Contact the owner, %s: pgslo plan shows the change.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
@@ -13905,7 +13906,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) IS 'Return the problems of these columns of a definition; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';
+COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval, reader name) IS 'Return the problems of these columns of a definition, as a role may know them; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';
 
 CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -17568,6 +17569,28 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
 
+CREATE FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
+                WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
+            'problems', coalesce(jsonb_agg(jsonb_build_object(
+                'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
+            ) ORDER BY p.incident_id) FILTER (WHERE status_of.is_known), '[]'))
+        FROM pgslo_catalog.problem(status_of.definition, ARRAY(
+            SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
+            JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition),
+            NULL, status_of.reader) p
+        LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) IS 'Return the state of a table, and its problems if they may be known, as a role may know them.';
+
 CREATE FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) RETURNS double precision
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18170,6 +18193,42 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) IS 'Take first closings that missed in a row into the baseline, as profiles of last closings are.';
 
+CREATE FUNCTION pgslo_catalog.take_note(target pgslo_catalog.definition, called text, told jsonb, writer text, noted_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF take_note.called = 'quarantine' THEN
+        PERFORM pgslo_catalog.take_diverted(take_note.target, take_note.told, take_note.writer, take_note.noted_at);
+    ELSIF take_note.called = 'repairs' THEN
+        INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
+        SELECT (take_note.target).definition_id, v.rule, v.column_name, take_note.told ->> 'key', v.old_value, v.new_value,
+               take_note.writer, take_note.noted_at
+        FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, take_note.told -> 'values') AS v;
+    ELSIF take_note.called = 'batches' THEN
+        -- However often a batch was written to, it is counted once.
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT (take_note.target).definition_id, b.name, b.place::numeric, false
+        FROM jsonb_each_text(take_note.told) AS b (name, place)
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    ELSIF take_note.called = 'emptied' THEN
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT (take_note.target).definition_id, k.name, min(k.place), false
+        FROM (
+            SELECT b.name, b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = (take_note.target).definition_id AND b.rows <> 0
+            UNION ALL
+            SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = (take_note.target).definition_id AND f.batch <> ''
+        ) AS k
+        GROUP BY k.name
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.take_note(target pgslo_catalog.definition, called text, told jsonb, writer text, noted_at timestamp with time zone) IS 'Take over one note of a trigger on a shard: batches to count, a row in quarantine, or repairs.';
+
 CREATE FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18275,6 +18334,8 @@ DECLARE
     target pgslo_catalog.definition := tell_nodes.definition;
     told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
     kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
+    -- Every reader is told the same, whatever the role that runs this may see.
+    nobody CONSTANT name := NULL;
     wanted jsonb;
     known jsonb;
 BEGIN
@@ -18288,7 +18349,7 @@ BEGIN
         WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL
     ), problem AS MATERIALIZED (
         SELECT a.name, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, p.by_row
-        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name]) AS p
+        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name], NULL, nobody) AS p
     ), concerned AS (
         -- Rows of the batches, or all rows where no key finds them, or there are too many.
         SELECT a.name, CASE WHEN pgslo_catalog.are_keys(ARRAY[c.batch], kind) AND c.number <= pgslo_catalog.batches_told() THEN c.batch END AS batch
@@ -18302,7 +18363,7 @@ BEGIN
         UNION
         SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
         UNION ALL
-        SELECT '', NULL, NULL, NULL, NULL, pgslo.status_of(target.name)::text, NULL, NULL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
     )
     SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
     EXECUTE format(
@@ -22847,7 +22908,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) FROM PUBLIC;
 
@@ -22856,8 +22919,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, plac
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.caller() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) FROM PUBLIC;
 
@@ -22957,7 +23018,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definitio
 
 REVOKE ALL ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.drain_outbox(outbox text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.drain_outbox(outbox text, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text, definition text) FROM PUBLIC;
 
@@ -23297,7 +23358,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[
 
 REVOKE ALL ON FUNCTION pgslo_catalog.missed_from() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.misses_rows(measure jsonb) FROM PUBLIC;
 
@@ -23439,7 +23500,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.plan_reads_again() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.present_parts(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval, reader name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) FROM PUBLIC;
 
@@ -23665,6 +23726,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.stable_count(rows double precision, excess 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
@@ -23694,6 +23757,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.defini
 REVOKE ALL ON FUNCTION pgslo_catalog.take_diverted(target pgslo_catalog.definition, told jsonb, writer text, noted_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.take_note(target pgslo_catalog.definition, called text, told jsonb, writer text, noted_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) FROM PUBLIC;
 

@@ -101,7 +101,9 @@ AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := follow_parts.definition;
 BEGIN
-    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox)) WHERE target.outbox IS NOT NULL;
+    -- Rows for quarantine wait the longer the more of them come: batches of all tables are more urgent.
+    PERFORM pgslo_catalog.drain_outbox('pgslo_gen.' || quote_ident(target.outbox), follow_parts.until + interval '9 seconds')
+    WHERE target.outbox IS NOT NULL;
     IF target.recount IS NULL THEN
         RETURN;
     END IF;

@@ -61,7 +61,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.groups_said(bigint, boolean) IS 'Return how many groups violate an assertion, in words; is_whole for one without groups.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text, reader name DEFAULT pgslo_catalog.caller()) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -72,7 +72,7 @@ BEGIN
     IF (missed_said.rule).scope <> 'row' THEN
         SELECT v.said INTO said FROM pgslo_catalog.verdict v
         WHERE v.rule_id = (missed_said.rule).rule_id AND v.batch = missed_said.batch AND v.verdict = 'missed'
-          AND pgslo_catalog.shows_figures(missed_said.rule, pgslo_catalog.caller());
+          AND pgslo_catalog.shows_figures(missed_said.rule, missed_said.reader);
         RETURN coalesce(said, format('expected: %s', (missed_said.rule).promise));
     END IF;
     -- A reader waits for this sentence: a batch of very many statements may not make it long in coming.
@@ -92,10 +92,10 @@ BEGIN
              ELSE format('%s rows fail', summed.failed) END, (missed_said.rule).promise);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.missed_said(pgslo_catalog.rule, text) IS
-    'Return the value of a missed batch for a rule, in words, as the caller may know it.';
+COMMENT ON FUNCTION pgslo_catalog.missed_said(pgslo_catalog.rule, text, name) IS
+    'Return the value of a missed batch for a rule, in words, as a role may know it.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.broken_said(rule pgslo_catalog.rule, reader name DEFAULT pgslo_catalog.caller()) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -110,10 +110,10 @@ BEGIN
     END IF;
     SELECT v.batch INTO given FROM pgslo_catalog.verdict v
     WHERE v.rule_id = (broken_said.rule).rule_id AND v.verdict = 'missed' ORDER BY v.place DESC LIMIT 1;
-    RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch);
+    RETURN pgslo_catalog.missed_said(broken_said.rule, given.batch, broken_said.reader);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.broken_said(pgslo_catalog.rule) IS 'Return how the current table misses a rule, in words.';
+COMMENT ON FUNCTION pgslo_catalog.broken_said(pgslo_catalog.rule, name) IS 'Return how the current table misses a rule, in words, as a role may know it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -144,7 +144,9 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batches_shown(bigint) IS 'Return a number of batches in words.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval DEFAULT NULL)
+CREATE OR REPLACE FUNCTION pgslo_catalog.problem(
+    definition text, columns text[], within interval DEFAULT NULL, reader name DEFAULT pgslo_catalog.caller()
+)
 RETURNS TABLE (code text, incident_id bigint, rule text, column_name text, message text, detail text, hint text, by_row boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -200,7 +202,7 @@ BEGIN
                format(CASE WHEN n.is_suspect THEN '%s is suspect by rule%s' ELSE '%s misses rule%s' END,
                    CASE WHEN n.column_name IS NULL THEN problem.definition ELSE format('column "%s" of %s', n.column_name, problem.definition) END,
                    format(CASE WHEN l.names IS NULL THEN ' "%s"' ELSE 's "%s" and %s' END, (n.rule).name, l.names)),
-               format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1]),
+               format('Batch %s: %s. %s', n.names[1], pgslo_catalog.missed_said(n.rule, n.names[1], problem.reader),
                    CASE WHEN n.is_open
                         THEN format('Since %s UTC, %s.', to_char(coalesce(n.opened_at, n.since) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
                                     pgslo_catalog.batches_shown(n.batches))
@@ -234,7 +236,7 @@ BEGIN
             FROM (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)) AS c (name)
             WHERE c.name IS NOT NULL OR (r.columns = '{}' AND '*' = ANY (problem.columns))
         ) touched
-        CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r) AS said) AS s
+        CROSS JOIN LATERAL (SELECT pgslo_catalog.broken_said(r, problem.reader) AS said) AS s
         WHERE d.name = problem.definition
           -- Of two open incidents of a rule, the one that tick() opened: it joins the other to it.
           AND (i.opened_by_tick OR NOT EXISTS (
@@ -264,7 +266,7 @@ BEGIN
         RETURN QUERY
         SELECT '01SL2', NULL::bigint, r.name, (SELECT min(rc.name) FROM unnest(r.columns) AS rc (name) WHERE rc.name = ANY (problem.columns)),
                format('rule "%s" of %s can no longer be judged', r.name, d.name),
-               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, problem.reader), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                CASE WHEN b.pause_id IS NULL
                     THEN format('Contact the owner, %s: pgslo plan shows the change.', coalesce(r.owner, d.owner, 'unknown'))
                     ELSE format('SELECT * FROM pgslo.pause; the owner is %s.', coalesce(r.owner, d.owner, 'unknown')) END,
@@ -296,7 +298,7 @@ BEGIN
         UNION ALL
         SELECT '01SL2', NULL, NULL, NULL,
                format('cannot determine the batch of rows in %s', d.name),
-               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, pgslo_catalog.caller()), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+               format('%s. Since %s UTC.', pgslo_catalog.break_said(b, problem.reader), to_char(b.broke_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
                format('Contact the owner, %s: pgslo plan shows the change.', coalesce(d.owner, 'unknown')), false
         FROM pgslo_catalog.definition d
         JOIN pgslo_catalog.rule_break b ON b.definition_id = d.definition_id AND b.rule_id IS NULL
@@ -313,5 +315,6 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.problem(text, text[], interval) IS
-    'Return the problems of these columns of a definition; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';
+COMMENT ON FUNCTION pgslo_catalog.problem(text, text[], interval, name) IS
+    'Return the problems of these columns of a definition, as a role may know them; ''*'' is the table as a whole. '
+    'by_row: only readers of rows of the batches are concerned.';

@@ -118,20 +118,34 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS
     'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+            'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
+                WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
+            'problems', coalesce(jsonb_agg(jsonb_build_object(
+                'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
+            ) ORDER BY p.incident_id) FILTER (WHERE status_of.is_known), '[]'))
+        FROM pgslo_catalog.problem(status_of.definition, ARRAY(
+            SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
+            JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition),
+            NULL, status_of.reader) p
+        LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.status_of(text, boolean, name) IS
+    'Return the state of a table, and its problems if they may be known, as a role may know them.';
+
 CREATE OR REPLACE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     -- A status view may be read through a view of another role, by one that may know the state alone.
-    SELECT jsonb_build_object(
-        'state', CASE WHEN count(*) = 0 THEN 'met' WHEN bool_or(p.code = '01SL1' AND NOT coalesce(i.is_suspect, false)) THEN 'missed'
-            WHEN bool_or(p.code = '01SL1') THEN 'suspect' ELSE 'unknown' END,
-        'problems', coalesce(jsonb_agg(jsonb_build_object(
-            'code', p.code, 'incident', p.incident_id, 'rule', p.rule, 'column', p.column_name, 'message', p.message, 'detail', p.detail
-        ) ORDER BY p.incident_id) FILTER (WHERE pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller())), '[]'))
-    FROM pgslo_catalog.problem(status_of.definition, ARRAY(
-        SELECT '*' UNION ALL SELECT DISTINCT c.name FROM pgslo_catalog.definition d
-        JOIN pgslo_catalog.rule r USING (definition_id) CROSS JOIN unnest(r.columns) AS c (name) WHERE d.name = status_of.definition)) p
-    LEFT JOIN pgslo_catalog.incident i ON i.incident_id = p.incident_id
+    SELECT pgslo_catalog.status_of(
+        status_of.definition, pgslo_catalog.may_know(status_of.definition, pgslo_catalog.caller()), pgslo_catalog.caller())
 $pgslo$;
 COMMENT ON FUNCTION pgslo.status_of(text) IS 'Return the problems of a table, as jsonb, for clients that drop warnings.';

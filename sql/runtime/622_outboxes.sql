@@ -89,56 +89,101 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_diverted(pgslo_catalog.definition, jsonb, text, timestamptz) IS
     'Put a row into quarantine that a trigger diverted on a shard.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.drain_outbox(outbox text) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.take_note(target pgslo_catalog.definition, called text, told jsonb, writer text, noted_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF take_note.called = 'quarantine' THEN
+        PERFORM pgslo_catalog.take_diverted(take_note.target, take_note.told, take_note.writer, take_note.noted_at);
+    ELSIF take_note.called = 'repairs' THEN
+        INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
+        SELECT (take_note.target).definition_id, v.rule, v.column_name, take_note.told ->> 'key', v.old_value, v.new_value,
+               take_note.writer, take_note.noted_at
+        FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, take_note.told -> 'values') AS v;
+    ELSIF take_note.called = 'batches' THEN
+        -- However often a batch was written to, it is counted once.
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT (take_note.target).definition_id, b.name, b.place::numeric, false
+        FROM jsonb_each_text(take_note.told) AS b (name, place)
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    ELSIF take_note.called = 'emptied' THEN
+        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
+        SELECT (take_note.target).definition_id, k.name, min(k.place), false
+        FROM (
+            SELECT b.name, b.place FROM pgslo_catalog.batch b
+            WHERE b.definition_id = (take_note.target).definition_id AND b.rows <> 0
+            UNION ALL
+            SELECT f.batch, f.place FROM pgslo_catalog.fragment f
+            WHERE f.definition_id = (take_note.target).definition_id AND f.batch <> ''
+        ) AS k
+        GROUP BY k.name
+        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.take_note(pgslo_catalog.definition, text, jsonb, text, timestamptz) IS
+    'Take over one note of a trigger on a shard: batches to count, a row in quarantine, or repairs.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.drain_outbox(outbox text, until timestamptz DEFAULT 'infinity') RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition;
-    notes jsonb;
-    note jsonb;
+    noted regclass := to_regclass(drain_outbox.outbox);
+    note_id uuid;
+    called text;
+    told jsonb;
+    writer text;
+    noted_at timestamptz;
+    is_emptied boolean := false;
+    ids uuid[];
+    failed uuid[] := '{}';
 BEGIN
-    SELECT d.* INTO target FROM pgslo_catalog.definition d
-    WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = to_regclass(drain_outbox.outbox);
+    SELECT d.* INTO target FROM pgslo_catalog.definition d WHERE to_regclass('pgslo_gen.' || quote_ident(d.outbox)) = noted;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     -- Notes are removed in the transaction that takes them over, on every node or on none. The rows of a note are
     -- visible to what counts them later, as they were written by its transaction on its node.
-    EXECUTE format(
-        'WITH gone AS (DELETE FROM %s RETURNING called, told, writer, noted_at)
-         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.noted_at) FROM gone AS g', to_regclass(drain_outbox.outbox))
-    INTO notes;
-    -- However often a batch was written to, it is counted once.
-    INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
-    SELECT target.definition_id, b.name, min(b.place::numeric), false
-    FROM jsonb_array_elements(notes) AS n (note) CROSS JOIN LATERAL jsonb_each_text(n.note -> 'told') AS b (name, place)
-    WHERE n.note ->> 'called' = 'batches'
-    GROUP BY b.name
-    ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
-    IF notes @> '[{"called": "emptied"}]' THEN
-        INSERT INTO pgslo_catalog.due_count (definition_id, batch, place, is_emptied)
-        SELECT target.definition_id, k.name, min(k.place), false
-        FROM (
-            SELECT b.name, b.place FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id AND b.rows <> 0
-            UNION ALL
-            SELECT f.batch, f.place FROM pgslo_catalog.fragment f WHERE f.definition_id = target.definition_id AND f.batch <> ''
-        ) AS k
-        GROUP BY k.name
-        ON CONFLICT ON CONSTRAINT due_count_is_due_once DO NOTHING;
-    END IF;
-    FOREACH note IN ARRAY ARRAY(SELECT n.note FROM jsonb_array_elements(notes) AS n (note) WHERE n.note ->> 'called' IN ('quarantine', 'repairs'))
+    -- Row by row: a writer decides how many notes there are, and how large. Batches come first, as readers wait for them.
+    FOR called, told, writer, noted_at IN EXECUTE format($sql$DELETE FROM %s WHERE called IN ('batches', 'emptied') RETURNING called, told, writer, noted_at$sql$, noted)
     LOOP
-        IF note ->> 'called' = 'quarantine' THEN
-            PERFORM pgslo_catalog.take_diverted(target, note -> 'told', note ->> 'writer', (note ->> 'noted_at')::timestamptz);
-        ELSE
-            INSERT INTO pgslo_catalog.repair (definition_id, rule_name, column_name, row_key, old_value, new_value, writer, written_at)
-            SELECT target.definition_id, v.rule, v.column_name, note #>> '{told,key}', v.old_value, v.new_value,
-                   note ->> 'writer', (note ->> 'noted_at')::timestamptz
-            FROM jsonb_populate_recordset(NULL::pgslo_catalog.repaired_value, note #> '{told,values}') AS v;
+        -- The table was emptied once or often: the same batches have to be counted.
+        IF called = 'batches' OR NOT is_emptied THEN
+            PERFORM pgslo_catalog.take_note(target, called, told, writer, noted_at);
         END IF;
+        is_emptied := is_emptied OR called = 'emptied';
+    END LOOP;
+    LOOP
+        ids := '{}';
+        FOR note_id, called, told, writer, noted_at IN EXECUTE format(
+            $sql$SELECT note_id, called, told, writer, noted_at FROM %s WHERE called IN ('quarantine', 'repairs') ORDER BY noted_at LIMIT 100$sql$, noted)
+        LOOP
+            BEGIN
+                PERFORM pgslo_catalog.take_note(target, called, told, writer, noted_at);
+                ids := ids || note_id;
+            EXCEPTION WHEN OTHERS THEN
+                IF pgslo_catalog.is_transient(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                -- It stays where it is, and keeps no other one waiting.
+                failed := failed || note_id;
+                PERFORM pgslo_catalog.record_break(target.name, NULL, SQLSTATE, SQLERRM);
+            END;
+        END LOOP;
+        EXIT WHEN ids = '{}' AND failed = '{}';
+        EXECUTE format('DELETE FROM %s WHERE note_id = ANY ($1)', noted) USING ids;
+        IF failed <> '{}' THEN
+            EXECUTE format($sql$UPDATE %s SET called = 'failed ' || called WHERE note_id = ANY ($1)$sql$, noted) USING failed;
+            failed := '{}';
+        END IF;
+        EXIT WHEN clock_timestamp() > drain_outbox.until;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.drain_outbox(text) IS
-    'Take over what triggers noted on shards: batches to count, rows in quarantine, repairs. No effect for a table without an outbox.';
+COMMENT ON FUNCTION pgslo_catalog.drain_outbox(text, timestamptz) IS
+    'Take over what triggers noted on shards: batches to count, then rows in quarantine and repairs, the oldest first, until a time. '
+    'No effect for a table without an outbox.';

@@ -60,6 +60,8 @@ DECLARE
     target pgslo_catalog.definition := tell_nodes.definition;
     told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
     kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
+    -- Every reader is told the same, whatever the role that runs this may see.
+    nobody CONSTANT name := NULL;
     wanted jsonb;
     known jsonb;
 BEGIN
@@ -73,7 +75,7 @@ BEGIN
         WHERE r.definition_id = target.definition_id AND r.retired_at IS NULL
     ), problem AS MATERIALIZED (
         SELECT a.name, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, p.by_row
-        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name]) AS p
+        FROM about a CROSS JOIN LATERAL pgslo_catalog.problem(target.name, ARRAY[a.name], NULL, nobody) AS p
     ), concerned AS (
         -- Rows of the batches, or all rows where no key finds them, or there are too many.
         SELECT a.name, CASE WHEN pgslo_catalog.are_keys(ARRAY[c.batch], kind) AND c.number <= pgslo_catalog.batches_told() THEN c.batch END AS batch
@@ -87,7 +89,7 @@ BEGIN
         UNION
         SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
         UNION ALL
-        SELECT '', NULL, NULL, NULL, NULL, pgslo.status_of(target.name)::text, NULL, NULL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
     )
     SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
     EXECUTE format(

@@ -100,7 +100,7 @@ def artifacts(
     """
     compiler = _ViewCompiler(definition, catalog, relation, key, batching, watched, asserted)
     views = [compiler.guarded(), compiler.strict(), compiler.status(), *compiler.healthy(), *compiler.tasks()]
-    told = (told_table(definition, batching),) if compiler.shards is not None else ()
+    told = (told_table(definition, batching, catalog.keeper),) if compiler.shards is not None else ()
     called = [view.identity for view in views]
     for view in views:
         if called.count(view.identity) > 1:

@@ -23,6 +23,12 @@ class _Told:
 
 
 @dataclass(frozen=True)
+class _Owned:
+    told: Sql
+    owner: Sql
+
+
+@dataclass(frozen=True)
 class _Filled:
     definition: Sql
 
@@ -66,19 +72,27 @@ def told_name(definition: Definition) -> str:
     return naming.fit(TOLD, definition.schema_name, definition.table_name)
 
 
-def told_table(definition: Definition, batching: Batching) -> Artifact:
-    """The table that tick() writes on the coordinator, and that Citus keeps on every node."""
+def told_table(definition: Definition, batching: Batching, keeper: str) -> Artifact:
+    """The table that tick() writes on the coordinator, and that Citus keeps on every node.
+
+    Args:
+        definition: The definition.
+        batching: How a row's batch is determined.
+        keeper: The owner of pgslo, with whose rights tick() runs.
+    """
     name = sql.identifier(naming.GENERATED_SCHEMA, told_name(definition))
     reference = sql.render("shards/told_reference", _Told(sql.literal(str(name))))
     index = sql.render("shards/told_index", _Told(name))
     filled = sql.render("shards/told_filled", _Filled(sql.literal(definition.name)))
+    owned = (sql.render("shards/told_owner", _Owned(name, sql.identifier(keeper))),) if keeper else ()
     return Artifact(
         kind="table",
         names=(told_name(definition),),
         definition=definition.name,
         create=(
             Statement(
-                sql.render("shards/told_table", _Table(name, batching.type)), then=(index, reference, filled)
+                sql.render("shards/told_table", _Table(name, batching.type)),
+                then=(index, *owned, reference, filled),
             ),
         ),
         reason="the warnings for readers, on every node; tick() writes it",

@@ -1,0 +1,164 @@
+"""A distributed table with roles that gain nothing by it: functions of Citus stand in, so its triggers are on one node, with all of its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from stand_ins import CITUS
+
+from pgslo.database import installation, planning
+from pgslo.definition import load
+
+pytestmark = pytest.mark.slow
+
+RULES = """
+table: feat.t
+owner: sam
+writes: bulk
+batch: {by: day}
+readers: [$reader]
+columns:
+  a: [range: {min: 0, max: 100, name: r_warn}]
+  b: [range: {min: 0, on_breach: quarantine, name: r_q}]
+  c: [repair: {clip: [0, 10]}]
+  e: [statistic: {of: mean, max: 100, name: e_mean}]
+"""
+
+
+def apply(world: Any, by: str) -> None:
+    session = world.admin if by == "superuser" else world.session(by)
+    session.execute("SET citus.enable_unsafe_triggers = on")
+    definitions = [load(world.sql(RULES), path="slos/t.yml")]
+
+    def plan() -> Any:
+        return planning.plan_definitions(session, definitions)
+
+    assert installation.apply(session, plan(), plan) == ()
+    assert plan().empty
+
+
+@pytest.fixture
+def table(world: Any) -> Any:
+    """The table of the installer, which nobody has applied a definition to."""
+    world.admin.execute("CREATE SCHEMA feat")
+    for name in ("t", "r", "own", "tenant"):
+        world.admin.execute(
+            f"CREATE TABLE feat.{name} (id bigint, day date, a float8, b float8, c float8, e float8, v text, PRIMARY KEY (id, day))".encode()
+        )
+    world.admin.execute(CITUS.encode())
+    # As Citus has it.
+    world.run(
+        "superuser",
+        """GRANT SELECT ON pg_dist_partition, pg_dist_local_group, pg_dist_node TO PUBLIC;
+           GRANT INSERT ON pg_dist_partition TO PUBLIC;
+           ALTER TABLE feat.t OWNER TO $installer; ALTER SCHEMA feat OWNER TO $installer; GRANT USAGE ON SCHEMA feat TO PUBLIC;
+           GRANT INSERT, SELECT ON feat.t TO $writer;
+           GRANT SELECT (id, day, a) ON feat.t TO $reader""",
+    )
+    return world
+
+
+def messages(world: Any, query: str) -> list[str]:
+    """What a reader is told."""
+    session = world.session("reader")
+    said: list[str] = []
+    session.add_notice_handler(lambda one: said.append(str(one.message_primary)))
+    session.execute(query.encode())
+    return said
+
+
+@pytest.mark.parametrize("by", ["superuser", "installer"])
+def test_readers_are_told_whoever_applies(table: Any, by: str) -> None:
+    apply(table, by)
+    table.run("writer", "INSERT INTO feat.t VALUES (1, '2026-03-01', -1, 1, 1, 1)")
+    table.run("operator", "SELECT pgslo.tick()")
+    assert messages(table, "SELECT count(a) FROM guarded.t") == ['column "a" of feat.t misses rule "r_warn"']
+    with pytest.raises(psycopg.Error, match="read refused"):
+        table.run("reader", "SELECT count(a) FROM guarded.t_strict")
+    state = table.run("reader", "SELECT _slo_status ->> 'state' FROM guarded.t_status")
+    assert state == [("missed",)]
+    owners = table.run(
+        "superuser",
+        "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname IN ('told__feat__t', 'outbox__feat__t')",
+    )
+    assert owners == [(table.names["installer"],)]
+
+
+def test_rows_of_hundreds_of_megabytes_for_quarantine_stop_no_count(table: Any) -> None:
+    """Compressed they are 4 MB, which any writer sends at once; all in one value they would be larger than PostgreSQL allows."""
+    apply(table, "installer")
+    table.run("writer", "INSERT INTO feat.t VALUES (1, '2026-03-01', -1, 1, 1, 1)")
+    for number in range(10):
+        table.run(
+            "writer",
+            f"""INSERT INTO feat.t (id, day, b, v)
+                SELECT {number}00 + i, '2026-03-01', -3, repeat('x', 1000000) FROM generate_series(1, 30) AS i""",
+        )
+    for _ in range(3):
+        table.run("operator", "SELECT pgslo.tick()")
+    assert table.run("superuser", "SELECT rule FROM pgslo.incident") == [("r_warn",)]
+    assert table.run("superuser", "SELECT count(*) FROM pgslo.quarantine") == [(300,)]
+    assert table.run("superuser", "SELECT count(*) FROM pgslo_gen.outbox__feat__t") == [(0,)]
+    assert table.run("superuser", "SELECT count(*) FROM pgslo_catalog.rule_break") == [(0,)]
+
+
+def test_a_note_that_cannot_be_taken_over_stays_and_keeps_no_other_waiting(table: Any) -> None:
+    apply(table, "installer")
+    table.run(
+        "writer",
+        "INSERT INTO feat.t SELECT i, '2026-03-01', -1, CASE i WHEN 1 THEN -1 END, 99 FROM generate_series(1, 3) i",
+    )
+    table.run(
+        "installer",
+        """UPDATE pgslo_gen.outbox__feat__t SET told = '{"key": "k", "values": 5}' WHERE told ->> 'key' = '(id, day) = (2, 2026-03-01)'""",
+    )
+    for _ in range(2):
+        table.run("operator", "SELECT pgslo.tick()")
+    assert table.run("superuser", "SELECT row_key FROM pgslo.quarantine") == [
+        ("(id, day) = (1, 2026-03-01)",)
+    ]
+    assert table.run("superuser", "SELECT row_key FROM pgslo.repair ORDER BY 1") == [
+        ("(id, day) = (1, 2026-03-01)",),
+        ("(id, day) = (3, 2026-03-01)",),
+    ]
+    assert table.run("superuser", "SELECT rule FROM pgslo.incident") == [("r_warn",)]
+    left = table.run("superuser", "SELECT called, told ->> 'key' FROM pgslo_gen.outbox__feat__t")
+    assert left == [("failed repairs", "k")]
+    # The operator and readers are told.
+    assert "cannot determine the batch of rows in feat.t" in messages(table, "SELECT * FROM guarded.t")
+
+
+@pytest.mark.parametrize("by", ["operator", "installer", "superuser"])
+def test_readers_are_told_no_figure_whoever_evaluates(table: Any, by: str) -> None:
+    apply(table, "installer")
+    for number, value in enumerate((123456, 10)):
+        table.run(
+            "writer",
+            f"""INSERT INTO feat.t
+                SELECT {number}000 + i, date '2026-03-01' + {number}, 1, 1, 1, {value} FROM generate_series(1, 300) AS i""",
+        )
+    table.run("superuser", "SELECT pgslo.close_batch('feat.t', '2026-03-01')")
+    for _ in range(2):
+        table.run(by, "SELECT pgslo.tick()")
+    told = table.run("reader", "SELECT about, t::text FROM pgslo_gen.told__feat__t AS t")
+    assert {about for about, _ in told} == {"", "e"}
+    assert not [text for _, text in told if "123,456" in text]
+    assert messages(table, "SELECT count(a) FROM guarded.t") == []
+    status = table.run("reader", "SELECT _slo_status::text FROM guarded.t_status")[0][0]
+    assert "e_mean" in status
+    assert "123,456" not in status
+
+
+def test_readers_are_told_no_value_in_the_message_of_an_error(table: Any) -> None:
+    apply(table, "installer")
+    table.run("writer", "INSERT INTO feat.t VALUES (1, '2026-03-01', 1, 1, 1, 1)")
+    table.run(
+        "installer",
+        "SELECT pgslo_catalog.record_break('feat.t', NULL, '22P02', 'invalid input syntax for type integer: \"top secret\"')",
+    )
+    table.run("superuser", "SELECT pgslo.tick()")
+    told = str(table.run("reader", "SELECT t::text FROM pgslo_gen.told__feat__t AS t"))
+    assert "invalid text representation, SQLSTATE 22P02" in told
+    assert "top secret" not in told

@@ -260,3 +260,18 @@ def test_an_address_may_be_kept_in_the_environment(monkeypatch):
 def test_an_address_that_is_none_is_said():
     with pytest.raises(NotifyError, match="not one that apprise knows"):
         send("nonsense", event="opened", subject="s", body="b", key="k", is_again=False)
+
+
+def test_the_page_shows_a_message():
+    incident = replace(
+        AGE,
+        definition="features.user_stats",
+        batch="2026-11-23",
+        newest_missed_batch="Batch 2026-11-23: 3 of 500 rows fail; expected: age between 0 and 120.",
+        written_by="postgres with nightly, 2026-11-25 13:16:46 UTC",
+        tasks=(("churn", "#churn-oncall"),),
+    )
+    (message,) = Told(replace(ALL, name="churn")).now(incident)
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "get-notified.md"
+    shown = f"{message.subject}\n\n{message.body.rstrip()}\n"
+    assert f"```\n{shown}" in page.read_text(encoding="utf-8"), shown

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +12,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
-
-from pgslo.cli import main
+from tests.support.sessions import Sessions, apply, run
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 Connection = psycopg.Connection[Any]
-Block = list[tuple[str, list[str]]]
-Check = Callable[[Block], None]
 
 BOOKINGS = "CREATE SCHEMA ml; CREATE TABLE ml.bookings (id int PRIMARY KEY, age int, country text)"
 STATS = """
@@ -43,51 +36,10 @@ UPDATE features.user_stats SET age = 300, country = 'xx' WHERE feature_date = '2
 """
 
 
-def block(*first: str) -> Block:
-    """Return the commands of the blocks that begin with these commands, each with the lines that it prints."""
-    text = PAGE.read_text(encoding="utf-8")
-    found = [
-        re.split(r"^\$ ", one, flags=re.MULTILINE)[1:]
-        for one in re.findall(r"^```console\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    ]
-    chosen = [one for one in found if any(one[0].startswith(f"{command}\n") for command in first)]
-    assert len(chosen) == len(first), f"{PAGE.name} has {len(chosen)} blocks of {first}"
-    return [(command, shown) for one in chosen for command, *shown in (part.splitlines() for part in one)]
-
-
-def alike(text: str) -> str:
-    """Replace times, numbers of plans and the name of the role, which differ from run to run."""
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", lambda found: "T" * len(found[0]), text)
-    return re.sub(r"\b[0-9a-f]{16}\b", "H" * 16, text)
-
-
 @pytest.fixture
-def check(pytestconfig: pytest.Config) -> Check:
-    """Run the commands of a block, and compare their output with the page."""
-    updates = pytestconfig.getoption("update_goldens")
-
-    def check(block: Block) -> None:
-        for command, shown in block:
-            words = shlex.split(command)
-            assert words.pop(0) == "pgslo", command
-            output = CliRunner().invoke(main, words, input="y\n").output
-            lines = [line.rstrip() for line in output.splitlines()]
-            pattern = "".join(
-                r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line) + r"\n"
-                for line in map(alike, shown)
-            )
-            if re.fullmatch(pattern, alike("".join(f"{line}\n" for line in lines))):
-                continue
-            if not updates or any(line.strip() == "…" for line in shown):
-                pytest.fail(f"$ {command}\n{output}")
-            was, becomes = (
-                "".join(f"{line}\n" for line in (f"$ {command}", *some)) for some in (shown, lines)
-            )
-            text = PAGE.read_text(encoding="utf-8")
-            assert text.count(was) == 1
-            PAGE.write_text(text.replace(was, becomes), encoding="utf-8")
-
-    return check
+def page(pytestconfig: pytest.Config) -> Sessions:
+    """The sessions of the page."""
+    return Sessions("reference/cli.md", pytestconfig.getoption("update_goldens"))
 
 
 @pytest.fixture
@@ -106,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 @pytest.mark.usefixtures("project")
 def test_init(
-    check: Check,
+    page: Sessions,
     monkeypatch: pytest.MonkeyPatch,
     empty_dsn: str,
     empty_connection: Connection,
@@ -116,11 +68,11 @@ def test_init(
     empty_connection.execute(
         "INSERT INTO ml.bookings SELECT i, 1 + i % 80, 'us' FROM generate_series(1, 500) AS i"
     )
-    check(block("pgslo init bookings --ci github"))
+    page.check("pgslo init bookings --ci github")
 
 
 def test_plan(
-    check: Check,
+    page: Sessions,
     project: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     empty_dsn: str,
@@ -135,27 +87,14 @@ def test_plan(
           country: [accepted_values: {values: [us, de]}]
     """
     project(definition, "bookings")
-    (first, second) = block_pair("pgslo plan")
-    check([first])
+    page.check("pgslo plan")
     apply()
     project(definition.replace("120", "110").replace("[us, de]", "[us, de, fr]"), "bookings")
-    check([second])
-
-
-def apply() -> None:
-    result = CliRunner().invoke(main, ["apply", "--yes"])
-    assert result.exit_code == 0, result.output
-
-
-def block_pair(command: str) -> Block:
-    text = PAGE.read_text(encoding="utf-8")
-    found = re.findall(rf"^```console\n\$ ({command})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert len(found) == 2
-    return [(name, shown.splitlines()) for name, shown in found]
+    page.check("pgslo plan", 1)
 
 
 def test_what_cannot_be_finished(
-    check: Check,
+    page: Sessions,
     project: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     dsn: str,
@@ -165,7 +104,7 @@ def test_what_cannot_be_finished(
     connection.execute(STATS)
     connection.execute("INSERT INTO features.user_stats VALUES (1, '2026-11-20', 30, NULL, 'free')")
     project("table: features.user_stats\ncolumns:\n  country: [not_null: {on_breach: reject}]\n")
-    check(block("pgslo apply --yes"))
+    page.check("pgslo apply --yes")
 
 
 @pytest.fixture
@@ -196,17 +135,17 @@ def missed(
 
 
 @pytest.mark.usefixtures("missed")
-def test_status(check: Check) -> None:
-    check(block("pgslo status"))
+def test_status(page: Sessions) -> None:
+    page.check("pgslo status")
 
 
 @pytest.mark.usefixtures("missed")
-def test_incidents(check: Check) -> None:
-    check(block("pgslo incidents"))
+def test_incidents(page: Sessions) -> None:
+    page.check("pgslo incidents")
 
 
 def test_rules_in_force(
-    check: Check,
+    page: Sessions,
     project: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     dsn: str,
@@ -226,11 +165,11 @@ def test_rules_in_force(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = 'features.user_stats'::regclass AND tgtype & 4 > 0 AND tgnewtable IS NOT NULL"
     ).fetchone() or ("",)
     connection.execute(f"DROP TRIGGER {name} ON features.user_stats")
-    check(block("pgslo status --rules features.user_stats"))
+    page.check("pgslo status --rules features.user_stats")
 
 
 def test_drift_and_pause(
-    check: Check,
+    page: Sessions,
     project: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     dsn: str,
@@ -246,17 +185,17 @@ def test_drift_and_pause(
     project("table: features.stats\ncolumns:\n  age: [range: {min: 0}]\n", "stats")
     project("table: features.parts\nbatch: {by: day}\ncolumns:\n  amount: [range: {min: 0}]\n", "parts")
     apply()
-    check(block("pgslo pause stats"))
-    assert CliRunner().invoke(main, ["resume", "features.stats"]).exit_code == 0
+    page.check("pgslo pause stats")
+    run("pgslo resume features.stats")
     connection.execute("ALTER TABLE features.stats RENAME TO people")
     connection.execute(
         "CREATE TABLE features.parts_2027 PARTITION OF features.parts FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')"
     )
-    check(block("pgslo drift"))
+    page.check("pgslo drift")
 
 
 def test_a_row_in_quarantine(
-    check: Check,
+    page: Sessions,
     project: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     dsn: str,
@@ -271,4 +210,4 @@ def test_a_row_in_quarantine(
     """)
     apply()
     connection.execute("INSERT INTO features.user_stats VALUES (1, '2026-11-20', 300, 'us', 'free')")
-    check(block("pgslo quarantine release 1"))
+    page.check("pgslo quarantine release 1")

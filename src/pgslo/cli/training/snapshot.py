@@ -118,7 +118,7 @@ def _show(taken: dict[str, Any]) -> None:
     output.say(f"  definition {taken['definition']}, version {taken['definition_fingerprint']}")
     if taken["form"] == "copy":
         output.say(
-            f"  copy: {taken['table_name']} holds the rows, which cannot be changed; it takes their room"
+            f"  copy: {taken['table_name']} holds the rows, which cannot be changed; it needs space for them"
         )
     else:
         output.say(

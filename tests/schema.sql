@@ -18334,7 +18334,7 @@ DECLARE
     target pgslo_catalog.definition := tell_nodes.definition;
     told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
     kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
-    -- Every reader is told the same, whatever the role that runs this may see.
+    -- Every reader gets the same warnings, whatever the role that runs this may see.
     nobody CONSTANT name := NULL;
     wanted jsonb;
     known jsonb;

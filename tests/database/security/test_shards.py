@@ -1,4 +1,4 @@
-"""A distributed table with roles that gain nothing by it: functions of Citus stand in, so its triggers are on one node, with all of its rows."""
+"""A distributed table with roles that gain nothing by it: with stand-ins for functions of Citus, so its triggers are on one node, with all of its rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def apply(world: Any, by: str) -> None:
 
 @pytest.fixture
 def table(world: Any) -> Any:
-    """The table of the installer, which nobody has applied a definition to."""
+    """The table of the installer, without an applied definition."""
     world.admin.execute("CREATE SCHEMA feat")
     for name in ("t", "r", "own", "tenant"):
         world.admin.execute(
@@ -61,7 +61,7 @@ def table(world: Any) -> Any:
 
 
 def messages(world: Any, query: str) -> list[str]:
-    """What a reader is told."""
+    """The warnings of a reader."""
     session = world.session("reader")
     said: list[str] = []
     session.add_notice_handler(lambda one: said.append(str(one.message_primary)))

@@ -37,7 +37,7 @@ BEGIN
             CASE WHEN reject.failed > 1 THEN format('%s rows of the statement violate it, for example one with ', reject.failed) END,
             coalesce(reject.shown, 'a row that cannot be shown'), violated.promise, coalesce(reject.row_key, 'of the row'),
             CASE WHEN reject.rules[2:] <> '{}' THEN format(' It also violates %s.', array_to_string(reject.rules[2:], ', ')) END),
-        HINT = format('Correct the row, or contact the owner of the rule, %s.', coalesce(violated.owner, 'unknown')),
+        HINT = format('Correct the row%s.', ', or contact the owner of the rule, ' || violated.owner),
         SCHEMA = coalesce(violated.schema_name, ''),
         TABLE = coalesce(violated.table_name, ''),
         COLUMN = coalesce(violated.about, ''),

@@ -328,7 +328,7 @@ def test_migrate_brings_the_runtime(run: Run, empty_dsn: str) -> None:
     script = run("migrate", "--sql", *at)
     assert script.exit_code == 0
     assert run("migrate", "--check", *at).exit_code == root.CHANGES
-    assert "; ran 0001_state, " in run("migrate", *at).stdout
+    assert run("migrate", *at).stdout.endswith(" scripts ran\n")
     assert run("migrate", "--check", *at).exit_code == 0
     assert run("migrate", "--sql", *at).stdout == "-- pgslo: the runtime is up to date\n"
 

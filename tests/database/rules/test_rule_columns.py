@@ -224,6 +224,14 @@ def test_the_owner_of_a_rule_comes_before_that_of_the_table(example, writes):
         assert error.hint == f"Correct the row, or contact the owner of the rule, {owner}."
 
 
+def test_without_an_owner_the_hint_names_none(example):
+    example.run("CREATE TABLE features.example (id integer PRIMARY KEY, first text)")
+    example.guard(
+        "{table: features.example, columns: {first: [not_null: {on_breach: reject}, length: {min: 4, on_breach: reject}]}}"
+    )
+    assert example.refused("INSERT INTO features.example VALUES (1, 'bad')").hint == "Correct the row."
+
+
 def test_a_rule_that_is_switched_off_makes_nothing(example):
     example.run("CREATE TABLE features.example (id integer PRIMARY KEY, first text, second text)")
     rules = [_rule(kind, "first", enabled=False) for kind in RULES]

@@ -31,5 +31,7 @@ def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
             output.say(f"to run: {names}")
         else:
             installation.migrate(conn)
-            output.say(f"the runtime is that of pgslo {runtime.library_version()} now; ran {names}")
+            output.say(
+                f"the runtime is that of pgslo {runtime.library_version()} now; {len(scripts)} scripts ran"
+            )
     return CHANGES if check and scripts else OK

@@ -4229,71 +4229,82 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
 
 CREATE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE(called_by text, owner oid)
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET work_mem TO '64kB'
     AS $$
 BEGIN
     -- Volatile, so that it sees all that was committed since the statement of the session began.
-    RETURN QUERY
-    SELECT pg_describe_object(o.classid, o.objid, 0), w.owner
-    FROM (
-        -- A partition key.
-        SELECT 'pg_class'::regclass, r.oid FROM unnest(called_code.relations) AS r (oid)
-        UNION ALL
-        SELECT 'pg_class'::regclass, i.indexrelid
-        FROM pg_index i
-        WHERE i.indrelid = ANY (called_code.relations)
-          AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR 16384 <= ANY (i.indclass::oid[]))
-        UNION ALL
-        SELECT 'pg_constraint'::regclass, k.oid
-        FROM pg_constraint k
-        WHERE k.conrelid = ANY (called_code.relations) AND (called_code.writes OR k.contype = 'c')
-        UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (called_code.relations)
-        UNION ALL
-        SELECT 'pg_policy'::regclass, p.oid
-        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
-        WHERE p.polrelid = ANY (called_code.relations)
-          -- The owner of the table passes them otherwise.
-          AND (called_code.writes OR c.relrowsecurity AND c.relforcerowsecurity)
-        UNION ALL
-        SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE called_code.writes AND a.adrelid = ANY (called_code.relations)
-    ) AS o (classid, objid)
     -- One by one: none of these catalogues is read whole.
-    CROSS JOIN LATERAL (
-        SELECT d.refclassid, d.refobjid, d.objsubid
-        FROM pg_depend d
-        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-          -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
-          AND (called_code.writes OR d.objsubid = 0)
-        OFFSET 0
-    ) AS d
-    CROSS JOIN LATERAL (
-        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-        UNION ALL
-        SELECT n.owner
-        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
-        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
-        UNION ALL
-        SELECT f.proowner
-        FROM pg_opclass c
+    RETURN QUERY
+    WITH RECURSIVE reached AS (
+        SELECT o.classid AS by_class, o.objid AS by_id, d.refclassid AS classid, d.refobjid AS objid
+        FROM unnest(called_code.relations) AS r (oid)
+        CROSS JOIN LATERAL pgslo_catalog.code_of(r.oid, called_code.writes) AS o
         CROSS JOIN LATERAL (
-            SELECT a.amproc::oid FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily
+            SELECT d.refclassid, d.refobjid
+            FROM pg_depend d
+            WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
+              -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+              AND (called_code.writes OR d.objsubid = 0)
+              -- What is on a relation depends on it.
+              AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass)
+            OFFSET 0
+        ) AS d
+        UNION
+        -- Code calls other code: a domain has constraints, a body of SQL has functions and views, an aggregate its function.
+        SELECT r.by_class, r.by_id, n.classid, n.objid
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT d.refclassid, d.refobjid
+            FROM pg_depend d
+            WHERE d.classid = r.classid AND d.objid = r.objid AND d.refobjid >= 16384 AND r.classid <> 'pg_class'::regclass
+              AND (d.refclassid <> 'pg_class'::regclass OR r.classid IN ('pg_proc'::regclass, 'pg_rewrite'::regclass))
             UNION ALL
-            SELECT p.oprcode FROM pg_amop a JOIN pg_operator p ON p.oid = a.amopopr WHERE a.amopfamily = c.opcfamily
-        ) AS n (called)
-        JOIN pg_proc f ON f.oid = n.called
-        WHERE d.refclassid = 'pg_opclass'::regclass AND c.oid = d.refobjid
+            SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE r.classid = 'pg_type'::regclass AND k.contypid = r.objid
+            UNION ALL
+            -- Fields of a composite type.
+            SELECT 'pg_type'::regclass, a.atttypid
+            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+            WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typrelid <> 0
+              AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+            UNION ALL
+            SELECT 'pg_proc'::regclass, m.called
+            FROM pg_opclass c
+            CROSS JOIN LATERAL (
+                SELECT a.amproc::oid FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily
+                UNION ALL
+                SELECT p.oprcode FROM pg_amop a JOIN pg_operator p ON p.oid = a.amopopr WHERE a.amopfamily = c.opcfamily
+            ) AS m (called)
+            WHERE r.classid = 'pg_opclass'::regclass AND c.oid = r.objid AND m.called >= 16384
+            UNION ALL
+            SELECT o.classid, o.objid
+            FROM pgslo_catalog.code_of(r.objid, called_code.writes) AS o
+            WHERE r.classid = 'pg_class'::regclass AND (o.classid, o.objid) <> (r.classid, r.objid)
+            UNION ALL
+            -- Of a table that a rule writes to.
+            SELECT 'pg_trigger'::regclass, g.oid
+            FROM pg_trigger g
+            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal
+            OFFSET 0
+        ) AS n (classid, objid)
+    )
+    SELECT pg_describe_object(r.by_class, r.by_id, 0), w.owner
+    FROM reached r
+    CROSS JOIN LATERAL (
+        SELECT f.proowner FROM pg_proc f WHERE r.classid = 'pg_proc'::regclass AND f.oid = r.objid
         UNION ALL
-        -- Its constraints may call functions.
-        SELECT t.typowner FROM pg_type t
-        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
+        SELECT p.oprowner FROM pg_operator p WHERE r.classid = 'pg_operator'::regclass AND p.oid = r.objid
+        UNION ALL
+        -- It may get another constraint at any moment.
+        SELECT t.typowner FROM pg_type t WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typtype = 'd'
         OFFSET 0
-    ) AS w (owner)
-    WHERE w.owner IS NOT NULL;
+    ) AS w (owner);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return the owners of functions that indexes, constraints, statistics and policies of tables call when the tables are read, or also written.';
+COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to.';
 
 CREATE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -4739,6 +4750,40 @@ CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn in
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+
+CREATE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) RETURNS TABLE(classid oid, objid oid)
+    LANGUAGE plpgsql ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN QUERY
+    -- A partition key.
+    SELECT 'pg_class'::regclass::oid, code_of.relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid
+    FROM pg_index i
+    WHERE i.indrelid = code_of.relation
+      AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR 16384 <= ANY (i.indclass::oid[]))
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid
+    FROM pg_constraint k
+    WHERE k.conrelid = code_of.relation AND (code_of.writes OR k.contype = 'c')
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = code_of.relation
+    UNION ALL
+    SELECT 'pg_policy'::regclass, p.oid
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    WHERE p.polrelid = code_of.relation
+      -- The owner of the table passes them otherwise.
+      AND (code_of.writes OR c.relrowsecurity AND c.relforcerowsecurity)
+    UNION ALL
+    SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
+    UNION ALL
+    -- The query of a view, or what is done in place of a write or besides it.
+    SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also written to.';
 
 CREATE FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) RETURNS smallint[]
     LANGUAGE sql STABLE
@@ -7790,6 +7835,7 @@ BEGIN
     END IF;
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I, %I', given, current_user, runtime_owner);
     IF give_function.owner <> runtime_owner THEN
+        PERFORM pgslo_catalog.refuse_nameable(to_regrole(quote_ident(give_function.owner)));
         PERFORM pgslo_catalog.admit_owner(given);
     END IF;
 END
@@ -13605,6 +13651,7 @@ DECLARE
     qualified text;
     owner oid;
     runs_as oid;
+    is_definer boolean;
     has_parts boolean;
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
@@ -13625,7 +13672,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.refuse_stale(relation);
     SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
-    SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
+    SELECT p.proowner, p.prosecdef INTO runs_as, is_definer FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -13633,6 +13680,15 @@ BEGIN
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner),
                             coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
+    END IF;
+    IF runs_as <> pgslo_catalog.keeper() THEN
+        PERFORM pgslo_catalog.refuse_nameable(runs_as);
+        IF NOT is_definer THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('function %I of %s was changed: it would run with the rights of its caller', pin_table.function, (pin_table.definition).name),
+                HINT = 'Run pgslo apply.';
+        END IF;
     END IF;
     PERFORM pgslo_catalog.check_types(pin_table.definition);
     IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN
@@ -15437,6 +15493,51 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) IS 'Refuse to read a table if an index, a constraint or statistics of it, or of a part, call code of a role that has not the rights of this one.';
+
+CREATE FUNCTION pgslo_catalog.refuse_nameable() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pgslo_catalog.refuse_nameable(f.proowner)
+    FROM (SELECT DISTINCT p.proowner FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace) AS f;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_nameable() IS 'Refuse if an owner of generated functions may use their schema.';
+
+CREATE FUNCTION pgslo_catalog.refuse_nameable(owner oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    keeper oid := pgslo_catalog.keeper();
+    strange name;
+BEGIN
+    -- The owner of a function who can name it can have it run with the rights of its caller.
+    IF refuse_nameable.owner = keeper OR NOT EXISTS (
+        SELECT FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) AS x
+        WHERE n.nspname = 'pgslo_gen' AND x.privilege_type = 'USAGE' AND x.grantee <> n.nspowner)
+    THEN
+        RETURN;
+    END IF;
+    SELECT r.rolname INTO strange
+    FROM pg_roles r
+    WHERE has_schema_privilege(r.oid, 'pgslo_gen', 'USAGE') AND pg_has_role(r.oid, refuse_nameable.owner, 'USAGE')
+      AND pgslo_catalog.can_act_as(r.oid, keeper) IS NOT TRUE
+    ORDER BY 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role %s has USAGE on schema pgslo_gen and the rights of role %s, who owns a table with a definition',
+                             quote_ident(strange), quote_ident(pg_get_userbyid(refuse_nameable.owner))),
+            DETAIL = 'It could change functions of pgslo that run with these rights.',
+            HINT = 'Take the role out of the readers of tables that Citus distributes, and REVOKE USAGE ON SCHEMA pgslo_gen.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_nameable(owner oid) IS 'Refuse if a role with the rights of this one, who owns generated functions, may use their schema.';
 
 CREATE FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) RETURNS void
     LANGUAGE plpgsql
@@ -22954,6 +23055,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean) FROM PUBLIC;
@@ -23589,6 +23692,10 @@ REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_nameable() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_nameable(owner oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 

@@ -38,6 +38,62 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.admit_owner(regprocedure) IS
     'Grant the owner of a generated function the functions of pgslo_catalog that it calls: none with rights of its own, no table.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
+    RETURN pg_has_role(can_act_as.role, can_act_as.other,
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_act_as(oid, oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_nameable(owner oid) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    keeper oid := pgslo_catalog.keeper();
+    strange name;
+BEGIN
+    -- The owner of a function who can name it can have it run with the rights of its caller.
+    IF refuse_nameable.owner = keeper OR NOT EXISTS (
+        SELECT FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) AS x
+        WHERE n.nspname = 'pgslo_gen' AND x.privilege_type = 'USAGE' AND x.grantee <> n.nspowner)
+    THEN
+        RETURN;
+    END IF;
+    SELECT r.rolname INTO strange
+    FROM pg_roles r
+    WHERE has_schema_privilege(r.oid, 'pgslo_gen', 'USAGE') AND pg_has_role(r.oid, refuse_nameable.owner, 'USAGE')
+      AND pgslo_catalog.can_act_as(r.oid, keeper) IS NOT TRUE
+    ORDER BY 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role %s has USAGE on schema pgslo_gen and the rights of role %s, who owns a table with a definition',
+                             quote_ident(strange), quote_ident(pg_get_userbyid(refuse_nameable.owner))),
+            DETAIL = 'It could change functions of pgslo that run with these rights.',
+            HINT = 'Take the role out of the readers of tables that Citus distributes, and REVOKE USAGE ON SCHEMA pgslo_gen.';
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_nameable(oid)
+    IS 'Refuse if a role with the rights of this one, who owns generated functions, may use their schema.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_nameable() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.refuse_nameable(f.proowner)
+    FROM (SELECT DISTINCT p.proowner FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace) AS f;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_nameable() IS 'Refuse if an owner of generated functions may use their schema.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -57,23 +113,12 @@ BEGIN
     END IF;
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I, %I', given, current_user, runtime_owner);
     IF give_function.owner <> runtime_owner THEN
+        PERFORM pgslo_catalog.refuse_nameable(to_regrole(quote_ident(give_function.owner)));
         PERFORM pgslo_catalog.admit_owner(given);
     END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.give_function(text, name) IS 'Make the owner of a table the owner of a generated function that reads or writes it.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    -- From PostgreSQL 16 on, a member may have neither the rights of the other role nor SET ROLE.
-    RETURN pg_has_role(can_act_as.role, can_act_as.other,
-        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET, USAGE' END);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.can_act_as(oid, oid) IS 'Return whether a role has the rights of another one, or can set its role to it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_stale(relation oid) RETURNS void
 LANGUAGE plpgsql

@@ -26,72 +26,118 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.read_with(oid) IS 'Return a relation, its parts, and the relations that a view reads.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE (called_by text, owner oid)
-LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) RETURNS TABLE (classid oid, objid oid)
+LANGUAGE plpgsql ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Volatile, so that it sees all that was committed since the statement of the session began.
     RETURN QUERY
-    SELECT pg_describe_object(o.classid, o.objid, 0), w.owner
-    FROM (
-        -- A partition key.
-        SELECT 'pg_class'::regclass, r.oid FROM unnest(called_code.relations) AS r (oid)
-        UNION ALL
-        SELECT 'pg_class'::regclass, i.indexrelid
-        FROM pg_index i
-        WHERE i.indrelid = ANY (called_code.relations)
-          AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR 16384 <= ANY (i.indclass::oid[]))
-        UNION ALL
-        SELECT 'pg_constraint'::regclass, k.oid
-        FROM pg_constraint k
-        WHERE k.conrelid = ANY (called_code.relations) AND (called_code.writes OR k.contype = 'c')
-        UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (called_code.relations)
-        UNION ALL
-        SELECT 'pg_policy'::regclass, p.oid
-        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
-        WHERE p.polrelid = ANY (called_code.relations)
-          -- The owner of the table passes them otherwise.
-          AND (called_code.writes OR c.relrowsecurity AND c.relforcerowsecurity)
-        UNION ALL
-        SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE called_code.writes AND a.adrelid = ANY (called_code.relations)
-    ) AS o (classid, objid)
+    -- A partition key.
+    SELECT 'pg_class'::regclass::oid, code_of.relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid
+    FROM pg_index i
+    WHERE i.indrelid = code_of.relation
+      AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR 16384 <= ANY (i.indclass::oid[]))
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid
+    FROM pg_constraint k
+    WHERE k.conrelid = code_of.relation AND (code_of.writes OR k.contype = 'c')
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = code_of.relation
+    UNION ALL
+    SELECT 'pg_policy'::regclass, p.oid
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+    WHERE p.polrelid = code_of.relation
+      -- The owner of the table passes them otherwise.
+      AND (code_of.writes OR c.relrowsecurity AND c.relforcerowsecurity)
+    UNION ALL
+    SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
+    UNION ALL
+    -- The query of a view, or what is done in place of a write or besides it.
+    SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.code_of(oid, boolean)
+    IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also written to.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE (called_by text, owner oid)
+LANGUAGE plpgsql ROWS 10
+SET search_path = pg_catalog, pg_temp
+-- The planner expects very many rows of a recursive query, and has room made for them; there are a few.
+SET jit = off
+SET work_mem = '64kB'
+AS $pgslo$
+BEGIN
+    -- Volatile, so that it sees all that was committed since the statement of the session began.
     -- One by one: none of these catalogues is read whole.
-    CROSS JOIN LATERAL (
-        SELECT d.refclassid, d.refobjid, d.objsubid
-        FROM pg_depend d
-        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-          -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
-          AND (called_code.writes OR d.objsubid = 0)
-        OFFSET 0
-    ) AS d
-    CROSS JOIN LATERAL (
-        SELECT f.proowner FROM pg_proc f WHERE d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-        UNION ALL
-        SELECT n.owner
-        FROM pg_operator p LEFT JOIN pg_proc f ON f.oid = p.oprcode CROSS JOIN LATERAL (VALUES (p.oprowner), (f.proowner)) AS n (owner)
-        WHERE d.refclassid = 'pg_operator'::regclass AND p.oid = d.refobjid
-        UNION ALL
-        SELECT f.proowner
-        FROM pg_opclass c
+    RETURN QUERY
+    WITH RECURSIVE reached AS (
+        SELECT o.classid AS by_class, o.objid AS by_id, d.refclassid AS classid, d.refobjid AS objid
+        FROM unnest(called_code.relations) AS r (oid)
+        CROSS JOIN LATERAL pgslo_catalog.code_of(r.oid, called_code.writes) AS o
         CROSS JOIN LATERAL (
-            SELECT a.amproc::oid FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily
+            SELECT d.refclassid, d.refobjid
+            FROM pg_depend d
+            WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
+              -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+              AND (called_code.writes OR d.objsubid = 0)
+              -- What is on a relation depends on it.
+              AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass)
+            OFFSET 0
+        ) AS d
+        UNION
+        -- Code calls other code: a domain has constraints, a body of SQL has functions and views, an aggregate its function.
+        SELECT r.by_class, r.by_id, n.classid, n.objid
+        FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT d.refclassid, d.refobjid
+            FROM pg_depend d
+            WHERE d.classid = r.classid AND d.objid = r.objid AND d.refobjid >= 16384 AND r.classid <> 'pg_class'::regclass
+              AND (d.refclassid <> 'pg_class'::regclass OR r.classid IN ('pg_proc'::regclass, 'pg_rewrite'::regclass))
             UNION ALL
-            SELECT p.oprcode FROM pg_amop a JOIN pg_operator p ON p.oid = a.amopopr WHERE a.amopfamily = c.opcfamily
-        ) AS n (called)
-        JOIN pg_proc f ON f.oid = n.called
-        WHERE d.refclassid = 'pg_opclass'::regclass AND c.oid = d.refobjid
+            SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE r.classid = 'pg_type'::regclass AND k.contypid = r.objid
+            UNION ALL
+            -- Fields of a composite type.
+            SELECT 'pg_type'::regclass, a.atttypid
+            FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+            WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typrelid <> 0
+              AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+            UNION ALL
+            SELECT 'pg_proc'::regclass, m.called
+            FROM pg_opclass c
+            CROSS JOIN LATERAL (
+                SELECT a.amproc::oid FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily
+                UNION ALL
+                SELECT p.oprcode FROM pg_amop a JOIN pg_operator p ON p.oid = a.amopopr WHERE a.amopfamily = c.opcfamily
+            ) AS m (called)
+            WHERE r.classid = 'pg_opclass'::regclass AND c.oid = r.objid AND m.called >= 16384
+            UNION ALL
+            SELECT o.classid, o.objid
+            FROM pgslo_catalog.code_of(r.objid, called_code.writes) AS o
+            WHERE r.classid = 'pg_class'::regclass AND (o.classid, o.objid) <> (r.classid, r.objid)
+            UNION ALL
+            -- Of a table that a rule writes to.
+            SELECT 'pg_trigger'::regclass, g.oid
+            FROM pg_trigger g
+            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal
+            OFFSET 0
+        ) AS n (classid, objid)
+    )
+    SELECT pg_describe_object(r.by_class, r.by_id, 0), w.owner
+    FROM reached r
+    CROSS JOIN LATERAL (
+        SELECT f.proowner FROM pg_proc f WHERE r.classid = 'pg_proc'::regclass AND f.oid = r.objid
         UNION ALL
-        -- Its constraints may call functions.
-        SELECT t.typowner FROM pg_type t
-        WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'd' AND d.objsubid = 0
+        SELECT p.oprowner FROM pg_operator p WHERE r.classid = 'pg_operator'::regclass AND p.oid = r.objid
+        UNION ALL
+        -- It may get another constraint at any moment.
+        SELECT t.typowner FROM pg_type t WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typtype = 'd'
         OFFSET 0
-    ) AS w (owner)
-    WHERE w.owner IS NOT NULL;
+    ) AS w (owner);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.called_code(oid[], boolean)
-    IS 'Return the owners of functions that indexes, constraints, statistics and policies of tables call when the tables are read, or also written.';
+    IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
 LANGUAGE plpgsql

@@ -137,6 +137,7 @@ DECLARE
     qualified text;
     owner oid;
     runs_as oid;
+    is_definer boolean;
     has_parts boolean;
     -- What the runtime asks itself, it asks of the table by its number, whatever its name is now.
     by_name boolean := coalesce(pin_table.function NOT IN ((pin_table.definition).reader, (pin_table.definition).writer), pin_table.function IS NOT NULL);
@@ -157,7 +158,7 @@ BEGIN
     END IF;
     PERFORM pgslo_catalog.refuse_stale(relation);
     SELECT c.relowner, c.relhassubclass INTO owner, has_parts FROM pg_class c WHERE c.oid = relation;
-    SELECT p.proowner INTO runs_as FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
+    SELECT p.proowner, p.prosecdef INTO runs_as, is_definer FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace AND p.proname = pin_table.function;
     IF coalesce(runs_as, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) <> owner THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
@@ -165,6 +166,15 @@ BEGIN
             DETAIL = format('It belongs to role %s; its functions would run with the rights of role %s.', pg_get_userbyid(owner),
                             coalesce(pg_get_userbyid(runs_as), current_user)),
             HINT = 'Run pgslo apply.';
+    END IF;
+    IF runs_as <> pgslo_catalog.keeper() THEN
+        PERFORM pgslo_catalog.refuse_nameable(runs_as);
+        IF NOT is_definer THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('function %I of %s was changed: it would run with the rights of its caller', pin_table.function, (pin_table.definition).name),
+                HINT = 'Run pgslo apply.';
+        END IF;
     END IF;
     PERFORM pgslo_catalog.check_types(pin_table.definition);
     IF by_name AND pin_table.function IS DISTINCT FROM (pin_table.definition).recount AND pin_table.function IS DISTINCT FROM (pin_table.definition).age_of THEN

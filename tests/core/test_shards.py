@@ -138,6 +138,18 @@ def test_types_that_rows_are_distributed_by_or_have() -> None:
     assert any("is distributed and has row security" in one for one in refused(COUNTED, known))
 
 
+def test_code_of_another_role_than_the_owner_of_pgslo() -> None:
+    """Citus plans statements with it as the role that applies, and lets no transaction act as two roles on the shards of a table."""
+    known = by_day(t=HASHED)
+    other = replace(known, relations={**known.relations, ("feat", "t"): replace(T, owner="mallory")})
+    assert any("belongs to role mallory, who does not own pgslo" in one for one in refused(COUNTED, other))
+    own = replace(known, relations={**known.relations, ("feat", "t"): replace(T, owner="owner")})
+    compile_definition(load(HEAD + COUNTED, path="slos/t.yml"), own)
+    lent = replace(T, owner="owner", lent_code=(("index feat.i", "mallory"),))
+    known = replace(known, relations={**known.relations, ("feat", "t"): lent})
+    assert any("index feat.i calls code of role mallory" in one for one in refused(COUNTED, known))
+
+
 def test_native_rules_need_nothing_of_that() -> None:
     text = f"{HEAD}watch: false\ncolumns: {{a: [not_null: {{on_breach: reject}}]}}"
     made = compile_definition(load(text, path="slos/t.yml"), catalog(t=HASHED))

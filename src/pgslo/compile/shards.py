@@ -71,6 +71,20 @@ def check_table(definition: Definition, catalog: Catalog, placed: Placement) -> 
             detail=f"Notes can be kept beside rows that are distributed by {kinds}.",
             location=place,
         )
+    if relation.owner not in ("", catalog.keeper):
+        yield CatalogError(
+            f"{table} is distributed and belongs to role {relation.owner}, who does not own pgslo",
+            detail="Citus does not let one transaction read its notes with the rights of one role and its rows with those of another.",
+            hint=f"ALTER TABLE {table} OWNER TO {catalog.keeper}, the owner of pgslo",
+            location=place,
+        )
+    for thing, role in relation.lent_code:
+        yield CatalogError(
+            f"{table} is distributed, and {thing} calls code of role {role}",
+            detail="Citus runs it with the rights of the role that applies.",
+            hint="have the function belong to the table's owner, or to a superuser",
+            location=place,
+        )
     if relation.kind == "p":
         yield CatalogError(
             f"{table} is distributed and has partitions, which is not supported together", location=place

@@ -15,6 +15,7 @@ from pgslo.database import operations, planning
 
 World = Any
 
+SMALL = "CREATE DOMAIN features.small AS int CHECK (evil.spy(VALUE) < 100000)"
 PLACES = {
     "check": "ALTER TABLE features.ex ADD CHECK (evil.spy(a) < 1000000)",
     "domain": "ALTER TABLE features.ex ADD CHECK (a::evil.small < 1000000)",
@@ -23,6 +24,30 @@ PLACES = {
     "generated": "ALTER TABLE features.ex ADD g int GENERATED ALWAYS AS (evil.spy(a)) STORED",
     "default": "ALTER TABLE features.ex ADD g int DEFAULT evil.spy(5)",
     "statistics": "CREATE STATISTICS features.st ON (evil.spy(3) + a), id FROM features.ex",
+}
+#: The same through objects of the table's owner.
+THROUGH = {
+    "domain": f"{SMALL}; ALTER TABLE features.ex ADD d features.small DEFAULT 3",
+    "composite": f"{SMALL}; CREATE DOMAIN features.other AS features.small; CREATE TYPE features.pair AS (x features.other);"
+    " ALTER TABLE features.ex ADD d features.pair DEFAULT ROW(1)::features.pair",
+    "check": f"{SMALL}; ALTER TABLE features.ex ADD CHECK ((a::features.small) < 1000000)",
+    "index": f"{SMALL}; CREATE INDEX ON features.ex ((a::features.small))",
+    "rule": "CREATE TABLE features.log (x int);"
+    " CREATE RULE r AS ON INSERT TO features.ex DO ALSO INSERT INTO features.log VALUES (evil.spy(NEW.a))",
+    "condition": "CREATE RULE r AS ON INSERT TO features.ex WHERE evil.spy(NEW.id) < 0 DO INSTEAD NOTHING",
+    "body": "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT evil.spy(n); END;"
+    " CREATE INDEX ON features.ex ((features.f(1) + id))",
+}
+#: Through a view that a query of the definition reads.
+VIEWS = {
+    "column": "CREATE VIEW features.vv AS SELECT evil.spy(e.a) AS one FROM features.ex e",
+    "constant": "CREATE VIEW features.vv AS SELECT e.a AS one FROM features.ex e WHERE evil.spy(7) = 1",
+    "two views": "CREATE VIEW features.v1 AS SELECT evil.spy(e.a) AS one FROM features.ex e; CREATE VIEW features.vv AS SELECT * FROM features.v1",
+    "aggregate": "CREATE FUNCTION features.plus(int, int) RETURNS int IMMUTABLE LANGUAGE sql BEGIN ATOMIC SELECT evil.spy($1 + $2); END;"
+    " CREATE AGGREGATE features.ag (int) (SFUNC = features.plus, STYPE = int, INITCOND = '0');"
+    " CREATE VIEW features.vv AS SELECT features.ag(e.a) AS one FROM features.ex e",
+    "body": "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT evil.spy(n); END;"
+    " CREATE VIEW features.vv AS SELECT features.f(3) AS one FROM features.ex e",
 }
 DEFINITION = """
 table: features.ex
@@ -77,6 +102,59 @@ def test_a_release_runs_none_as_pgslos_owner(lent: World) -> None:
         lent.run("steward", "SELECT pgslo.release(1, '{\"a\": 7}')")
     assert re.search(f'calls code of role "?{lent.names["mallory"]}', str(refused.value))
     assert not ran(lent)[1]
+
+
+def asleep(world: World) -> str:
+    """Make the spy do nothing, and return what wakes it: its author can do so when she likes."""
+    world.run("mallory", SPY)
+    (awake,) = world.run("mallory", "SELECT pg_get_functiondef('evil.spy(int)'::regprocedure)")[0]
+    world.run(
+        "mallory",
+        "CREATE OR REPLACE FUNCTION evil.spy(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END'",
+    )
+    return str(awake)
+
+
+@pytest.mark.parametrize("place", THROUGH)
+def test_a_release_and_a_tick_run_none_through_objects_of_the_owner(world: World, place: str) -> None:
+    awake = asleep(world)
+    world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int)")
+    world.run("installer", "CREATE INDEX ON features.ex (day); CREATE INDEX ON features.ex (id, a)")
+    world.run("installer", THROUGH[place])
+    world.apply(DEFINITION)
+    world.run(
+        "installer", "INSERT INTO features.ex (id, day, a) VALUES (1, '2026-01-01', -1), (2, '2026-01-01', 1)"
+    )
+    world.run("mallory", awake)
+    forget(world)
+    world.run("operator", "SELECT pgslo.tick(), pgslo.close_batch('features.ex')")
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match=r"cannot release row|calls code of role"
+    ) as refused:
+        world.run("steward", "SELECT pgslo.release(1, '{\"a\": 7}')")
+    assert re.search(f'calls code of role "?{world.names["mallory"]}', str(refused.value))
+    operations.examine(world.admin)
+    assert not ran(world)[1]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_operator_runs_one_through_a_view(world: World, view: str) -> None:
+    awake = asleep(world)
+    world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int)")
+    world.run("installer", "CREATE INDEX ON features.ex (day)")
+    world.run("installer", VIEWS[view])
+    world.apply(
+        """{table: features.ex, key: [id], writes: bulk, batch: {by: day},
+            rules: [q: {query: "SELECT 1 FROM features.vv AS v WHERE v.one < 0"}]}"""
+    )
+    world.run("installer", "INSERT INTO features.ex VALUES (1, '2026-01-01', -1)")
+    world.run("mallory", awake)
+    forget(world)
+    for statement in ("SELECT pgslo.tick()", "SELECT pgslo.close_batch('features.ex')"):
+        world.run("operator", statement)
+    assert not ran(world)[1]
+    said = world.run("installer", "SELECT DISTINCT error_message FROM pgslo_catalog.rule_break")
+    assert f"calls code of role {world.names['mallory']}" in str(said)
 
 
 READS = """

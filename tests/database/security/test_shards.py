@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import psycopg
 import pytest
 from stand_ins import CITUS
+from tests.database.security.test_owners import SPY
 
 from pgslo.database import installation, planning
 from pgslo.definition import load
+from pgslo.errors import PgsloError
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +30,20 @@ columns:
 """
 
 
-def apply(world: Any, by: str) -> None:
+HERS = """
+table: evil.tab
+key: [id]
+writes: bulk
+batch: {by: day}
+columns: {a: [range: {min: 0, max: 100, on_breach: flag}]}
+rules: [q: {query: "SELECT 1 FROM evil.tab AS t WHERE t.a < -5"}]
+"""
+
+
+def apply(world: Any, by: str, *texts: str) -> None:
     session = world.admin if by == "superuser" else world.session(by)
     session.execute("SET citus.enable_unsafe_triggers = on")
-    definitions = [load(world.sql(RULES), path="slos/t.yml")]
+    definitions = [load(world.sql(text), path=f"slos/{n}.yml") for n, text in enumerate(texts or (RULES,))]
 
     def plan() -> Any:
         return planning.plan_definitions(session, definitions)
@@ -162,3 +175,61 @@ def test_readers_are_told_no_value_in_the_message_of_an_error(table: Any) -> Non
     told = str(table.run("reader", "SELECT t::text FROM pgslo_gen.told__feat__t AS t"))
     assert "invalid text representation, SQLSTATE 22P02" in told
     assert "top secret" not in told
+
+
+@pytest.fixture
+def hers(table: Any) -> Any:
+    """A table of mallory's besides, with a function of hers in an index."""
+    table.run(
+        "mallory",
+        f"""{SPY};
+            GRANT USAGE ON SCHEMA evil TO PUBLIC;
+            CREATE TABLE evil.tab (id int PRIMARY KEY, day date, a int);
+            CREATE INDEX ON evil.tab (day);
+            GRANT INSERT, DELETE, SELECT ON evil.tab TO $writer""",
+    )
+    table.run("superuser", "GRANT $mallory TO $installer")
+    return table
+
+
+@pytest.mark.parametrize("first", ["distributed", "hers", "both"])
+def test_an_owner_of_a_guarded_table_reads_no_distributed_one(hers: Any, first: str) -> None:
+    """She could name functions of pgslo that belong to her, and have them run with the rights of their caller."""
+    told = RULES.replace("$reader", "$reader, $mallory")
+    applied = {"distributed": [told, HERS], "hers": [HERS, told], "both": []}[first]
+    for text in applied[:1]:
+        apply(hers, "installer", text)
+    with pytest.raises(PgsloError, match="has USAGE on schema pgslo_gen and the rights of role"):
+        apply(hers, "installer", *(applied[1:] or [told, HERS]))
+    names = hers.run("superuser", "SELECT name FROM pgslo_catalog.definition ORDER BY 1")
+    assert names == {"distributed": [("feat.t",)], "hers": [("evil.tab",)], "both": []}[first]
+
+
+@pytest.mark.parametrize("member", [False, True])
+def test_no_code_of_hers_runs_as_the_owner_of_pgslo_by_a_right_that_was_given_by_hand(
+    hers: Any, member: bool
+) -> None:
+    apply(hers, "installer", HERS)
+    if member:
+        hers.run("superuser", "GRANT $mallory TO $trainer")
+    by = "trainer" if member else "mallory"
+    hers.run("superuser", f"GRANT USAGE ON SCHEMA pgslo_gen TO ${by}")
+    functions = hers.run(
+        "superuser",
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgslo_gen'::regnamespace AND proowner = '$mallory'::regrole",
+    )
+    assert len(functions) >= 2
+    for (one,) in functions:
+        hers.run(by, f"ALTER FUNCTION {one} SECURITY INVOKER")
+    hers.run("mallory", "CREATE INDEX ON evil.tab ((evil.spy(1) + id))")
+    hers.run("writer", "INSERT INTO evil.tab SELECT n, '2026-01-01', n FROM generate_series(1, 200) n")
+    hers.run("writer", "DELETE FROM evil.tab WHERE id = 1")
+    for undo in ("SELECT 1", f"REVOKE USAGE ON SCHEMA pgslo_gen FROM ${by}"):
+        hers.run("superuser", undo)
+        hers.run("superuser", "SELECT setval('evil.as_other', 1, false)")
+        for statement in ("SELECT pgslo.tick()", "SELECT pgslo.close_batch('evil.tab')"):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                hers.run("operator", statement)
+        assert hers.run("superuser", "SELECT is_called FROM evil.as_other") == [(False,)]
+    said = str(hers.run("superuser", "SELECT error_message FROM pgslo_catalog.rule_break"))
+    assert "USAGE on schema pgslo_gen" in said or "it would run with the rights of its caller" in said

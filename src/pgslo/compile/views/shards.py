@@ -147,6 +147,7 @@ class ShardViews:
         return (
             Statement(sql.render("grant_schema", granted)),
             Statement(sql.render("shards/told_granted", granted)),
+            Statement(sql.render("shards/told_admitted", granted)),
         )
 
     def _guard(self, columns: Sql, value: Sql, on_read: str) -> Sql:

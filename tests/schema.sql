@@ -209,7 +209,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows that were written during pauses of a table and that no rule judged; returns the number of pauses.';
+COMMENT ON FUNCTION pgslo.accept_pause(definition text) IS 'Accept rows written during pauses of a table that no rule evaluated; return the number of pauses.';
 
 CREATE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -303,7 +303,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval) IS 'What a guarded view calls when a row of a missed batch is read in these columns: 1, with a WARNING, or an error.';
+COMMENT ON FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval) IS 'Return 1 with a WARNING, or raise an error: a guarded view calls it when these columns are read in a missed batch.';
 
 CREATE FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10 PARALLEL SAFE
@@ -498,7 +498,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replays the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';
+COMMENT ON FUNCTION pgslo.backtest(definition text, batches integer, seed bigint, faults text[], sensitivity double precision, feedback boolean) IS 'Replay the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';
 
 CREATE FUNCTION pgslo.begin_check(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -520,7 +520,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): what the caller has to run to read a reference again; NULL for a copy.';
+COMMENT ON FUNCTION pgslo.begin_check(name text) IS 'Part of verify_snapshot(): return the query that the caller has to run to read a reference again; NULL for a copy.';
 
 CREATE FUNCTION pgslo.begin_delivery(delivery_id bigint) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -692,7 +692,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): makes room, fills it where pgslo can, and says what the caller has to run.';
+COMMENT ON FUNCTION pgslo.begin_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Part of create_snapshot(): create the table, fill it where pgslo can, and return the query that the caller has to run.';
 
 CREATE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -775,7 +775,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.close_batch(definition text, batch text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';
+COMMENT ON FUNCTION pgslo.close_batch(definition text, batch text) IS 'Close a batch, or all open ones, without waiting for the grace period, and return the verdicts.';
 
 CREATE FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text DEFAULT NULL::text, as_reference boolean DEFAULT false, healthy_only boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
@@ -791,7 +791,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
+COMMENT ON FUNCTION pgslo.create_snapshot(name text, source_schema text, source_name text, condition text, as_reference boolean, healthy_only boolean) IS 'Take a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again.';
 
 CREATE FUNCTION pgslo.discard(quarantine_id bigint) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -813,7 +813,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
+COMMENT ON FUNCTION pgslo.discard(quarantine_id bigint) IS 'Discard a quarantined row: its values are erased; its key, the violated rules and the writer are kept.';
 
 CREATE FUNCTION pgslo.drop_snapshot(name text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -844,7 +844,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Takes a snapshot away: for who took it, and for pgslo''s owner.';
+COMMENT ON FUNCTION pgslo.drop_snapshot(name text) IS 'Drop a snapshot: for the role that took it, and for pgslo''s owner.';
 
 CREATE FUNCTION pgslo.end_check(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -939,7 +939,7 @@ CREATE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text
     RETURNING r.state
 $$;
 
-COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) IS 'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
+COMMENT ON FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) IS 'Record how a run ended, and when it is tried again; each wait is five times the one before.';
 
 CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -981,7 +981,7 @@ CREATE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE(topic text, fac
     WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $$;
 
-COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and roles that the owner allows.';
+COMMENT ON FUNCTION pgslo.evidence(incident_id bigint) IS 'Return failing rows of an incident and the value that moved most. Contains personal data: for the owner, and roles that the owner allows.';
 
 CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1054,7 +1054,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
       AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
 $$;
 
-COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
+COMMENT ON FUNCTION pgslo.explain(incident_id bigint) IS 'Return the facts of an incident: rule, start, writer of the first bad batch, profiles before and then, readers. Contains no values of the table.';
 
 CREATE FUNCTION pgslo.float_text(value real) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -1121,7 +1121,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text) IS 'Return true for guarded views of an earlier version before they show columns, with a WARNING for problems, or raise an error.';
 
 CREATE FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1177,7 +1177,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a whole or the plan is too old for that, or an error.';
+COMMENT ON FUNCTION pgslo.guard(definition text, columns text[], on_read text, planned text[], within interval) IS 'Return true for a guarded view before it shows rows, with a WARNING for problems of the whole table or newer than the plan, or raise an error.';
 
 CREATE FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -1188,7 +1188,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) IS 'pgslo.guard_rows() for the type of the batch''s column.';
+COMMENT ON FUNCTION pgslo.guard_healthy(definition text, columns text[], on_read text, planned text[], kind anyelement) IS 'Run pgslo.guard_rows() for the type of the batch''s column.';
 
 CREATE FUNCTION pgslo.guard_rows(definition text, columns text[], on_read text, planned text[], kind regtype) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1257,7 +1257,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of timestamp with time zone) IS 'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
+COMMENT ON FUNCTION pgslo.healthy_batches(definition text, columns text[], as_of timestamp with time zone) IS 'Return batches that were evaluated by a time, without a missed rule about these columns, or any, as known then.';
 
 CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE(batch text, rows bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1288,7 +1288,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Missed batches of these columns, of the type of the batch''s column, the first one first.';
+COMMENT ON FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) IS 'Return missed batches of these columns, of the type of the batch''s column, the first one first.';
 
 CREATE FUNCTION pgslo.planned_flags(definition text, columns text[], within interval, kind anyelement) RETURNS boolean[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -1443,7 +1443,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+COMMENT ON FUNCTION pgslo.learn(definition text, batches integer) IS 'Store the profiles of the newest batches of the table, so that bounds need not wait for new ones; opens no incident.';
 
 CREATE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1509,7 +1509,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) IS 'Takes the profiles of some batches that follow each other, oldest first; the largest has this number of rows. Opens no incident.';
+COMMENT ON FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) IS 'Store the profiles of consecutive batches, oldest first; the largest has this number of rows. Opens no incident.';
 
 CREATE FUNCTION pgslo.learned(definition text) RETURNS TABLE(column_name text, batches integer, needed integer, state text, usual text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1641,7 +1641,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Switches every trigger rule of a table, or of all, off without locking a table; constraints stay. Names the tables.';
+COMMENT ON FUNCTION pgslo.pause(definition text) IS 'Disable every trigger rule of a table, or of all, without locking a table; constraints stay. Return the tables.';
 
 CREATE FUNCTION pgslo.planned(definition text, within interval DEFAULT NULL::interval) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
@@ -1653,7 +1653,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Names of all concerns of a definition when a statement is planned.';
+COMMENT ON FUNCTION pgslo.planned(definition text, within interval) IS 'Return the names of all concerns of a definition when a statement is planned.';
 
 CREATE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL::interval) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER PARALLEL SAFE
@@ -1718,7 +1718,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.prunable(definition text) IS 'What pgslo.prune() would do to a table''s state, and from which batches on profiles stay whole, and stay at all.';
+COMMENT ON FUNCTION pgslo.prunable(definition text) IS 'Return the effect of pgslo.prune() on a table''s state, and the first batches with whole profiles, and with any.';
 
 CREATE FUNCTION pgslo.prune(definition text, at_most integer DEFAULT 5000) RETURNS TABLE(thinned_profiles integer, removed_profiles integer, removed_verdicts integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1766,7 +1766,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch date, definition text, column
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1774,7 +1774,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch bigint, definition text, colu
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1782,7 +1782,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch numeric, definition text, col
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1790,7 +1790,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch text, definition text, column
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1798,7 +1798,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, 
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1806,7 +1806,7 @@ CREATE FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, def
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1815,7 +1815,7 @@ CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, defini
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1824,7 +1824,7 @@ CREATE FUNCTION pgslo.read(value anyelement, moment timestamp without time zone,
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1833,7 +1833,7 @@ CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, ev
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $$;
 
-COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1851,7 +1851,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, co
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch date, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1860,7 +1860,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, 
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1869,7 +1869,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text,
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1878,7 +1878,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, co
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1887,7 +1887,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zo
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp without time zone, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1896,7 +1896,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone,
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, batch timestamp with time zone, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1905,7 +1905,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, de
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1914,7 +1914,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time z
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp without time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1923,7 +1923,7 @@ CREATE FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $$;
 
-COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE FUNCTION pgslo.readiness(task text) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1969,7 +1969,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.readiness(task text) IS 'What a task needs before it is trained, point by point, and whether it is so: columns, tables, snapshots.';
+COMMENT ON FUNCTION pgslo.readiness(task text) IS 'Return the conditions for training a task, one by one, and whether they are met: columns, tables, snapshots.';
 
 CREATE FUNCTION pgslo.ready(task text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2314,7 +2314,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update text[]) IS 'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to set in the row that has its key, {} for all.';
+COMMENT ON FUNCTION pgslo.release(quarantine_id bigint, changes jsonb, as_update text[]) IS 'Write a quarantined row to its table, with changes if given; every rule evaluates it again. as_update: columns to set in the row that has its key, {} for all.';
 
 CREATE FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2350,7 +2350,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
+COMMENT ON FUNCTION pgslo.resolve(incident_id bigint, resolution text, note text) IS 'Resolve an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is reopened if the next batch misses as well. For operators.';
 
 CREATE FUNCTION pgslo.resume(definition text DEFAULT NULL::text) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2395,7 +2395,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
+COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Enable all paused rules of a table, or of all, again. Return the tables.';
 
 CREATE FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -2534,7 +2534,7 @@ CREATE FUNCTION pgslo.see_run(task_run_id bigint) RETURNS void
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
 $$;
 
-COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Says that a run is still under way.';
+COMMENT ON FUNCTION pgslo.see_run(task_run_id bigint) IS 'Record that a run is still under way.';
 
 CREATE FUNCTION pgslo.snapshot_diff(one text, other text) RETURNS TABLE(column_name text, change text, type_one text, type_other text, null_share_one double precision, null_share_other double precision, summary_one jsonb, summary_other jsonb, distance double precision, by_chance double precision, has_drifted boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2564,7 +2564,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Two snapshots column by column: their profiles, and how far their distributions are apart.';
+COMMENT ON FUNCTION pgslo.snapshot_diff(one text, other text) IS 'Return two snapshots column by column: their profiles, and the distance of their distributions.';
 
 CREATE FUNCTION pgslo.snapshot_query(name text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2764,7 +2764,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
+COMMENT ON FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) IS 'Return keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
 
 CREATE FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) RETURNS SETOF anyelement
     LANGUAGE plpgsql STABLE ROWS 5 PARALLEL SAFE
@@ -2775,7 +2775,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) IS 'Batches that miss a rule over these columns, or over any if NULL, now, of the type of the batch''s column.';
+COMMENT ON FUNCTION pgslo.unhealthy(definition text, columns text[], kind anyelement) IS 'Return batches that currently miss a rule over these columns, or over any if NULL, of the type of the batch''s column.';
 
 CREATE FUNCTION pgslo.verify_snapshot(name text) RETURNS TABLE(about text, was text, is_now text)
     LANGUAGE plpgsql
@@ -2804,7 +2804,7 @@ CREATE FUNCTION pgslo.version() RETURNS text
     SELECT r.version FROM pgslo_catalog.runtime r
 $$;
 
-COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
+COMMENT ON FUNCTION pgslo.version() IS 'Return the version of the library that installed this runtime.';
 
 CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
     LANGUAGE sql SECURITY DEFINER
@@ -2812,7 +2812,7 @@ CREATE FUNCTION pgslo.watch_deliveries() RETURNS text
     SET client_min_messages TO 'warning'
     AS $$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $$;
 
-COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
+COMMENT ON FUNCTION pgslo.watch_deliveries() IS 'Become the one session of this role that delivers messages, until it ends: return NULL, or the current one, in words.';
 
 CREATE FUNCTION pgslo.watch_task(task text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2825,7 +2825,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.watch_task(task text) IS 'Be the one session that runs a task for its batches, until it ends: NULL, or the session that is, in words.';
+COMMENT ON FUNCTION pgslo.watch_task(task text) IS 'Become the one session that runs a task for its batches, until it ends: return NULL, or the current one, in words.';
 
 CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -2840,7 +2840,7 @@ CREATE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
     ) s
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Counts by name, added up.';
+COMMENT ON FUNCTION pgslo_catalog.added_up(parts jsonb[]) IS 'Return the sums of counts by name.';
 
 CREATE FUNCTION pgslo_catalog.admit_owner(function regprocedure) RETURNS void
     LANGUAGE plpgsql
@@ -3074,7 +3074,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) IS 'How many batches have begun after the one at this place.';
+COMMENT ON FUNCTION pgslo_catalog.age_of(definition pgslo_catalog.definition, place numeric) IS 'Return the number of batches that began after the one at this place.';
 
 CREATE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -3090,7 +3090,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) IS 'What the setting pgslo.touched says after one more statement touched groups.';
+COMMENT ON FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) IS 'Return the setting pgslo.touched after one more statement touched groups.';
 
 CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3386,7 +3386,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) IS 'A profile as it was at the first closing, for a column that is compared with first closings (stage 1); else as it is.';
+COMMENT ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) IS 'Return a profile of the first closing, for a column that is compared with first closings (stage 1); else the current one.';
 
 CREATE TABLE pgslo_catalog.missed_batch (
     missed_id bigint NOT NULL,
@@ -3692,7 +3692,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half of the ties.';
+COMMENT ON FUNCTION pgslo_catalog.auc(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Return the area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half of the ties.';
 
 CREATE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -3713,7 +3713,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) IS 'Says of a batch that its labels are still to come.';
+COMMENT ON FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamp with time zone) IS 'Record that the labels of a batch are still to come.';
 
 CREATE FUNCTION pgslo_catalog.batch_is_missed(rule pgslo_catalog.rule, batch text) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3903,7 +3903,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) IS 'Round scores to four digits where there are more than 10,000 different ones.';
 
 CREATE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
     LANGUAGE plpgsql
@@ -3951,7 +3951,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Rejects a row that its definition''s quarantine has no room for, and cuts its texts.';
+COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Reject a row that exceeds its definition''s quarantine, and cut its texts.';
 
 CREATE FUNCTION pgslo_catalog.bound_shown(value double precision, factor numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -4050,7 +4050,7 @@ CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds
                 FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'A sample with a fault in each of some columns, and the share of the values of each that it changed; NULL where nothing of that can be seen.';
+COMMENT ON FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) IS 'Return a sample with a fault in each of some columns, and the share of changed values of each; NULL where no change is visible.';
 
 CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -4071,7 +4071,7 @@ CREATE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint,
     GROUP BY s.strength
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
+COMMENT ON FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint) IS 'Return a sample and a number of rows with a fault in the batch as a whole.';
 
 CREATE TABLE pgslo_catalog.rule_break (
     rule_break_id bigint NOT NULL,
@@ -4126,7 +4126,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Groups among these, or among all, that break an assertion now.';
+COMMENT ON FUNCTION pgslo_catalog.broken_groups(check_function text, keys text[], at_most integer) IS 'Return groups among these, or among all, that currently violate an assertion.';
 
 CREATE FUNCTION pgslo_catalog.caller() RETURNS name
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4182,7 +4182,7 @@ CREATE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, pa
     END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+COMMENT ON FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part double precision, strength double precision, other text) IS 'Return a value with a fault; other is the value in its place, or the length to which it is cut.';
 
 CREATE FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -4204,7 +4204,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) IS 'Why a batch was expected at a place, in words; NULL where a rule says so.';
+COMMENT ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) IS 'Return why a batch was expected at a place, in words; NULL where a rule states it.';
 
 CREATE FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
@@ -4226,7 +4226,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Return the expected calibration error over ten bins of equal width. Interval: minus and plus the random gap of each calibrated bin.';
 
 CREATE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE(called_by text, owner oid)
     LANGUAGE plpgsql ROWS 10
@@ -4246,9 +4246,9 @@ BEGIN
             SELECT d.refclassid, d.refobjid
             FROM pg_depend d
             WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-              -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+              -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
               AND (called_code.writes OR d.objsubid = 0)
-              -- What is on a relation depends on it.
+              -- Objects on a relation depend on it.
               AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass)
             OFFSET 0
         ) AS d
@@ -4435,7 +4435,7 @@ CREATE FUNCTION pgslo_catalog.chance(what text, seed bigint) RETURNS double prec
     SELECT (hashtextextended(chance.what COLLATE "C", chance.seed) & 1048575) / 1048576.0
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
+COMMENT ON FUNCTION pgslo_catalog.chance(what text, seed bigint) IS 'Return a number from 0 to 1 that is the same for the same text and seed, on every server.';
 
 CREATE FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number boolean) RETURNS void
     LANGUAGE plpgsql
@@ -4586,7 +4586,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.check_may_run(task text) IS 'An error if the caller may not read what a task reads.';
+COMMENT ON FUNCTION pgslo_catalog.check_may_run(task text) IS 'Raise an error if the caller may not read the columns of a task.';
 
 CREATE FUNCTION pgslo_catalog.check_mute(until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -4749,7 +4749,7 @@ CREATE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn in
     FROM fit f
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'Return a fault for each column in turn, NULL where none applies, and the column of the same kind to swap it with.';
 
 CREATE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) RETURNS TABLE(classid oid, objid oid)
     LANGUAGE plpgsql ROWS 10
@@ -4778,7 +4778,7 @@ BEGIN
     UNION ALL
     SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
     UNION ALL
-    -- The query of a view, or what is done in place of a write or besides it.
+    -- The query of a view, or the actions of a rule in place of a write or besides it.
     SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
 END
 $$;
@@ -4966,7 +4966,7 @@ CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
     WHERE a.attrelid = columns_of.relation AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
+COMMENT ON FUNCTION pgslo_catalog.columns_of(relation regclass) IS 'Return number and name of each column, in order, and the number of its table: a restored dump has others.';
 
 CREATE FUNCTION pgslo_catalog.columns_with_code(relation regclass) RETURNS SETOF name
     LANGUAGE sql STABLE
@@ -4999,7 +4999,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) IS 'How far a distribution, as rows by value, is from another.';
+COMMENT ON FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) IS 'Return the distance between two distributions, given as rows by value.';
 
 CREATE FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -5158,7 +5158,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) IS 'Columns whose distributions rules compare over any time: their old profiles keep quantiles and values.';
+COMMENT ON FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) IS 'Return the columns whose distributions rules compare over any time: their old profiles keep quantiles and values.';
 
 CREATE FUNCTION pgslo_catalog.complete_pairs(definition pgslo_catalog.definition) RETURNS bigint
     LANGUAGE plpgsql
@@ -5407,7 +5407,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.concern_names(definition text, within interval) IS 'Names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
+COMMENT ON FUNCTION pgslo_catalog.concern_names(definition text, within interval) IS 'Return the names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
 
 CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -5420,7 +5420,7 @@ CREATE FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums nume
         content_hash.rows, array_to_string(content_hash.sums, ' ')), 'UTF8')), 'hex')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) IS 'One hash for columns and rows in any order.';
+COMMENT ON FUNCTION pgslo_catalog.content_hash(columns jsonb, rows bigint, sums numeric[]) IS 'Return one hash for columns and rows in any order.';
 
 CREATE FUNCTION pgslo_catalog.content_of(snapshot pgslo_catalog.snapshot, table_name text) RETURNS TABLE(batch text, place numeric, rows bigint, sums numeric[])
     LANGUAGE plpgsql
@@ -5832,7 +5832,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.cut_texts() IS 'Cuts texts of a new row that are longer than pgslo keeps them.';
+COMMENT ON FUNCTION pgslo_catalog.cut_texts() IS 'Cut texts of a new row that exceed pgslo''s limits.';
 
 CREATE FUNCTION pgslo_catalog.day_of_check() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -6110,7 +6110,7 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
     FROM size s CROSS JOIN told t CROSS JOIN told_prefix d
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes each column of a batch in numbers, from a sample of its rows.';
+COMMENT ON FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Store the profile of each column of a batch, from a sample of its rows.';
 
 CREATE FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -6186,7 +6186,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) IS 'How far a column''s values are from those they are compared with, with a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.distance(definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value double precision, OUT said text) IS 'Return the distance of a column''s values from the compared ones, with a sentence.';
 
 CREATE FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -6205,7 +6205,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
+COMMENT ON FUNCTION pgslo_catalog.distance_of(by text, one double precision[], other double precision[]) IS 'Return the distance between two lists of shares: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
 CREATE FUNCTION pgslo_catalog.drain_outbox(outbox text, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -6961,7 +6961,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) IS 'Failing rows by rule, over all batches of a statement.';
+COMMENT ON FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) IS 'Return failing rows by rule, over all batches of a statement.';
 
 CREATE FUNCTION pgslo_catalog.failed_repairs(definition text, failed text[], rule text, repaired pgslo_catalog.repaired_value[], error_code text, error_message text) RETURNS text[]
     LANGUAGE plpgsql
@@ -7010,7 +7010,7 @@ CREATE FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed 
     FROM generate_series(1, failing_of.rules) AS n (ordinal)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Failing rows of one rule among several.';
+COMMENT ON FUNCTION pgslo_catalog.failing_of(ordinal integer, rules integer, failed bigint) IS 'Return the failing rows of one rule among several.';
 
 CREATE FUNCTION pgslo_catalog.fault_kinds(OUT ordinal integer, OUT name text, OUT kinds text[], OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 11 PARALLEL SAFE
@@ -7159,7 +7159,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+COMMENT ON FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) IS 'Evaluate, for tick(), the groups that finished transactions touched of assertions that do not reject.';
 
 CREATE FUNCTION pgslo_catalog.follow_key(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -7424,7 +7424,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) IS 'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
+COMMENT ON FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) IS 'Complete pairs, and evaluate the metrics of batches that changed and are closed, or whose labels are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_parts(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -7546,7 +7546,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
+COMMENT ON FUNCTION pgslo_catalog.follow_table(definition_id bigint, former regclass) IS 'Connect a definition to the table that has its name now, in place of the former one.';
 
 CREATE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamp with time zone
     LANGUAGE sql
@@ -7555,7 +7555,7 @@ CREATE FUNCTION pgslo_catalog.follow_until(at_once text) RETURNS timestamp with 
     SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
+COMMENT ON FUNCTION pgslo_catalog.follow_until(at_once text) IS 'Return the time at which tick() continues with the next definition; a batch requested by name has no limit.';
 
 CREATE FUNCTION pgslo_catalog.follow_verdict(rule pgslo_catalog.rule, batch text, place numeric, verdict text, is_tick boolean DEFAULT true, is_worse boolean DEFAULT true) RETURNS void
     LANGUAGE plpgsql
@@ -7732,7 +7732,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
+COMMENT ON FUNCTION pgslo_catalog.forget(definition text) IS 'Delete a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
 
 CREATE FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) RETURNS void
     LANGUAGE plpgsql
@@ -7746,7 +7746,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
+COMMENT ON FUNCTION pgslo_catalog.forget_assertion(definition text, assertion text) IS 'Delete the registration of an assertion; its verdicts and incidents stay with its rule.';
 
 CREATE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -7759,7 +7759,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Forgets the sums over the pairs of a definition.';
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) IS 'Delete the sums over the pairs of a definition.';
 
 CREATE FUNCTION pgslo_catalog.forget_plans(refuses boolean) RETURNS void
     LANGUAGE plpgsql
@@ -7799,7 +7799,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Let go of a lock that hold_for_session() took for this session.';
+COMMENT ON FUNCTION pgslo_catalog.free_for_session(name text) IS 'Release a lock that hold_for_session() took for this session.';
 
 CREATE FUNCTION pgslo_catalog.full_number(number xid, newest xid8) RETURNS xid8
     LANGUAGE plpgsql IMMUTABLE
@@ -7867,7 +7867,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) IS 'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+COMMENT ON FUNCTION pgslo_catalog.give_verdict(rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value double precision, low double precision, high double precision, score double precision, said text, is_tick boolean, example text) IS 'Store a verdict, in place of an earlier one on the same batch, and update its incident.';
 
 CREATE FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7897,7 +7897,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) IS 'How far a distribution, as quantiles, is from another.';
+COMMENT ON FUNCTION pgslo_catalog.grid_distance(by text, one double precision[], other double precision[]) IS 'Return the distance between two distributions, given as quantiles.';
 
 CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8164,7 +8164,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) IS 'A bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
+COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) IS 'Return a bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
 
 CREATE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -8199,7 +8199,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) IS 'Refuse the transaction if one of these groups violates the assertion; allow it if the columns of the tables changed.';
 
 CREATE FUNCTION pgslo_catalog.hold_for_session(name text) RETURNS text
     LANGUAGE plpgsql
@@ -8311,7 +8311,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(check_function text, error_code text, error_message text) IS 'Refuse a transaction for which an assertion raised an error, showing values only to roles that may read them; allow and note it if the columns of the tables changed.';
 
 CREATE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -8939,7 +8939,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
+COMMENT ON FUNCTION pgslo_catalog.iso(value anyelement) IS 'Return a batch''s name: the same text for the same value whatever the session''s settings.';
 
 CREATE FUNCTION pgslo_catalog.iso_text(value anyelement) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -9013,7 +9013,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS 'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
+COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS 'Join two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
 
 CREATE FUNCTION pgslo_catalog.join_missed(definition_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -9062,7 +9062,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.json_parts(value jsonb) IS 'A document as a sample keeps it: as it is if it is short; else its first hundred keys with the beginnings of their values.';
+COMMENT ON FUNCTION pgslo_catalog.json_parts(value jsonb) IS 'Return a document for a sample: unchanged if it is short; else its first hundred keys with the beginnings of their values.';
 
 CREATE FUNCTION pgslo_catalog.json_text_parts(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -9122,7 +9122,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
+COMMENT ON FUNCTION pgslo_catalog.judge_age(definition pgslo_catalog.definition) IS 'Compare the age of a table''s newest data with its objective, under the name of the newest batch.';
 
 CREATE FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql
@@ -9201,7 +9201,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean) IS 'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which the incident follows. NULL when it cannot be judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_assertion(rule_id bigint, keys text[], is_tick boolean) IS 'Evaluate groups, and known violating ones again, as committed; store the day''s verdict and update the incident. NULL if they cannot be evaluated.';
 
 CREATE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
     LANGUAGE plpgsql
@@ -9262,7 +9262,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
+COMMENT ON FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) IS 'Evaluate a batch by every rule about batches, and open or resolve their incidents.';
 
 CREATE FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -9300,7 +9300,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) IS 'Judges rules that read more than a batch, under the name of the newest, unless they were judged since.';
+COMMENT ON FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamp with time zone) IS 'Evaluate rules that read more than a batch, under the name of the newest, unless they were evaluated since.';
 
 CREATE FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) RETURNS void
     LANGUAGE plpgsql
@@ -9343,7 +9343,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Closes a batch: its profile is taken, and it is judged.';
+COMMENT ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint) IS 'Close a batch: store its profile, and evaluate it.';
 
 CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE sql STABLE
@@ -9647,7 +9647,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) IS 'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
+COMMENT ON FUNCTION pgslo_catalog.judge_metric(rule pgslo_catalog.rule, batch text, place numeric) IS 'Compare a metric of a batch, or of some that end with it, with its objective: missed when its whole interval is beyond the bound.';
 
 CREATE FUNCTION pgslo_catalog.judge_rows(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, place numeric) RETURNS boolean
     LANGUAGE plpgsql
@@ -9718,7 +9718,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Judges a batch by one rule, and opens or resolves its incident.';
+COMMENT ON FUNCTION pgslo_catalog.judge_rule(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Evaluate a batch by one rule, and open or resolve its incident.';
 
 CREATE FUNCTION pgslo_catalog.judge_segments(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS void
     LANGUAGE plpgsql
@@ -9902,7 +9902,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.keep_functions(definition text) IS 'Keeps the trigger functions of a definition as they are without a pause, and names them.';
+COMMENT ON FUNCTION pgslo_catalog.keep_functions(definition text) IS 'Store the trigger functions of a definition for the end of a pause, and return their names.';
 
 CREATE FUNCTION pgslo_catalog.keep_snapshots() RETURNS void
     LANGUAGE plpgsql
@@ -9932,7 +9932,7 @@ BEGIN
             $body$
             $text$;
         REVOKE ALL ON FUNCTION pgslo_snapshot.refuse_change() FROM PUBLIC;
-        COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuses to change a snapshot''s rows.';
+        COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuse changes of a snapshot''s rows.';
     ELSIF keeper <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_schema',
@@ -9943,7 +9943,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
+COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Create the schema for snapshots, with the first one.';
 
 CREATE FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) RETURNS void
     LANGUAGE plpgsql
@@ -10021,7 +10021,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) IS 'Notes the mean vector of a batch, how far it is from the usual one, and the vectors of sampled entities for the next batch.';
+COMMENT ON FUNCTION pgslo_catalog.keep_vectors(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]) IS 'Store the mean vector of a batch, its distance from the baseline, and the vectors of sampled entities for the next batch.';
 
 CREATE FUNCTION pgslo_catalog.keeper() RETURNS oid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10101,7 +10101,7 @@ CREATE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sam
     WHERE w.definition_id = kinds_of.definition_id
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
+COMMENT ON FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) IS 'Return the kinds of a sample''s columns, as faults distinguish them.';
 
 CREATE FUNCTION pgslo_catalog.known_batches(definition_id bigint, places numrange) RETURNS TABLE(batch text, place numeric)
     LANGUAGE sql STABLE
@@ -10208,7 +10208,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Position of the newest batch that misses the rule since the incident opened.';
+COMMENT ON FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Return the position of the newest batch that misses the rule since the incident opened.';
 
 CREATE FUNCTION pgslo_catalog.last_place(definition_id bigint) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -10717,7 +10717,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) IS 'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
+COMMENT ON FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) IS 'Do the work of tick() for one table. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
 CREATE FUNCTION pgslo_catalog.look_again() RETURNS trigger
     LANGUAGE plpgsql
@@ -10735,7 +10735,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Queue missed batches whose rows were counted again for tick().';
 
 CREATE FUNCTION pgslo_catalog.look_for_expected(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS void
     LANGUAGE plpgsql
@@ -10893,7 +10893,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';
+COMMENT ON FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) IS 'Create a table that a reader, or for NULL only pgslo, may fill during its transaction.';
 
 CREATE FUNCTION pgslo_catalog.mark_taken(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -11198,7 +11198,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a mean by the central limit theorem; endless below two values.';
+COMMENT ON FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Return the interval of a mean by the central limit theorem; infinite below two values.';
 
 CREATE FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) RETURNS void
     LANGUAGE sql
@@ -11212,7 +11212,7 @@ CREATE FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) RETURNS v
     DO UPDATE SET bytes = excluded.bytes, up_to = excluded.up_to, measured_at = clock_timestamp()
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) IS 'Sums the bytes of a definition''s rows in quarantine.';
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantine(definition_id bigint) IS 'Sum the bytes of a definition''s rows in quarantine.';
 
 CREATE FUNCTION pgslo_catalog.measure_quarantines() RETURNS void
     LANGUAGE sql
@@ -11237,7 +11237,7 @@ CREATE FUNCTION pgslo_catalog.measure_quarantines() RETURNS void
              AND q.decided_at > s.measured_at - interval '1 hour')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sums the bytes in quarantine of each definition that has new rows there.';
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sum the bytes in quarantine of each definition that has new rows there.';
 
 CREATE FUNCTION pgslo_catalog.measured(definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT rows bigint, OUT said text, OUT example text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -11563,7 +11563,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
+COMMENT ON FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) IS 'Merge the fragments of a batch, and record the sums of the batch.';
 
 CREATE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) RETURNS pgslo_catalog.measured[]
     LANGUAGE sql IMMUTABLE
@@ -11681,7 +11681,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'A metric of the pairs of some cells together, and its interval; NULL without any.';
+COMMENT ON FUNCTION pgslo_catalog.metric(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence double precision, OUT value double precision, OUT low double precision, OUT high double precision, OUT pairs bigint) IS 'Return a metric of the pairs of some cells together, and its interval; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -11720,7 +11720,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) IS 'Why a metric has no value, in words.';
+COMMENT ON FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) IS 'Return why a metric has no value, in words.';
 
 CREATE FUNCTION pgslo_catalog.missed_from() RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -11731,7 +11731,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'From how many times a learned bound people are notified; from the bound on, a batch is suspect.';
+COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'Return the multiple of a learned bound from which people are notified; from the bound on, a batch is suspect.';
 
 CREATE FUNCTION pgslo_catalog.missed_said(rule pgslo_catalog.rule, batch text, reader name DEFAULT pgslo_catalog.caller()) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -11800,14 +11800,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Usual shares of values once one more batch is known.';
+COMMENT ON FUNCTION pgslo_catalog.mixed(usual jsonb, present double precision, counted jsonb, weight double precision) IS 'Return the baseline of shares of values after one more batch.';
 
 CREATE FUNCTION pgslo_catalog.most_segments() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 300 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.most_segments() IS 'How many segments a batch may have to be judged by them.';
+COMMENT ON FUNCTION pgslo_catalog.most_segments() IS 'Return the largest number of segments of a batch with which they are evaluated.';
 
 CREATE TABLE pgslo_catalog.other_relation (
     definition_id bigint NOT NULL,
@@ -11876,7 +11876,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) IS 'How a column moves with the batch: "one value" in each, "grows", or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.moving(mine pgslo_catalog.profile) IS 'Return how a column moves with the batch: "one value" in each, "grows", or NULL.';
 
 CREATE FUNCTION pgslo_catalog.must_be_stored(definition text, relation regclass, violated text[], old_row record, new_row record) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -11996,7 +11996,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) IS 'What a batch at a place is called, as others of its table are; one that is loaded at no certain time of a day, by the day.';
+COMMENT ON FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) IS 'Return the name of a batch at a place, in the format of its table; without a certain time of day, the date.';
 
 CREATE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL::bigint) RETURNS void
     LANGUAGE plpgsql
@@ -12566,7 +12566,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.norm_said(norm double precision) IS 'A norm as a sample has it.';
+COMMENT ON FUNCTION pgslo_catalog.norm_said(norm double precision) IS 'Format a norm for a sample.';
 
 CREATE FUNCTION pgslo_catalog.normal_quantile(share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12669,7 +12669,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Notes how old a batch is, and for each column whether batches of that age still change.';
+COMMENT ON FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) IS 'Note the age of a batch, and for each column whether batches of that age still change.';
 
 CREATE TABLE pgslo_catalog.assertion (
     rule_id bigint NOT NULL,
@@ -13006,7 +13006,7 @@ EXCEPTION
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) IS 'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+COMMENT ON FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) IS 'Note groups among these that violate an assertion as this transaction sees them, open its incident and warn the writer; never fail the write.';
 
 CREATE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -13021,7 +13021,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS 'Evaluate at COMMIT the groups that a statement touched of an assertion that does not reject. The row stays for tick(), which sees other transactions.';
 
 CREATE FUNCTION pgslo_catalog.observe_truncate(definition text, relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -13067,7 +13067,7 @@ CREATE FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, 
     ORDER BY p.place
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) IS 'Whole profiles of before a place that nothing is compared with, oldest first.';
+COMMENT ON FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric) IS 'Return whole profiles before a place that are not used for comparisons, oldest first.';
 
 CREATE FUNCTION pgslo_catalog.on_side(surprise double precision[], side integer, tolerated double precision[]) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13212,7 +13212,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or does not exist.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(incident_id bigint) IS 'Return an incident that is open or over, locked; raise an error if it is resolved, or does not exist.';
 
 CREATE FUNCTION pgslo_catalog.opened(context text, seal text) RETURNS text
     LANGUAGE plpgsql
@@ -13418,7 +13418,7 @@ CREATE FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text
     WHERE place BETWEEN 100000000 AND 100000000000
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) IS 'What calendars call the time of a batch, by its place in seconds since 1970, as numbers; in UTC.';
+COMMENT ON FUNCTION pgslo_catalog.parts_of_day(place double precision, OUT part text, OUT x double precision) IS 'Return the calendar fields of a batch''s time, from its place in seconds since 1970, as numbers; in UTC.';
 
 CREATE FUNCTION pgslo_catalog.passing_singly(failure text, rule text, operation text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -13444,7 +13444,7 @@ CREATE FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, 
     ORDER BY p.place
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) IS 'Batches of before a place whose profiles nothing is compared with, oldest first.';
+COMMENT ON FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) IS 'Return batches before a place whose profiles are not used for comparisons, oldest first.';
 
 CREATE FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) RETURNS TABLE(verdict_id bigint)
     LANGUAGE sql STABLE
@@ -13474,7 +13474,7 @@ CREATE FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition,
     ORDER BY v.place
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) IS 'Verdicts on batches of before a place that no budget, incident or missed batch needs, oldest first.';
+COMMENT ON FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) IS 'Return verdicts on batches before a place that no budget, incident or missed batch needs, oldest first.';
 
 CREATE FUNCTION pgslo_catalog.path_name(base text, key text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -13556,7 +13556,7 @@ CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETU
     WHERE phase_of.place > 100000000
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+COMMENT ON FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) IS 'Return the period in seconds after which batches are alike again, from their distance; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.pin_number(name text, number oid) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -13773,7 +13773,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Have sessions plan their reads of guarded views again after batches were missed.';
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Invalidate plans of guarded views after batches were missed.';
 
 CREATE FUNCTION pgslo_catalog.present_parts(relation regclass) RETURNS TABLE(number oid, file oid, link text)
     LANGUAGE sql STABLE
@@ -14287,7 +14287,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) IS 'Each column of a table of rows in numbers, by what learned bounds go by.';
+COMMENT ON FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) IS 'Return the profile of each column of a table of rows, with the numbers of learned bounds.';
 
 CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
     LANGUAGE sql STABLE
@@ -14305,7 +14305,7 @@ CREATE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURN
     WHERE profile.batch IS NOT NULL
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+COMMENT ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) IS 'Describe a column of a batch in a sentence without values.';
 
 CREATE FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) RETURNS pgslo_catalog.profile
     LANGUAGE plpgsql STABLE
@@ -14339,7 +14339,7 @@ CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(colu
     WHERE i.incident_id = profiles_of.incident_id
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Return profiles of an incident''s columns: of the last good batch, and of the first missed one.';
 
 CREATE FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) RETURNS record
     LANGUAGE plpgsql
@@ -14422,7 +14422,7 @@ CREATE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS j
     FROM gone g
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) IS 'Remove the profiles of an earlier closing, keep the first ones, and return their age, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -14439,7 +14439,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) IS 'A quantile, between those of a grid on a straight line.';
+COMMENT ON FUNCTION pgslo_catalog.quantile(grid double precision[], share double precision) IS 'Return a quantile, interpolated between those of a grid.';
 
 CREATE FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -14454,7 +14454,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'How far a quantile goes by chance, read off the distribution itself.';
+COMMENT ON FUNCTION pgslo_catalog.quantile_noise(grid double precision[], place integer, present double precision) IS 'Return the random variation of a quantile, estimated from the distribution.';
 
 CREATE FUNCTION pgslo_catalog.quotient(part double precision, whole double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -14551,7 +14551,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.read_mode(on_read text) IS 'What happens to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read is another word.';
+COMMENT ON FUNCTION pgslo_catalog.read_mode(on_read text) IS 'Return the reaction to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read has another value.';
 
 CREATE FUNCTION pgslo_catalog.read_with(relation oid) RETURNS oid[]
     LANGUAGE plpgsql
@@ -14836,7 +14836,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) IS 'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';
+COMMENT ON FUNCTION pgslo_catalog.record_raising(definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text) IS 'Note for readers that a rule has no value for a batch, because its expression raises an error for a row.';
 
 CREATE FUNCTION pgslo_catalog.record_removed(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
     LANGUAGE plpgsql
@@ -14899,7 +14899,7 @@ CREATE FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_n
     FROM pgslo_catalog.definition d WHERE d.name = record_repair.definition
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) IS 'Keeps the value that a repair replaced.';
+COMMENT ON FUNCTION pgslo_catalog.record_repair(definition text, rule text, column_name text, row_key text, old_value text, new_value text) IS 'Store the value that a repair replaced.';
 
 CREATE FUNCTION pgslo_catalog.record_repairs(definition text, repaired pgslo_catalog.repaired_value[], row_key text) RETURNS void
     LANGUAGE plpgsql
@@ -14960,7 +14960,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Appends one failing row of a streamed table, records its batch as missed and opens incidents.';
+COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Append one failing row of a streamed table, record its batch as missed and open incidents.';
 
 CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
     LANGUAGE sql
@@ -14973,7 +14973,7 @@ CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch te
       AND (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_sample.batch) < r.samples
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Keeps the key of a failing row, up to a number per rule and batch.';
+COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Store the key of a failing row, up to a number per rule and batch.';
 
 CREATE FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) RETURNS text[]
     LANGUAGE plpgsql
@@ -15069,7 +15069,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
+COMMENT ON FUNCTION pgslo_catalog.record_statement(definition text, operation text, rules text[], columns text[], tallies text[], batches pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint) IS 'Append the records of a statement, open or resolve incidents, and return the rules that its batches miss.';
 
 CREATE FUNCTION pgslo_catalog.record_stored(definition text, batch text, place numeric, judged pgslo_catalog.judged_row[]) RETURNS void
     LANGUAGE plpgsql
@@ -15155,7 +15155,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Notes that a table was emptied, or a part of it.';
+COMMENT ON FUNCTION pgslo_catalog.record_truncate(definition text, relation regclass) IS 'Note that a table was emptied, or a part of it.';
 
 CREATE FUNCTION pgslo_catalog.record_unjudged(definition text, rules text[], batches text[], places numeric[], error_code text, error_message text) RETURNS void
     LANGUAGE plpgsql
@@ -15467,7 +15467,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) IS 'Refuse a transaction as a check constraint does, naming the group.';
 
 CREATE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
     LANGUAGE plpgsql
@@ -15821,7 +15821,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Takes in what a definition says of predictions; when pairs are made in another way, they are recounted.';
+COMMENT ON FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) IS 'Register the predictions of a definition; if pairs are formed in another way, they are recounted.';
 
 CREATE FUNCTION pgslo_catalog.reject(definition text, rules text[], failed bigint, shown text, row_key text) RETURNS void
     LANGUAGE plpgsql
@@ -15903,7 +15903,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuses every write while a table''s columns are not those of its definition.';
+COMMENT ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name text, table_name text, rule text, difference text, owner text) IS 'Refuse every write while a table''s columns are not those of its definition.';
 
 CREATE FUNCTION pgslo_catalog.remember(definitions text[], library_version text) RETURNS void
     LANGUAGE plpgsql
@@ -15985,7 +15985,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS 'Give what a dump brought from a cluster that had counted further numbers that this one has passed.';
+COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS 'Renumber restored records of a cluster that had counted further, with numbers that this one has passed.';
 
 CREATE FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
@@ -16025,7 +16025,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) IS 'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+COMMENT ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) IS 'Reopen an incident that a person resolved, when the next batch misses as well; true when no other one has to be opened.';
 
 CREATE FUNCTION pgslo_catalog.replace_counts(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[], judges boolean) RETURNS pgslo_catalog.measured[]
     LANGUAGE plpgsql
@@ -16170,7 +16170,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) IS 'How an incident is resolved whose batches are not missed any more.';
+COMMENT ON FUNCTION pgslo_catalog.resolution_of(incident_id bigint) IS 'Return the resolution of an incident whose batches are no longer missed.';
 
 CREATE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
     LANGUAGE plpgsql
@@ -16351,7 +16351,7 @@ CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
     FROM jsonb_array_elements(row_text.columns) WITH ORDINALITY AS c
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'A row as text, as SQL over row r.';
+COMMENT ON FUNCTION pgslo_catalog.row_text(columns jsonb) IS 'Return the SQL of a row r as text.';
 
 CREATE FUNCTION pgslo_catalog.row_text(value record) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -16434,7 +16434,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(rows bigint) IS 'Return the mask of sampled rows of a statement: those whose entity''s hash has none of these bits.';
 
 CREATE FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
@@ -16503,7 +16503,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) IS 'A sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
+COMMENT ON FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) IS 'Return a sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
 
 CREATE FUNCTION pgslo_catalog.sampling(definition text, failure text, rule text, operation text, passes text, batch_of text[], failed bigint) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -16601,7 +16601,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) IS 'Warns, once a statement, or refuses the read.';
+COMMENT ON FUNCTION pgslo_catalog.say_problem(definition text, told pgslo_catalog.found_problem, mode text) IS 'Warn, once a statement, or refuse the read.';
 
 CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -16647,7 +16647,7 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
     ) AS difference (text)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'Return the difference of a table''s columns from the expected ones, in words; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.sealed(context text, value text) RETURNS text
     LANGUAGE plpgsql
@@ -16944,7 +16944,7 @@ CREATE FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) RETURN
         ON f.rule_id = segments_before.rule_id AND f.batch = p.batch AND f.is_first AND f.columns = p.columns
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) IS 'The segments of the nine weeks, or as many batches, before one, each as it was when it was first closed, and as it is.';
+COMMENT ON FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) IS 'Return the segments of the nine weeks, or as many batches, before one, each at its first closing and now.';
 
 CREATE FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -17053,7 +17053,7 @@ CREATE FUNCTION pgslo_catalog.session_of(process_id integer) RETURNS text
     FROM (SELECT 1) AS one LEFT JOIN pg_stat_activity a ON a.pid = session_of.process_id
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'A session in words: its process, and what the catalogue shows of it.';
+COMMENT ON FUNCTION pgslo_catalog.session_of(process_id integer) IS 'Return a session in words: its process, and its row in the catalogue.';
 
 CREATE FUNCTION pgslo_catalog.session_state(with_locks boolean) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -17075,7 +17075,7 @@ CREATE FUNCTION pgslo_catalog.settings() RETURNS text[]
     SELECT array_agg(s.name || '=' || coalesce(s.setting, '') ORDER BY s.name) FROM pg_catalog.pg_settings s
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
+COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Return every setting of the session.';
 
 CREATE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric) RETURNS void
     LANGUAGE sql
@@ -17100,7 +17100,7 @@ CREATE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric
       AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric) IS 'Takes the columns that missed in the last batch before a place out of what later batches are compared with.';
+COMMENT ON FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric) IS 'Remove the columns that missed in the last batch before a place from the baseline of later batches.';
 
 CREATE FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -17156,7 +17156,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) IS 'Find the batches that were written while rules were switched off, for the rules that judge them from the table.';
+COMMENT ON FUNCTION pgslo_catalog.settle_pauses(definition pgslo_catalog.definition) IS 'Find the batches written while rules were disabled, for the rules that evaluate them from the table.';
 
 CREATE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
     LANGUAGE plpgsql
@@ -17204,7 +17204,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.settle_together(noted text) IS 'Settles what a transaction touched of several definitions, in order.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(noted text) IS 'Check the touched groups of several definitions, in order.';
 
 CREATE FUNCTION pgslo_catalog.settling(relation regclass) RETURNS text
     LANGUAGE sql STABLE
@@ -17300,7 +17300,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'A share in percent, for people.';
+COMMENT ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) IS 'Format a share in percent, for display.';
 
 CREATE FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17340,7 +17340,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
+COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'Return the differences of shares of values from the baseline and from similar batches.';
 
 CREATE FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
@@ -17371,7 +17371,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.shown(value numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
+COMMENT ON FUNCTION pgslo_catalog.shown(value numeric) IS 'Format a number for display, with thousands separators.';
 
 CREATE FUNCTION pgslo_catalog.shown_name(value anyelement, salt text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -17442,7 +17442,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replaces a generated trigger function by one that lets everything pass.';
+COMMENT ON FUNCTION pgslo_catalog.silence(function_name text) IS 'Replace a generated trigger function by one that allows every write.';
 
 CREATE FUNCTION pgslo_catalog.snapshot_called(name text) RETURNS pgslo_catalog.snapshot
     LANGUAGE plpgsql STABLE
@@ -17592,7 +17592,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.span_shown(span interval) IS 'A span in the largest unit that measures it.';
+COMMENT ON FUNCTION pgslo_catalog.span_shown(span interval) IS 'Format a duration in its largest unit.';
 
 CREATE FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17604,7 +17604,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) IS 'A number of rows, on a scale on which chance moves all numbers as far.';
+COMMENT ON FUNCTION pgslo_catalog.stable_count(rows double precision, excess double precision) IS 'Return a number of rows on a scale on which random variation is the same for all numbers.';
 
 CREATE FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) RETURNS double precision
     LANGUAGE plpgsql STABLE
@@ -17768,7 +17768,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) IS 'How far the one value of a batch is from what may follow the earlier ones, in steps as it takes them.';
+COMMENT ON FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) IS 'Return the distance of a batch''s single value from possible successors of the earlier ones, in its usual steps.';
 
 CREATE FUNCTION pgslo_catalog.stops_after() RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -17779,7 +17779,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'How many expected batches in a row are missed by not coming; what lasts longer is usual.';
+COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'Return the number of expected batches in a row that are reported as missing; a longer absence is usual.';
 
 CREATE FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text[], judged pgslo_catalog.judged_row[]) RETURNS pgslo_catalog.judged_row[]
     LANGUAGE plpgsql
@@ -18030,7 +18030,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.strange_rights() IS 'Rights on objects of the runtime that no list gives, and those of everybody that are missing.';
+COMMENT ON FUNCTION pgslo_catalog.strange_rights() IS 'Return rights on objects of the runtime that are not on a list, and missing rights of PUBLIC.';
 
 CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE ROWS 56 PARALLEL SAFE
@@ -18105,7 +18105,7 @@ CREATE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT array_agg(k.name ORDER BY k.ordinal) FROM pgslo_catalog.summary_kinds() k $$;
 
-COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Names of the numbers in a profile''s summary, in order.';
+COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Return the names of the numbers in a profile''s summary, in order.';
 
 CREATE FUNCTION pgslo_catalog.summed(batches pgslo_catalog.measured[], slots integer) RETURNS pgslo_catalog.measured[]
     LANGUAGE sql IMMUTABLE
@@ -18184,7 +18184,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Writes down what a batch comes to, as counted from the table.';
+COMMENT ON FUNCTION pgslo_catalog.take_count(definition pgslo_catalog.definition, counted pgslo_catalog.measured, mask bigint) IS 'Store the counts of a batch from the table.';
 
 CREATE FUNCTION pgslo_catalog.take_counts(definition pgslo_catalog.definition, counted pgslo_catalog.measured[], mask bigint) RETURNS void
     LANGUAGE plpgsql
@@ -18355,7 +18355,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Waits until no other transaction that touched such a group is committing, but not for ever, and keeps others waiting until this one is done.';
+COMMENT ON FUNCTION pgslo_catalog.take_turn(check_function text, bucket integer) IS 'Wait until no other transaction that touched such a group is committing, with a timeout, and block others until this one ends.';
 
 CREATE FUNCTION pgslo_catalog.tally_slots(tallies text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -18381,7 +18381,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that opens whom it concerns, for guards to see at a glance.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Note in a new incident the readers that it concerns, for fast checks by guards.';
 
 CREATE FUNCTION pgslo_catalog.tell_guards_anew() RETURNS trigger
     LANGUAGE plpgsql
@@ -18397,7 +18397,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS 'Note in unresolved incidents and missed batches the readers that they concern, after a rule or a name has changed.';
 
 CREATE FUNCTION pgslo_catalog.tell_missing(rule pgslo_catalog.rule, names text[], places numeric[], reason text, is_suspect boolean) RETURNS void
     LANGUAGE plpgsql
@@ -18572,7 +18572,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) IS 'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
+COMMENT ON FUNCTION pgslo_catalog.touch(check_function text, keys text[]) IS 'Note groups that a statement touched of an assertion that does not reject: evaluated when the transaction commits, and by tick().';
 
 CREATE FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -18584,7 +18584,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) IS 'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
+COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) IS 'Note groups that a statement touched of an assertion that does not reject, and evaluate them at once.';
 
 CREATE FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) RETURNS text[]
     LANGUAGE plpgsql
@@ -18658,7 +18658,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) IS 'A definition that learns as another does, without a table and with no history; for a transaction that is undone.';
+COMMENT ON FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) IS 'Create a definition that learns like another one, without table and history; for a transaction that is rolled back.';
 
 CREATE FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -18685,7 +18685,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
+COMMENT ON FUNCTION pgslo_catalog.unchanged(batch pgslo_catalog.batch, column_name text, at_most integer) IS 'Return the number of batches in a row, up to this one, that repeat a column''s values.';
 
 CREATE FUNCTION pgslo_catalog.unchecked_policy(relation regclass, written_to regclass, writer text, operation text, names text[]) RETURNS text
     LANGUAGE sql STABLE
@@ -18758,7 +18758,7 @@ CREATE FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as
     ORDER BY r.rule_id, m.batch, m.missed_at
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) IS 'Stored batches that missed a rule about some columns, as was known at a time, or those within a time.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy(definition_id bigint, columns text[], as_of timestamp with time zone, within interval) IS 'Return stored batches that missed a rule about some columns, as known at a time, or those within a time.';
 
 CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean DEFAULT false) RETURNS TABLE(name text, said text)
     LANGUAGE sql STABLE
@@ -18787,7 +18787,7 @@ CREATE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[
     ORDER BY w.rule
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean) IS 'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
+COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean) IS 'Return stored batches, of these or of all, that miss a rule about columns, or, without columns, about the whole table: one sentence a rule.';
 
 CREATE FUNCTION pgslo_catalog.unknown_batch() RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE
@@ -18840,7 +18840,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) IS 'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
+COMMENT ON FUNCTION pgslo_catalog.unmeasured(batch pgslo_catalog.batch, measure jsonb) IS 'Return the number of rows added or removed while columns could not be measured, if a measure depends on it.';
 
 CREATE FUNCTION pgslo_catalog.unrecorded_batches(definition pgslo_catalog.definition, part oid, places numrange) RETURNS TABLE(batch text, place numeric)
     LANGUAGE plpgsql
@@ -18884,7 +18884,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Forgets a definition with its history and its quarantine.';
+COMMENT ON FUNCTION pgslo_catalog.unregister(definition text) IS 'Delete a definition with its history and its quarantine.';
 
 CREATE FUNCTION pgslo_catalog.unsampled(batches pgslo_catalog.measured[], sign integer) RETURNS pgslo_catalog.measured[]
     LANGUAGE sql IMMUTABLE
@@ -18959,7 +18959,7 @@ CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
     SELECT to_char(utc.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'A moment as messages write it.';
+COMMENT ON FUNCTION pgslo_catalog.utc(moment timestamp with time zone) IS 'Format a time for messages.';
 
 CREATE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
     LANGUAGE plpgsql
@@ -19022,7 +19022,7 @@ CREATE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric
     CROSS JOIN LATERAL unnest(w.entities) WITH ORDINALITY AS e (entity, i)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) IS 'Vectors of sampled entities in the last batch that counts.';
+COMMENT ON FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) IS 'Return vectors of sampled entities in the last batch that counts.';
 
 CREATE FUNCTION pgslo_catalog.visible(definition text, operation text, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -19106,7 +19106,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Have tick() recount the pairs of a definition, after changes that no image records.';
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) IS 'Request a recount of the pairs of a definition by tick(), after changes that no image records.';
 
 CREATE FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -19125,7 +19125,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) IS 'Two bounds in words.';
+COMMENT ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) IS 'Return two bounds in words.';
 
 CREATE FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) RETURNS pgslo_catalog.snapshot
     LANGUAGE plpgsql STABLE
@@ -19262,14 +19262,14 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
+COMMENT ON FUNCTION pgslo_catalog.watched_columns(definition_id bigint) IS 'Return the columns whose profile is kept, in the order of samples.';
 
 CREATE FUNCTION pgslo_catalog.whole_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT 60 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.whole_batches() IS 'How many of the newest batches keep whole profiles: twice as many as learned bounds compare with.';
+COMMENT ON FUNCTION pgslo_catalog.whole_batches() IS 'Return the number of newest batches with whole profiles: twice as many as learned bounds compare with.';
 
 CREATE FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -19311,7 +19311,7 @@ CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT 
     FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = whole_of.snapshot_id
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Rows and sums of all batches of a snapshot.';
+COMMENT ON FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) IS 'Return rows and sums of all batches of a snapshot.';
 
 CREATE FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -19356,7 +19356,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) IS 'How much surprise is tolerated after a batch, upwards (side 1) or downwards (-1); while little is known, all that happened.';
+COMMENT ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) IS 'Return the tolerated deviation after a batch, upwards (side 1) or downwards (-1); with little history, the largest one.';
 
 CREATE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) RETURNS record
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -19374,7 +19374,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+COMMENT ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) IS 'Return the interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
 CREATE FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) RETURNS record
     LANGUAGE plpgsql STABLE

@@ -208,7 +208,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.follow_table(bigint, regclass) IS 'Carries a definition on with the table that has its name now, in place of the former one.';
+COMMENT ON FUNCTION pgslo_catalog.follow_table(bigint, regclass) IS 'Connect a definition to the table that has its name now, in place of the former one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.forget(definition text) RETURNS void
 LANGUAGE plpgsql
@@ -231,7 +231,7 @@ BEGIN
     DELETE FROM pgslo_catalog.repair r WHERE r.definition_id = id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.forget(text) IS 'Forgets a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
+COMMENT ON FUNCTION pgslo_catalog.forget(text) IS 'Delete a definition''s history, before unregister does the rest under table locks; no writer waits for it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unregister(definition text) RETURNS void
 LANGUAGE plpgsql
@@ -249,4 +249,4 @@ BEGIN
     DELETE FROM pgslo_catalog.definition d WHERE d.definition_id = id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unregister(text) IS 'Forgets a definition with its history and its quarantine.';
+COMMENT ON FUNCTION pgslo_catalog.unregister(text) IS 'Delete a definition with its history and its quarantine.';

@@ -19,7 +19,7 @@ AS $pgslo$
         ', in a transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC')
     FROM (SELECT 1) AS one LEFT JOIN pg_stat_activity a ON a.pid = session_of.process_id
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.session_of(integer) IS 'A session in words: its process, and what the catalogue shows of it.';
+COMMENT ON FUNCTION pgslo_catalog.session_of(integer) IS 'Return a session in words: its process, and its row in the catalogue.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
 LANGUAGE sql STABLE
@@ -147,7 +147,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.free_for_session(text) IS 'Let go of a lock that hold_for_session() took for this session.';
+COMMENT ON FUNCTION pgslo_catalog.free_for_session(text) IS 'Release a lock that hold_for_session() took for this session.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.say_left(definition text, error_code text, error_message text) RETURNS void
 LANGUAGE plpgsql

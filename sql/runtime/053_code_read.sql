@@ -53,7 +53,7 @@ BEGIN
     UNION ALL
     SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
     UNION ALL
-    -- The query of a view, or what is done in place of a write or besides it.
+    -- The query of a view, or the actions of a rule in place of a write or besides it.
     SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
 END
 $pgslo$;
@@ -79,9 +79,9 @@ BEGIN
             SELECT d.refclassid, d.refobjid
             FROM pg_depend d
             WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-              -- Of a column of a table: before PostgreSQL 15, what it is generated from.
+              -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
               AND (called_code.writes OR d.objsubid = 0)
-              -- What is on a relation depends on it.
+              -- Objects on a relation depend on it.
               AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass)
             OFFSET 0
         ) AS d

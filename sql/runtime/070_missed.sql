@@ -88,7 +88,8 @@ BEGIN
     RETURN 2;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.missed_from() IS 'From how many times a learned bound people are notified; from the bound on, a batch is suspect.';
+COMMENT ON FUNCTION pgslo_catalog.missed_from() IS
+    'Return the multiple of a learned bound from which people are notified; from the bound on, a batch is suspect.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -190,7 +191,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_missed(pgslo_catalog.incident, pgslo_catalog.rule) IS
-    'Position of the newest batch that misses the rule since the incident opened.';
+    'Return the position of the newest batch that misses the rule since the incident opened.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.resolve_incident(rule pgslo_catalog.rule, batch text, place numeric, is_tick boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql

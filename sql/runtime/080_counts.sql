@@ -8,7 +8,7 @@ AS $pgslo$
     SELECT array_agg(CASE WHEN n.ordinal = failing_of.ordinal THEN failing_of.failed ELSE 0 END ORDER BY n.ordinal)
     FROM generate_series(1, failing_of.rules) AS n (ordinal)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.failing_of(integer, integer, bigint) IS 'Failing rows of one rule among several.';
+COMMENT ON FUNCTION pgslo_catalog.failing_of(integer, integer, bigint) IS 'Return the failing rows of one rule among several.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.failed(batches pgslo_catalog.measured[]) RETURNS bigint[]
 LANGUAGE plpgsql IMMUTABLE
@@ -30,7 +30,7 @@ BEGIN
         ) AS n);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.measured[]) IS 'Failing rows by rule, over all batches of a statement.';
+COMMENT ON FUNCTION pgslo_catalog.failed(pgslo_catalog.measured[]) IS 'Return failing rows by rule, over all batches of a statement.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.merged(batches pgslo_catalog.measured[], rules integer) RETURNS pgslo_catalog.measured[]
 LANGUAGE sql IMMUTABLE

@@ -137,7 +137,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_statement(text, text, text[], text[], text[], pgslo_catalog.measured[], pgslo_catalog.measured[], bigint) IS
-    'Appends what a statement wrote, opens or resolves incidents, and returns the rules that its rows make their batches miss.';
+    'Append the records of a statement, open or resolve incidents, and return the rules that its batches miss.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) RETURNS void
 LANGUAGE plpgsql
@@ -174,7 +174,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_row(text, text, numeric, text, text[], text[]) IS
-    'Appends one failing row of a streamed table, records its batch as missed and opens incidents.';
+    'Append one failing row of a streamed table, record its batch as missed and open incidents.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
 LANGUAGE sql
@@ -186,7 +186,7 @@ AS $pgslo$
     WHERE d.name = record_sample.definition AND r.name = record_sample.rule
       AND (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_sample.batch) < r.samples
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_sample(text, text, text, text, text) IS 'Keeps the key of a failing row, up to a number per rule and batch.';
+COMMENT ON FUNCTION pgslo_catalog.record_sample(text, text, text, text, text) IS 'Store the key of a failing row, up to a number per rule and batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.kept_text(value anyelement) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -212,4 +212,4 @@ AS $pgslo$
     SELECT d.definition_id, record_repair.rule, record_repair.column_name, record_repair.row_key, record_repair.old_value, record_repair.new_value
     FROM pgslo_catalog.definition d WHERE d.name = record_repair.definition
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_repair(text, text, text, text, text, text) IS 'Keeps the value that a repair replaced.';
+COMMENT ON FUNCTION pgslo_catalog.record_repair(text, text, text, text, text, text) IS 'Store the value that a repair replaced.';

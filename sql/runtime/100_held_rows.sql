@@ -96,7 +96,8 @@ AS $pgslo$
     FROM pg_attribute a
     WHERE a.attrelid = columns_of.relation AND a.attnum > 0 AND NOT a.attisdropped
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS 'Number and name of each column, in order, and the number of its table: a restored dump has others.';
+COMMENT ON FUNCTION pgslo_catalog.columns_of(regclass) IS
+    'Return number and name of each column, in order, and the number of its table: a restored dump has others.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_quarantine(
     definition text, relation regclass, operation text, row_key text, old_row record, row_image record,

@@ -68,7 +68,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reject_schema(text, text, text, text, text, text) IS
-    'Refuses every write while a table''s columns are not those of its definition.';
+    'Refuse every write while a table''s columns are not those of its definition.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.warn_writer(definition text, rules text[]) RETURNS void
 LANGUAGE plpgsql

@@ -38,7 +38,7 @@ BEGIN
     RETURN coalesce(CASE WHEN length(name) > 200 THEN left(name, 160) || '...' || md5(name) ELSE name END, 'NULL');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'A batch''s name: the same text for the same value whatever the session''s settings.';
+COMMENT ON FUNCTION pgslo_catalog.iso(anyelement) IS 'Return a batch''s name: the same text for the same value whatever the session''s settings.';
 
 -- For everybody, as trainers read the batches of a snapshot with their own rights.
 CREATE OR REPLACE FUNCTION pgslo.float_text(value double precision) RETURNS text

@@ -10,7 +10,7 @@ BEGIN
     RETURN CASE WHEN sample_mask.rows > 2000 THEN (1::bigint << ceil(ln(sample_mask.rows / 2000.0) / ln(2))::integer) - 1 ELSE 0 END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.sample_mask(bigint) IS 'Which rows of a statement are sampled: those whose entity''s hash has none of these bits.';
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(bigint) IS 'Return the mask of sampled rows of a statement: those whose entity''s hash has none of these bits.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.level_of(mask bigint) RETURNS smallint
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -77,7 +77,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_within(bigint, text[], smallint) IS
-    'A sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
+    'Return a sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE
@@ -156,7 +156,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.record_truncate(text, regclass) IS 'Notes that a table was emptied, or a part of it.';
+COMMENT ON FUNCTION pgslo_catalog.record_truncate(text, regclass) IS 'Note that a table was emptied, or a part of it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.added_up(parts jsonb[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -170,7 +170,7 @@ AS $pgslo$
         HAVING sum(e.value::numeric) <> 0
     ) s
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.added_up(jsonb[]) IS 'Counts by name, added up.';
+COMMENT ON FUNCTION pgslo_catalog.added_up(jsonb[]) IS 'Return the sums of counts by name.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.merge_batch(definition_id bigint, batch text) RETURNS pgslo_catalog.fragment
 LANGUAGE plpgsql
@@ -253,7 +253,7 @@ BEGIN
     RETURN merged;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.merge_batch(bigint, text) IS 'Makes the fragments of a batch into one, and writes down what the batch comes to.';
+COMMENT ON FUNCTION pgslo_catalog.merge_batch(bigint, text) IS 'Merge the fragments of a batch, and record the sums of the batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.watched_columns(definition_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE
@@ -263,7 +263,7 @@ BEGIN
     RETURN ARRAY(SELECT w.column_name FROM pgslo_catalog.watched_column w WHERE w.definition_id = watched_columns.definition_id ORDER BY w.ordinal);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Columns whose profile is kept, in the order in which samples have them.';
+COMMENT ON FUNCTION pgslo_catalog.watched_columns(bigint) IS 'Return the columns whose profile is kept, in the order of samples.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_raising(
     definition text, rule pgslo_catalog.rule, batch pgslo_catalog.batch, said text
@@ -282,4 +282,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_raising(text, pgslo_catalog.rule, pgslo_catalog.batch, text) IS
-    'Have readers warned that a rule has no value for a batch, because its expression raises an error for a row.';
+    'Note for readers that a rule has no value for a batch, because its expression raises an error for a row.';

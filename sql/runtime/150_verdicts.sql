@@ -44,7 +44,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_rule(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule)
-    IS 'Judges a batch by one rule, and opens or resolves its incident.';
+    IS 'Evaluate a batch by one rule, and open or resolve its incident.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_by_clock(definition pgslo_catalog.definition, at_once text, since timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -82,7 +82,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_by_clock(pgslo_catalog.definition, text, timestamptz)
-    IS 'Judges rules that read more than a batch, under the name of the newest, unless they were judged since.';
+    IS 'Evaluate rules that read more than a batch, under the name of the newest, unless they were evaluated since.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_batch(definition_id bigint, batch text) RETURNS void
 LANGUAGE plpgsql
@@ -142,7 +142,7 @@ BEGIN
     WHERE p.definition_id = judge_batch.definition_id AND p.batch = judge_batch.batch AND p.column_name = seen.column_name AND p.baseline <> seen.fine;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Judges a batch by every rule about batches, and opens or resolves their incidents.';
+COMMENT ON FUNCTION pgslo_catalog.judge_batch(bigint, text) IS 'Evaluate a batch by every rule about batches, and open or resolve their incidents.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.give_verdict(
     rule pgslo_catalog.rule, batch pgslo_catalog.batch, verdict text, value float8, low float8, high float8,
@@ -171,7 +171,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.give_verdict(pgslo_catalog.rule, pgslo_catalog.batch, text, float8, float8, float8, float8, text, boolean, text) IS
-    'Writes a verdict down, in place of an earlier one on the same batch, and lets its incident follow.';
+    'Store a verdict, in place of an earlier one on the same batch, and update its incident.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_unprofiled(
     batch pgslo_catalog.batch, error_code text, error_message text
@@ -239,4 +239,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS
-    'Closes a batch: its profile is taken, and it is judged.';
+    'Close a batch: store its profile, and evaluate it.';

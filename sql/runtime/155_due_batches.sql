@@ -8,7 +8,7 @@ AS $pgslo$
     SELECT CASE WHEN follow_until.at_once IS NULL THEN clock_timestamp() + interval '1 second' ELSE 'infinity' END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_until(text) IS
-    'When tick() goes on to the next definition; a batch that is asked for by name is judged however long that takes.';
+    'Return the time at which tick() continues with the next definition; a batch requested by name has no limit.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE

@@ -290,4 +290,4 @@ BEGIN
     ORDER BY v.place, r.rule_id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.close_batch(text, text) IS 'Closes a batch, or all that are open, without waiting for them to settle, and returns the verdicts.';
+COMMENT ON FUNCTION pgslo.close_batch(text, text) IS 'Close a batch, or all open ones, without waiting for the grace period, and return the verdicts.';

@@ -19,7 +19,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_count(pgslo_catalog.definition, pgslo_catalog.measured, bigint) IS
-    'Writes down what a batch comes to, as counted from the table.';
+    'Store the counts of a batch from the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.overdrawn(definition_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE

@@ -70,7 +70,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.distance_of(text, float8[], float8[]) IS
-    'How far two lists of shares are apart: psi, js (0 to 1) or tv (total variation, 0 to 1).';
+    'Return the distance between two lists of shares: psi, js (0 to 1) or tv (total variation, 0 to 1).';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.grid_distance(by text, one float8[], other float8[]) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -99,7 +99,7 @@ BEGIN
         ) AS s);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.grid_distance(text, float8[], float8[]) IS 'How far a distribution, as quantiles, is from another.';
+COMMENT ON FUNCTION pgslo_catalog.grid_distance(text, float8[], float8[]) IS 'Return the distance between two distributions, given as quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.common_distance(by text, one jsonb, other jsonb) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -114,4 +114,4 @@ BEGIN
         ) AS s);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.common_distance(text, jsonb, jsonb) IS 'How far a distribution, as rows by value, is from another.';
+COMMENT ON FUNCTION pgslo_catalog.common_distance(text, jsonb, jsonb) IS 'Return the distance between two distributions, given as rows by value.';

@@ -16,7 +16,7 @@ BEGIN
     RETURN trim_scale(round(shown.value, 4 - least(0, floor(log(abs(shown.value))))::integer))::text;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.shown(numeric) IS 'A number for people: thousands apart, and no more digits than say something.';
+COMMENT ON FUNCTION pgslo_catalog.shown(numeric) IS 'Format a number for display, with thousands separators.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -32,7 +32,7 @@ BEGIN
         ORDER BY u.length DESC LIMIT 1);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.span_shown(interval) IS 'A span in the largest unit that measures it.';
+COMMENT ON FUNCTION pgslo_catalog.span_shown(interval) IS 'Format a duration in its largest unit.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.bound_shown(value float8, factor numeric) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -78,7 +78,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.wanted(float8, float8, numeric, text) IS 'Two bounds in words.';
+COMMENT ON FUNCTION pgslo_catalog.wanted(float8, float8, numeric, text) IS 'Return two bounds in words.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -93,4 +93,4 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.share_shown(numeric, numeric) IS 'A share in percent, for people.';
+COMMENT ON FUNCTION pgslo_catalog.share_shown(numeric, numeric) IS 'Format a share in percent, for display.';

@@ -29,7 +29,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.quantile(float8[], float8) IS 'A quantile, between those of a grid on a straight line.';
+COMMENT ON FUNCTION pgslo_catalog.quantile(float8[], float8) IS 'Return a quantile, interpolated between those of a grid.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.reads_profile(measure jsonb) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -64,7 +64,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unmeasured(pgslo_catalog.batch, jsonb) IS
-    'How many rows came or went while columns could not be measured, if that makes a difference to a measure.';
+    'Return the number of rows added or removed while columns could not be measured, if a measure depends on it.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.raising(batch pgslo_catalog.batch, measure jsonb) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -244,7 +244,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.distance(pgslo_catalog.definition, pgslo_catalog.batch, jsonb) IS
-    'How far a column''s values are from those they are compared with, with a sentence.';
+    'Return the distance of a column''s values from the compared ones, with a sentence.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_unchanged(one pgslo_catalog.profile, other pgslo_catalog.profile) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -297,4 +297,5 @@ BEGIN
     RETURN repeated;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.unchanged(pgslo_catalog.batch, text, integer) IS 'How many batches in a row, up to this one, repeat a column''s values.';
+COMMENT ON FUNCTION pgslo_catalog.unchanged(pgslo_catalog.batch, text, integer) IS
+    'Return the number of batches in a row, up to this one, that repeat a column''s values.';

@@ -224,4 +224,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_age(pgslo_catalog.definition) IS
-    'Holds the age of a table''s newest data against its objective, under the name of the newest batch.';
+    'Compare the age of a table''s newest data with its objective, under the name of the newest batch.';

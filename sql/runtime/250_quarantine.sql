@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT array_agg(s.name || '=' || coalesce(s.setting, '') ORDER BY s.name) FROM pg_catalog.pg_settings s
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Every setting of the session.';
+COMMENT ON FUNCTION pgslo_catalog.settings() IS 'Return every setting of the session.';
 
 CREATE OR REPLACE FUNCTION pgslo.release(quarantine_id bigint, changes jsonb DEFAULT '{}', as_update text[] DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -314,5 +314,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.release(bigint, jsonb, text[]) IS
-    'Writes a quarantined row to its table, with changes if given; every rule judges it again. as_update: columns to '
+    'Write a quarantined row to its table, with changes if given; every rule evaluates it again. as_update: columns to '
     'set in the row that has its key, {} for all.';

@@ -19,4 +19,4 @@ BEGIN
     RETURN format('row %s discarded', discard.quarantine_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Gives a quarantined row up: its values are erased; its key, the rules it violated and who wrote it stay.';
+COMMENT ON FUNCTION pgslo.discard(bigint) IS 'Discard a quarantined row: its values are erased; its key, the violated rules and the writer are kept.';

@@ -12,7 +12,7 @@ AS $pgslo$
     ON CONFLICT ON CONSTRAINT quarantine_size_is_kept_once
     DO UPDATE SET bytes = excluded.bytes, up_to = excluded.up_to, measured_at = clock_timestamp()
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.measure_quarantine(bigint) IS 'Sums the bytes of a definition''s rows in quarantine.';
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantine(bigint) IS 'Sum the bytes of a definition''s rows in quarantine.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.measure_quarantines() RETURNS void
 LANGUAGE sql
@@ -36,7 +36,7 @@ AS $pgslo$
            WHERE q.definition_id = d.definition_id AND q.state <> 'held'
              AND q.decided_at > s.measured_at - interval '1 hour')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sums the bytes in quarantine of each definition that has new rows there.';
+COMMENT ON FUNCTION pgslo_catalog.measure_quarantines() IS 'Sum the bytes in quarantine of each definition that has new rows there.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.bound_quarantine() RETURNS trigger
 LANGUAGE plpgsql
@@ -82,7 +82,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Rejects a row that its definition''s quarantine has no room for, and cuts its texts.';
+COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Reject a row that exceeds its definition''s quarantine, and cut its texts.';
 
 -- Not for rows that a restore writes: they have their size.
 CREATE OR REPLACE TRIGGER bound_quarantine BEFORE INSERT ON pgslo_catalog.quarantine
@@ -105,7 +105,7 @@ BEGIN
     RETURN jsonb_populate_record(NEW, cut);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.cut_texts() IS 'Cuts texts of a new row that are longer than pgslo keeps them.';
+COMMENT ON FUNCTION pgslo_catalog.cut_texts() IS 'Cut texts of a new row that exceed pgslo''s limits.';
 
 CREATE OR REPLACE TRIGGER cut_texts BEFORE INSERT OR UPDATE ON pgslo_catalog.repair
 FOR EACH ROW WHEN (length(NEW.row_key) > 1000 OR length(NEW.old_value) > 8000 OR length(NEW.new_value) > 8000)

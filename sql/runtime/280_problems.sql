@@ -44,7 +44,8 @@ AS $pgslo$
           AND schema_difference.wanted ->> 'extra' = 'forbid' AND NOT (schema_difference.wanted -> 'columns') ? a.attname
     ) AS difference (text)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS 'How a table''s columns differ from those wanted, in words; NULL when they do not.';
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS
+    'Return the difference of a table''s columns from the expected ones, in words; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -28,7 +28,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.read_mode(text) IS
-    'What happens to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read is another word.';
+    'Return the reaction to a read of bad rows in this session: warn, insist, refuse or silent. An error if pgslo.on_read has another value.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.was_reported(what text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -102,7 +102,7 @@ BEGIN
         CONSTRAINT = coalesce(told.rule, '');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.say_problem(text, pgslo_catalog.found_problem, text) IS 'Warns, once a statement, or refuses the read.';
+COMMENT ON FUNCTION pgslo_catalog.say_problem(text, pgslo_catalog.found_problem, text) IS 'Warn, once a statement, or refuse the read.';
 
 CREATE OR REPLACE FUNCTION pgslo.announce(definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -122,4 +122,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.announce(text, text[], text, interval) IS
-    'What a guarded view calls when a row of a missed batch is read in these columns: 1, with a WARNING, or an error.';
+    'Return 1 with a WARNING, or raise an error: a guarded view calls it when these columns are read in a missed batch.';

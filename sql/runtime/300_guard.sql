@@ -78,8 +78,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard(text, text[], text, text[], interval) IS
-    'What a guarded view asks before it shows rows: true, with a WARNING when something is wrong with the table as a '
-    'whole or the plan is too old for that, or an error.';
+    'Return true for a guarded view before it shows rows, with a WARNING for problems of the whole table or newer than '
+    'the plan, or raise an error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.news_said(definition text, planned text[]) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -116,7 +116,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.guard(text, text[], text) IS
-    'What guarded views of an earlier version ask before they show columns: true, with a WARNING when something is wrong with them, or an error.';
+    'Return true for guarded views of an earlier version before they show columns, with a WARNING for problems, or raise an error.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -67,7 +67,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.concern_names(text, interval) IS
-    'Names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
+    'Return the names of all concerns of a definition, as the caller may know them; one digest for a role that may read neither the table nor a guarded view.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_known(definition text, within interval, planned text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -171,7 +171,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.told_by_rows(text, text[], interval, regtype) IS
-    'Keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
+    'Return keys of the batches that concern readers of these columns, as text; is_any if any row may be meant, is_untold if rows do not name their batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_within(place numeric, within interval) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -217,7 +217,7 @@ BEGIN
     RETURN pgslo_catalog.concern_names(planned.definition, planned.within);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.planned(text, interval) IS 'Names of all concerns of a definition when a statement is planned.';
+COMMENT ON FUNCTION pgslo.planned(text, interval) IS 'Return the names of all concerns of a definition when a statement is planned.';
 
 CREATE OR REPLACE FUNCTION pgslo.planned_fine(definition text, columns text[], within interval DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
@@ -278,7 +278,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.planned_batches(text, text[], interval, anyelement) IS
-    'Missed batches of these columns, of the type of the batch''s column, the first one first.';
+    'Return missed batches of these columns, of the type of the batch''s column, the first one first.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.plan_reads_again() RETURNS void
 LANGUAGE plpgsql
@@ -324,4 +324,4 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Have sessions plan their reads of guarded views again after batches were missed.';
+COMMENT ON FUNCTION pgslo_catalog.plan_reads_again() IS 'Invalidate plans of guarded views after batches were missed.';

@@ -152,7 +152,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -161,7 +161,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, date, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, date, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -169,7 +169,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch timestamp, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -178,7 +178,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(
     value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval
@@ -188,7 +188,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch timestamptz, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -197,7 +197,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch bigint, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -205,7 +205,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, bigint, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, bigint, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch bigint, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -214,7 +214,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, bigint, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, bigint, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch numeric, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -222,7 +222,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, numeric, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, numeric, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch numeric, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -231,7 +231,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, numeric, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, numeric, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(value anyelement, batch text, definition text, columns text[], on_read text, within interval) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -239,7 +239,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(batch, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, text, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, text, text, text[], text, interval) IS 'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, batch text, definition text, columns text[], on_read text, within interval DEFAULT NULL
@@ -248,7 +248,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value ELSE pgslo.read_hit(value, batch, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, text, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, text, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(
     value anyelement, moment date, every interval, definition text, columns text[], on_read text, within interval
@@ -258,7 +258,8 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, date, interval, text, text[], text, interval) IS
+    'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, moment date, every interval, definition text, columns text[], on_read text,
@@ -269,7 +270,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, date, interval, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, date, interval, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(
     value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text, within interval
@@ -279,7 +280,8 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamp, interval, text, text[], text, interval) IS
+    'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, moment timestamp, every interval, definition text, columns text[], on_read text,
@@ -290,7 +292,7 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, interval, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamp, interval, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_hit(
     value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text, within interval
@@ -300,7 +302,8 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.hit(moment, every, definition, columns, within)
                 THEN CASE WHEN pgslo.announce_row(definition, columns, on_read, within) THEN value ELSE value END ELSE value END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column that misses a rule, of a guarded view.';
+COMMENT ON FUNCTION pgslo.read_hit(anyelement, timestamptz, interval, text, text[], text, interval) IS
+    'Return the value of a guarded view''s column that misses a rule.';
 
 CREATE OR REPLACE FUNCTION pgslo.read(
     value anyelement, moment timestamptz, every interval, definition text, columns text[], on_read text,
@@ -311,4 +314,4 @@ AS $pgslo$
     SELECT CASE WHEN pgslo.planned_fine(definition, columns, within) THEN value
                 ELSE pgslo.read_hit(value, moment, every, definition, columns, on_read, within) END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, interval, text, text[], text, interval) IS 'A column of a guarded view.';
+COMMENT ON FUNCTION pgslo.read(anyelement, timestamptz, interval, text, text[], text, interval) IS 'Return the value of a guarded view''s column.';

@@ -11,7 +11,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.unhealthy(text, text[], anyelement) IS
-    'Batches that miss a rule over these columns, or over any if NULL, now, of the type of the batch''s column.';
+    'Return batches that currently miss a rule over these columns, or over any if NULL, of the type of the batch''s column.';
 
 -- Inlined, as pgslo.hit(). Two comparisons cost half of a search in an array, and PostgreSQL estimates both.
 
@@ -136,4 +136,4 @@ BEGIN
     RETURN pgslo.guard_rows(guard_healthy.definition, guard_healthy.columns, guard_healthy.on_read, guard_healthy.planned, pg_typeof(guard_healthy.kind));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.guard_healthy(text, text[], text, text[], anyelement) IS 'pgslo.guard_rows() for the type of the batch''s column.';
+COMMENT ON FUNCTION pgslo.guard_healthy(text, text[], text, text[], anyelement) IS 'Run pgslo.guard_rows() for the type of the batch''s column.';

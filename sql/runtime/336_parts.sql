@@ -10,7 +10,7 @@ BEGIN
     RETURN CASE WHEN norm BETWEEN 0.001 AND 1e12 THEN trim_scale(round(norm::numeric, 6))::text ELSE norm::text END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.norm_said(float8) IS 'A norm as a sample has it.';
+COMMENT ON FUNCTION pgslo_catalog.norm_said(float8) IS 'Format a norm for a sample.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.number_parts(numbers float8[], is_deep boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
@@ -118,7 +118,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.json_parts(jsonb) IS
-    'A document as a sample keeps it: as it is if it is short; else its first hundred keys with the beginnings of their values.';
+    'Return a document for a sample: unchanged if it is short; else its first hundred keys with the beginnings of their values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.json_text_parts(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT

@@ -99,7 +99,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT array_agg(k.name ORDER BY k.ordinal) FROM pgslo_catalog.summary_kinds() k $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Names of the numbers in a profile''s summary, in order.';
+COMMENT ON FUNCTION pgslo_catalog.summary_names() IS 'Return the names of the numbers in a profile''s summary, in order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.seconds_of(value text) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
@@ -157,7 +157,7 @@ BEGIN
         - pgslo_catalog.at_place(quantile_noise.grid, quantile_noise.place - x)) / 2;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.quantile_noise(float8[], integer, float8) IS 'How far a quantile goes by chance, read off the distribution itself.';
+COMMENT ON FUNCTION pgslo_catalog.quantile_noise(float8[], integer, float8) IS 'Return the random variation of a quantile, estimated from the distribution.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hours_of(definition pgslo_catalog.definition, place numeric) RETURNS float8
 LANGUAGE plpgsql STABLE

@@ -211,4 +211,4 @@ AS $pgslo$
     FROM size s CROSS JOIN told t CROSS JOIN told_prefix d
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.describe_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS
-    'Writes each column of a batch in numbers, from a sample of its rows.';
+    'Store the profile of each column of a batch, from a sample of its rows.';

@@ -23,7 +23,7 @@ AS $pgslo$
     WHERE place BETWEEN 100000000 AND 100000000000
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.parts_of_day(float8) IS
-    'What calendars call the time of a batch, by its place in seconds since 1970, as numbers; in UTC.';
+    'Return the calendar fields of a batch''s time, from its place in seconds since 1970, as numbers; in UTC.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.one_value_before(mine pgslo_catalog.profile) RETURNS boolean
 LANGUAGE sql STABLE
@@ -175,7 +175,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.steps_away(pgslo_catalog.profile) IS
-    'How far the one value of a batch is from what may follow the earlier ones, in steps as it takes them.';
+    'Return the distance of a batch''s single value from possible successors of the earlier ones, in its usual steps.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.leaves_its_set(mine pgslo_catalog.profile) RETURNS boolean
 LANGUAGE sql STABLE
@@ -219,4 +219,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.moving(pgslo_catalog.profile) IS
-    'How a column moves with the batch: "one value" in each, "grows", or NULL.';
+    'Return how a column moves with the batch: "one value" in each, "grows", or NULL.';

@@ -29,7 +29,7 @@ BEGIN
     );
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.age_of(pgslo_catalog.definition, numeric) IS 'How many batches have begun after the one at this place.';
+COMMENT ON FUNCTION pgslo_catalog.age_of(pgslo_catalog.definition, numeric) IS 'Return the number of batches that began after the one at this place.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.put_by(definition_id bigint, batch text) RETURNS jsonb
 LANGUAGE sql VOLATILE
@@ -55,7 +55,7 @@ AS $pgslo$
     FROM gone g
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.put_by(bigint, text) IS
-    'Takes the profiles of an earlier closing away, the first ones to where they are kept, and returns how old they were, or NULL.';
+    'Remove the profiles of an earlier closing, keep the first ones, and return their age, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -128,7 +128,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.note_ages(pgslo_catalog.definition, pgslo_catalog.batch, jsonb) IS
-    'Notes how old a batch is, and for each column whether batches of that age still change.';
+    'Note the age of a batch, and for each column whether batches of that age still change.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, stage integer, age integer) RETURNS pgslo_catalog.profile
 LANGUAGE plpgsql STABLE
@@ -164,7 +164,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.as_first_seen(pgslo_catalog.profile, integer, integer) IS
-    'A profile as it was at the first closing, for a column that is compared with first closings (stage 1); else as it is.';
+    'Return a profile of the first closing, for a column that is compared with first closings (stage 1); else the current one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.take_lasting(definition_id bigint, place numeric, phase numeric) RETURNS void
 LANGUAGE sql VOLATILE

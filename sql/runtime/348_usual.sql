@@ -39,7 +39,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(float8, jsonb, jsonb, float8[], jsonb[]) IS
-    'How the shares of values differ from the usual ones and from those of batches that this one may be like.';
+    'Return the differences of shares of values from the baseline and from similar batches.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.grids_apart(now float8[], reference float8[], OUT distribution float8, OUT moved float8)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -88,7 +88,7 @@ BEGIN
     );
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.mixed(jsonb, float8, jsonb, float8) IS 'Usual shares of values once one more batch is known.';
+COMMENT ON FUNCTION pgslo_catalog.mixed(jsonb, float8, jsonb, float8) IS 'Return the baseline of shares of values after one more batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
 LANGUAGE sql STABLE
@@ -108,7 +108,7 @@ AS $pgslo$
     WHERE phase_of.place > 100000000
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.phase_of(bigint, numeric) IS
-    'Seconds after which batches are alike again, by how far they are apart; NULL when no such period is known.';
+    'Return the period in seconds after which batches are alike again, from their distance; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.on_side(surprise float8[], side integer, tolerated float8[]) RETURNS float8[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -145,4 +145,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.widened(float8[], float8[], integer, boolean) IS
-    'How much surprise is tolerated after a batch, upwards (side 1) or downwards (-1); while little is known, all that happened.';
+    'Return the tolerated deviation after a batch, upwards (side 1) or downwards (-1); with little history, the largest one.';

@@ -40,7 +40,7 @@ AS $pgslo$
     JOIN pgslo_catalog.profile w ON w.definition_id = vectors_before.definition_id AND w.batch = v.batch AND w.column_name = '*'
     CROSS JOIN LATERAL unnest(w.entities) WITH ORDINALITY AS e (entity, i)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.vectors_before(bigint, numeric, text[]) IS 'Vectors of sampled entities in the last batch that counts.';
+COMMENT ON FUNCTION pgslo_catalog.vectors_before(bigint, numeric, text[]) IS 'Return vectors of sampled entities in the last batch that counts.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.keep_vectors(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[]
@@ -120,4 +120,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.keep_vectors(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[]) IS
-    'Notes the mean vector of a batch, how far it is from the usual one, and the vectors of sampled entities for the next batch.';
+    'Store the mean vector of a batch, its distance from the baseline, and the vectors of sampled entities for the next batch.';

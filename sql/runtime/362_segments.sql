@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.most_segments() RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT 300 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.most_segments() IS 'How many segments a batch may have to be judged by them.';
+COMMENT ON FUNCTION pgslo_catalog.most_segments() IS 'Return the largest number of segments of a batch with which they are evaluated.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.stable_count(rows float8, excess float8) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -16,7 +16,7 @@ BEGIN
     RETURN 2 / sqrt(stable_count.excess) * asinh(sqrt(stable_count.excess * (stable_count.rows + 0.375)));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.stable_count(float8, float8) IS 'A number of rows, on a scale on which chance moves all numbers as far.';
+COMMENT ON FUNCTION pgslo_catalog.stable_count(float8, float8) IS 'Return a number of rows on a scale on which random variation is the same for all numbers.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text)
 RETURNS TABLE (back bigint, place numeric, closings integer, is_changed boolean, odd jsonb, columns text[], segments text[], rows bigint[],
@@ -36,7 +36,7 @@ AS $pgslo$
         ON f.rule_id = segments_before.rule_id AND f.batch = p.batch AND f.is_first AND f.columns = p.columns
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.segments_before(bigint, text) IS
-    'The segments of the nine weeks, or as many batches, before one, each as it was when it was first closed, and as it is.';
+    'Return the segments of the nine weeks, or as many batches, before one, each at its first closing and now.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text)
 RETURNS TABLE (segment text, value float8, usual float8, low float8, high float8, score float8)

@@ -181,7 +181,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.name_at(numeric, numeric, text, boolean) IS
-    'What a batch at a place is called, as others of its table are; one that is loaded at no certain time of a day, by the day.';
+    'Return the name of a batch at a place, in the format of its table; without a certain time of day, the date.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.calendar_said(form text, step numeric, place numeric, seen jsonb) RETURNS text
 LANGUAGE plpgsql STABLE
@@ -202,4 +202,5 @@ BEGIN
     RETURN format('%s of the last %s %s had one', calendar_said.seen ->> 0, calendar_said.seen ->> 1, many) WHERE calendar_said.form IS NOT NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.calendar_said(text, numeric, numeric, jsonb) IS 'Why a batch was expected at a place, in words; NULL where a rule says so.';
+COMMENT ON FUNCTION pgslo_catalog.calendar_said(text, numeric, numeric, jsonb) IS
+    'Return why a batch was expected at a place, in words; NULL where a rule states it.';

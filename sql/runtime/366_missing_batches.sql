@@ -217,7 +217,7 @@ BEGIN
     RETURN 5;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'How many expected batches in a row are missed by not coming; what lasts longer is usual.';
+COMMENT ON FUNCTION pgslo_catalog.stops_after() IS 'Return the number of expected batches in a row that are reported as missing; a longer absence is usual.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql

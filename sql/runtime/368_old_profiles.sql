@@ -6,7 +6,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT 60 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.whole_batches() IS
-    'How many of the newest batches keep whole profiles: twice as many as learned bounds compare with.';
+    'Return the number of newest batches with whole profiles: twice as many as learned bounds compare with.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -57,7 +57,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.compared_columns(pgslo_catalog.definition) IS
-    'Columns whose distributions rules compare over any time: their old profiles keep quantiles and values.';
+    'Return the columns whose distributions rules compare over any time: their old profiles keep quantiles and values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.old_profiles(definition pgslo_catalog.definition, whole_from numeric)
 RETURNS TABLE (column_name text, batch text)
@@ -87,7 +87,7 @@ AS $pgslo$
     ORDER BY p.place
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.old_profiles(pgslo_catalog.definition, numeric) IS
-    'Whole profiles of before a place that nothing is compared with, oldest first.';
+    'Return whole profiles before a place that are not used for comparisons, oldest first.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.thin_profiles(definition pgslo_catalog.definition, whole_from numeric, at_most integer) RETURNS integer
 LANGUAGE plpgsql

@@ -52,7 +52,7 @@ AS $pgslo$
     ORDER BY v.place
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.past_verdicts(pgslo_catalog.definition, numeric) IS
-    'Verdicts on batches of before a place that no budget, incident or missed batch needs, oldest first.';
+    'Return verdicts on batches before a place that no budget, incident or missed batch needs, oldest first.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.past_batches(definition pgslo_catalog.definition, history_from numeric) RETURNS TABLE (batch text)
 LANGUAGE sql STABLE
@@ -67,7 +67,7 @@ AS $pgslo$
     ORDER BY p.place
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.past_batches(pgslo_catalog.definition, numeric) IS
-    'Batches of before a place whose profiles nothing is compared with, oldest first.';
+    'Return batches before a place whose profiles are not used for comparisons, oldest first.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.prune_definition(
     definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer
@@ -195,4 +195,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.prunable(text) IS
-    'What pgslo.prune() would do to a table''s state, and from which batches on profiles stay whole, and stay at all.';
+    'Return the effect of pgslo.prune() on a table''s state, and the first batches with whole profiles, and with any.';

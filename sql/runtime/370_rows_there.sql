@@ -124,7 +124,7 @@ AS $pgslo$
       AND NOT (j.column_name = '*' AND j.value > j.high AND j.value > 1)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.settle_learned(bigint, numeric) IS
-    'Takes the columns that missed in the last batch before a place out of what later batches are compared with.';
+    'Remove the columns that missed in the last batch before a place from the baseline of later batches.';
 
 CREATE OR REPLACE FUNCTION pgslo.learn_batches(definition text, batches text[], largest bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -189,7 +189,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.learn_batches(text, text[], bigint) IS
-    'Takes the profiles of some batches that follow each other, oldest first; the largest has this number of rows. Opens no incident.';
+    'Store the profiles of consecutive batches, oldest first; the largest has this number of rows. Opens no incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.learn(definition text, batches integer DEFAULT 400) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -210,7 +210,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.learn(text, integer) IS
-    'Takes the profiles of the newest batches that are in the table, so that bounds need not wait for new ones; opens no incident.';
+    'Store the profiles of the newest batches of the table, so that bounds need not wait for new ones; opens no incident.';
 
 CREATE OR REPLACE FUNCTION pgslo.learned(definition text)
 RETURNS TABLE (column_name text, batches integer, needed integer, state text, usual text)

@@ -27,7 +27,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT (hashtextextended(chance.what COLLATE "C", chance.seed) & 1048575) / 1048576.0
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.chance(text, bigint) IS 'A number from 0 to 1 that is the same for the same text and seed, on every server.';
+COMMENT ON FUNCTION pgslo_catalog.chance(text, bigint) IS 'Return a number from 0 to 1 that is the same for the same text and seed, on every server.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.broken_value(fault text, kind text, value text, part float8, strength float8, other text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -55,7 +55,7 @@ AS $pgslo$
     END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.broken_value(text, text, text, float8, float8, text) IS
-    'A value as a fault leaves it; other is the value that takes its place, or the length to which it is cut.';
+    'Return a value with a fault; other is the value in its place, or the length to which it is cut.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.break_columns(
     sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint,
@@ -113,7 +113,7 @@ AS $pgslo$
                 FROM made m CROSS JOIN again a WHERE m.col > 0 GROUP BY m.col, a.is_seen) d)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.break_columns(text[], text[], text[], text[], integer[], text, bigint) IS
-    'A sample with a fault in each of some columns, and the share of the values of each that it changed; NULL where nothing of that can be seen.';
+    'Return a sample with a fault in each of some columns, and the share of changed values of each; NULL where no change is visible.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.break_rows(sample text[], fault text, rows bigint, batch text, seed bigint, OUT broken text[], OUT broken_rows bigint)
 LANGUAGE sql IMMUTABLE
@@ -133,7 +133,8 @@ AS $pgslo$
     FROM made m CROSS JOIN (SELECT pgslo_catalog.chance(batch || '/*', seed) AS strength) s
     GROUP BY s.strength
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.break_rows(text[], text, bigint, text, bigint) IS 'A sample and a number of rows with a fault in the batch as a whole.';
+COMMENT ON FUNCTION pgslo_catalog.break_rows(text[], text, bigint, text, bigint) IS
+    'Return a sample and a number of rows with a fault in the batch as a whole.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.kinds_of(definition_id bigint, columns text[], sample text[]) RETURNS text[]
 LANGUAGE sql STABLE
@@ -153,7 +154,7 @@ AS $pgslo$
     ) s USING (col)
     WHERE w.definition_id = kinds_of.definition_id
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.kinds_of(bigint, text[], text[]) IS 'What the columns of a sample hold, as far as faults go by it.';
+COMMENT ON FUNCTION pgslo_catalog.kinds_of(bigint, text[], text[]) IS 'Return the kinds of a sample''s columns, as faults distinguish them.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[])
 LANGUAGE sql IMMUTABLE
@@ -179,4 +180,4 @@ AS $pgslo$
     FROM fit f
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.choose_faults(text[], text[], integer, bigint) IS
-    'A fault for each column in its turn, NULL where none fits, and the column of the same kind that it would be swapped with.';
+    'Return a fault for each column in turn, NULL where none applies, and the column of the same kind to swap it with.';

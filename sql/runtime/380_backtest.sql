@@ -25,7 +25,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.twin_of(pgslo_catalog.definition, float8) IS
-    'A definition that learns as another does, without a table and with no history; for a transaction that is undone.';
+    'Create a definition that learns like another one, without table and history; for a transaction that is rolled back.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settle_replayed(twin pgslo_catalog.definition, batch pgslo_catalog.batch, missed text[], feedback boolean) RETURNS void
 LANGUAGE plpgsql
@@ -202,4 +202,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.backtest(text, integer, bigint, text[], float8, boolean) IS
-    'Replays the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';
+    'Replay the newest batches of a table with known faults put in, and return how each column was evaluated with (fault) and without; changes nothing.';

@@ -53,4 +53,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.renumber_restored() IS
-    'Give what a dump brought from a cluster that had counted further numbers that this one has passed.';
+    'Renumber restored records of a cluster that had counted further, with numbers that this one has passed.';

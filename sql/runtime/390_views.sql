@@ -152,4 +152,4 @@ SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$
     SELECT r.version FROM pgslo_catalog.runtime r
 $pgslo$;
-COMMENT ON FUNCTION pgslo.version() IS 'Version of the library that installed this runtime.';
+COMMENT ON FUNCTION pgslo.version() IS 'Return the version of the library that installed this runtime.';

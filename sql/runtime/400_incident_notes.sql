@@ -55,7 +55,7 @@ BEGIN
     RETURN NEW;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Notes in an incident that opens whom it concerns, for guards to see at a glance.';
+COMMENT ON FUNCTION pgslo_catalog.tell_guards() IS 'Note in a new incident the readers that it concerns, for fast checks by guards.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.name_missed(definition_id bigint DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -99,7 +99,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_guards_anew() IS
-    'Notes in incidents that are not resolved and in missed batches whom they concern once a rule or a name has changed.';
+    'Note in unresolved incidents and missed batches the readers that they concern, after a rule or a name has changed.';
 
 CREATE OR REPLACE TRIGGER tell_guards BEFORE INSERT OR UPDATE OF over_at, resolved_at ON pgslo_catalog.incident
     FOR EACH ROW WHEN (NEW.resolved_at IS NULL) EXECUTE FUNCTION pgslo_catalog.tell_guards();

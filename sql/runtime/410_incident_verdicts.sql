@@ -121,7 +121,7 @@ BEGIN
         FROM pgslo_catalog.missed_batch m WHERE m.incident_id = resolution_of.incident_id);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.resolution_of(bigint) IS 'How an incident is resolved whose batches are not missed any more.';
+COMMENT ON FUNCTION pgslo_catalog.resolution_of(bigint) IS 'Return the resolution of an incident whose batches are no longer missed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
 LANGUAGE plpgsql
@@ -208,7 +208,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reopen_incident(pgslo_catalog.rule, text, numeric, boolean) IS
-    'Takes up again what a person resolved, when the next batch misses as well; true when no other incident has to be opened.';
+    'Reopen an incident that a person resolved, when the next batch misses as well; true when no other one has to be opened.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.misses_rows(measure jsonb) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

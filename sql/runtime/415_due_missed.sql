@@ -38,7 +38,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Have tick() look at missed batches whose rows were counted again.';
+COMMENT ON FUNCTION pgslo_catalog.look_again() IS 'Queue missed batches whose rows were counted again for tick().';
 
 CREATE OR REPLACE TRIGGER look_insert AFTER INSERT ON pgslo_catalog.batch
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION pgslo_catalog.look_again();

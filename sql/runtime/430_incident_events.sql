@@ -86,7 +86,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.join_incidents() IS
-    'Make one of two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
+    'Join two open incidents of a rule, where tick() opened the second because the transaction that opened the first had not ended.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.tend_incidents() RETURNS void
 LANGUAGE plpgsql

@@ -22,7 +22,7 @@ BEGIN
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'An incident that is open or over, locked; an error if it is resolved, or does not exist.';
+COMMENT ON FUNCTION pgslo_catalog.open_one(bigint) IS 'Return an incident that is open or over, locked; raise an error if it is resolved, or does not exist.';
 
 CREATE OR REPLACE FUNCTION pgslo.acknowledge(incident_id bigint, note text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -156,7 +156,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.resolve(bigint, text, text) IS
-    'Ends an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is '
+    'Resolve an incident, as real or as false_alarm; a real one is over while its missed batches are stored. It is '
     'reopened if the next batch misses as well. For operators.';
 
 CREATE OR REPLACE FUNCTION pgslo.accept(incident_id bigint, reason text, batches text[] DEFAULT NULL) RETURNS text

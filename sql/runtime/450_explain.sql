@@ -75,7 +75,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT to_char(utc.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.utc(timestamptz) IS 'A moment as messages write it.';
+COMMENT ON FUNCTION pgslo_catalog.utc(timestamptz) IS 'Format a time for messages.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile) RETURNS text
 LANGUAGE sql STABLE
@@ -92,7 +92,7 @@ AS $pgslo$
         CASE WHEN profile.present >= 20 AND profile.summary[23] IS NOT NULL THEN 'median ' || round(profile.summary[23]::numeric, 4)::float8 END)
     WHERE profile.batch IS NOT NULL
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.profile_said(pgslo_catalog.profile) IS 'A column of a batch in a sentence without values.';
+COMMENT ON FUNCTION pgslo_catalog.profile_said(pgslo_catalog.profile) IS 'Describe a column of a batch in a sentence without values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.profiles_of(incident_id bigint)
 RETURNS TABLE (column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
@@ -111,7 +111,7 @@ AS $pgslo$
     ) b ON true
     WHERE i.incident_id = profiles_of.incident_id
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.profiles_of(bigint) IS 'Profiles of an incident''s columns: of the last batch that was fine, and of the first that was not.';
+COMMENT ON FUNCTION pgslo_catalog.profiles_of(bigint) IS 'Return profiles of an incident''s columns: of the last good batch, and of the first missed one.';
 
 CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -183,7 +183,7 @@ AS $pgslo$
       AND NOT (fact.topic = 'acknowledged' AND n.acknowledged_at IS NULL)
 $pgslo$;
 COMMENT ON FUNCTION pgslo.explain(bigint) IS
-    'An incident in facts: what, since when, who wrote the first bad batch, before and then, who reads it. Holds no values of the table.';
+    'Return the facts of an incident: rule, start, writer of the first bad batch, profiles before and then, readers. Contains no values of the table.';
 
 CREATE OR REPLACE FUNCTION pgslo.evidence(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -224,4 +224,4 @@ AS $pgslo$
     WHERE (p.before).common IS NOT NULL AND (p.after).common IS NOT NULL
 $pgslo$;
 COMMENT ON FUNCTION pgslo.evidence(bigint) IS
-    'Failing rows of an incident and the value that moved most. Holds personal data: for the owner, and roles that the owner allows.';
+    'Return failing rows of an incident and the value that moved most. Contains personal data: for the owner, and roles that the owner allows.';

@@ -18,7 +18,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $pgslo$ SELECT pgslo_catalog.hold_for_session('deliveries of ' || pgslo_catalog.caller()) $pgslo$;
 COMMENT ON FUNCTION pgslo.watch_deliveries() IS
-    'Be the one session of this role that delivers messages, until it ends: NULL, or the session that is, in words.';
+    'Become the one session of this role that delivers messages, until it ends: return NULL, or the current one, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo.queue_delivery(
     delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text

@@ -104,7 +104,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.look_after(pgslo_catalog.definition) IS
-    'Do for one table what tick() does. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
+    'Do the work of tick() for one table. is_done: neither statement_timeout nor a person ended it; is_behind: more batches are due.';
 
 CREATE OR REPLACE FUNCTION pgslo.tick() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER

@@ -20,7 +20,7 @@ BEGIN
     ORDER BY k.function_name;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.keep_functions(text) IS 'Keeps the trigger functions of a definition as they are without a pause, and names them.';
+COMMENT ON FUNCTION pgslo_catalog.keep_functions(text) IS 'Store the trigger functions of a definition for the end of a pause, and return their names.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.silence(function_name text) RETURNS void
 LANGUAGE plpgsql
@@ -34,7 +34,7 @@ BEGIN
                    'BEGIN\n    IF TG_OP = ''DELETE'' THEN\n        RETURN OLD;\n    END IF;\n    RETURN NEW;\nEND');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.silence(text) IS 'Replaces a generated trigger function by one that lets everything pass.';
+COMMENT ON FUNCTION pgslo_catalog.silence(text) IS 'Replace a generated trigger function by one that allows every write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.begin_pause(definition text, rule text) RETURNS void
 LANGUAGE plpgsql
@@ -158,7 +158,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.settle_pauses(pgslo_catalog.definition) IS
-    'Find the batches that were written while rules were switched off, for the rules that judge them from the table.';
+    'Find the batches written while rules were disabled, for the rules that evaluate them from the table.';
 
 CREATE OR REPLACE FUNCTION pgslo.pause(definition text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -181,7 +181,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.pause(text) IS 'Switches every trigger rule of a table, or of all, off without locking a table; constraints stay. Names the tables.';
+COMMENT ON FUNCTION pgslo.pause(text) IS 'Disable every trigger rule of a table, or of all, without locking a table; constraints stay. Return the tables.';
 
 CREATE OR REPLACE FUNCTION pgslo.resume(definition text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -224,7 +224,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.resume(text) IS 'Switches everything that was paused of a table, or of all, on again. Names the tables.';
+COMMENT ON FUNCTION pgslo.resume(text) IS 'Enable all paused rules of a table, or of all, again. Return the tables.';
 
 CREATE OR REPLACE FUNCTION pgslo.accept_pause(definition text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -248,7 +248,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.accept_pause(text) IS
-    'Accept rows that were written during pauses of a table and that no rule judged; returns the number of pauses.';
+    'Accept rows written during pauses of a table that no rule evaluated; return the number of pauses.';
 
 CREATE OR REPLACE VIEW pgslo.pause WITH (security_barrier) AS
 SELECT d.name AS definition, p.rule_name AS rule, p.paused_at, p.paused_by, p.resumed_at, p.resumed_by,

@@ -20,7 +20,7 @@ BEGIN
     USING CASE WHEN '*' = ANY (broken_groups.keys) THEN NULL ELSE broken_groups.keys END, broken_groups.at_most;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.broken_groups(text, text[], integer) IS 'Groups among these, or among all, that break an assertion now.';
+COMMENT ON FUNCTION pgslo_catalog.broken_groups(text, text[], integer) IS 'Return groups among these, or among all, that currently violate an assertion.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_of_moved_schema(error_code text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE
@@ -78,7 +78,7 @@ BEGIN
         CONSTRAINT = held.name;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.refuse_broken(text, text, text) IS 'Refuses a transaction as a check constraint does, naming the group.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_broken(text, text, text) IS 'Refuse a transaction as a check constraint does, naming the group.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_outdated(check_function text, error_code text) RETURNS boolean
 LANGUAGE plpgsql
@@ -127,8 +127,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_unevaluated(text, text, text) IS
-    'Refuses a transaction for which an assertion raised an error, which shows values only to those who may read '
-    'them; lets it live, and notes that, if the tables are no longer what the assertion was written for.';
+    'Refuse a transaction for which an assertion raised an error, showing values only to roles that may read them; '
+    'allow and note it if the columns of the tables changed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hold_assertion(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -163,7 +163,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hold_assertion(text, text[]) IS
-    'Refuses the transaction if one of these groups breaks the assertion; lets it live if the tables are no longer what the assertion was written for.';
+    'Refuse the transaction if one of these groups violates the assertion; allow it if the columns of the tables changed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -201,7 +201,7 @@ EXCEPTION
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.observe_assertion(text, text[]) IS
-    'Notes groups among these that break an assertion as this transaction sees them, opens its incident and warns the writer; never fails the write.';
+    'Note groups among these that violate an assertion as this transaction sees them, open its incident and warn the writer; never fail the write.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.day_of_check() RETURNS text
 LANGUAGE plpgsql STABLE
@@ -232,7 +232,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.touch(text, text[]) IS
-    'Notes groups that a statement touched of an assertion that does not reject: looked at when the transaction commits, and by tick().';
+    'Note groups that a statement touched of an assertion that does not reject: evaluated when the transaction commits, and by tick().';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.touch_and_observe(check_function text, keys text[]) RETURNS void
 LANGUAGE plpgsql
@@ -244,7 +244,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.touch_and_observe(text, text[]) IS
-    'Notes groups that a statement touched of an assertion that does not reject, and looks at them at once.';
+    'Note groups that a statement touched of an assertion that does not reject, and evaluate them at once.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.noted_functions(noted text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE
@@ -275,7 +275,7 @@ BEGIN
     RETURN (functions || also_touched.settle_function)::text;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.also_touched(text, text) IS 'What the setting pgslo.touched says after one more statement touched groups.';
+COMMENT ON FUNCTION pgslo_catalog.also_touched(text, text) IS 'Return the setting pgslo.touched after one more statement touched groups.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settle_together(noted text) RETURNS void
 LANGUAGE plpgsql
@@ -295,7 +295,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.settle_together(text) IS 'Settles what a transaction touched of several definitions, in order.';
+COMMENT ON FUNCTION pgslo_catalog.settle_together(text) IS 'Check the touched groups of several definitions, in order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.observe_touched() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -309,7 +309,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.observe_touched() IS
-    'When a transaction commits: looks at what a statement touched of an assertion that does not reject. The row stays for tick(), which sees what others did.';
+    'Evaluate at COMMIT the groups that a statement touched of an assertion that does not reject. The row stays for tick(), which sees other transactions.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) RETURNS text[]
 LANGUAGE plpgsql

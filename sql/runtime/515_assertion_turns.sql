@@ -73,4 +73,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.take_turn(text, integer) IS
-    'Waits until no other transaction that touched such a group is committing, but not for ever, and keeps others waiting until this one is done.';
+    'Wait until no other transaction that touched such a group is committing, with a timeout, and block others until this one ends.';

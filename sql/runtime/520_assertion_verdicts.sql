@@ -132,8 +132,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_assertion(bigint, text[], boolean) IS
-    'Looks at groups, and again at those known to be broken, as everybody sees them; gives the day''s verdict, which '
-    'the incident follows. NULL when it cannot be judged.';
+    'Evaluate groups, and known violating ones again, as committed; store the day''s verdict and update the incident. '
+    'NULL if they cannot be evaluated.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_assertions(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
@@ -178,7 +178,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_assertions(pgslo_catalog.definition) IS
-    'What tick() does for assertions that do not reject: judges what finished transactions touched.';
+    'Evaluate, for tick(), the groups that finished transactions touched of assertions that do not reject.';
 
 -- What apply does.
 
@@ -237,7 +237,7 @@ BEGIN
     DELETE FROM pgslo_catalog.assertion a WHERE a.rule_id = rule.rule_id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.forget_assertion(text, text) IS 'Forgets how an assertion is checked; its verdicts and incidents stay with its rule.';
+COMMENT ON FUNCTION pgslo_catalog.forget_assertion(text, text) IS 'Delete the registration of an assertion; its verdicts and incidents stay with its rule.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.validate_assertion(definition text, assertion text) RETURNS void
 LANGUAGE plpgsql

@@ -45,7 +45,7 @@ BEGIN
     high := CASE WHEN wilson.good = wilson.whole THEN 1 ELSE least(middle + half, 1) END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.wilson(numeric, numeric, float8) IS 'Interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
+COMMENT ON FUNCTION pgslo_catalog.wilson(numeric, numeric, float8) IS 'Return the interval of a share: Wilson, Probable inference, JASA 22 (1927) 209-212.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mean_interval(summed numeric, squares numeric, whole numeric, z float8, OUT low float8, OUT high float8)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -65,7 +65,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.mean_interval(numeric, numeric, numeric, float8) IS
-    'Interval of a mean by the central limit theorem; endless below two values.';
+    'Return the interval of a mean by the central limit theorem; infinite below two values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.hoeffding_bound(mean float8, n float8, confidence float8, is_upper boolean) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -92,7 +92,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.hoeffding_bound(float8, float8, float8, boolean) IS
-    'A bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
+    'Return a bound of the mean of values between 0 and 1, whatever their distribution: Hoeffding, Probability inequalities, JASA 58 (1963) 13-30, theorem 1.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.auc(
     cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], confidence float8, OUT value float8,
@@ -142,7 +142,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.auc(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], float8) IS
-    'Area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. '
+    'Return the area under the ROC curve: the share of pairs of a positive and a negative that are in order, ties counting half. '
     'Interval: Hanley and McNeil, Radiology 143 (1982) 29-36; with fewer than ten positives or negatives, no narrower '
     'than Hoeffding''s for a mean of as many (section 5b); where scores are kept to four digits it is wider by half '
     'of the ties.';
@@ -167,7 +167,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(pgslo_catalog.pair_score[], float8) IS
-    'Expected calibration error over ten bins of equal width. Interval: what each bin''s gap is by chance if it is calibrated, taken off and added.';
+    'Return the expected calibration error over ten bins of equal width. Interval: minus and plus the random gap of each calibrated bin.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.metric(
     cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, confidence float8,
@@ -260,7 +260,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8) IS
-    'A metric of the pairs of some cells together, and its interval; NULL without any.';
+    'Return a metric of the pairs of some cells together, and its interval; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.metric_lacks(cells pgslo_catalog.pair_cell[], scores pgslo_catalog.pair_score[], of text, positive text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -298,4 +298,5 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.metric_lacks(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, text) IS 'Why a metric has no value, in words.';
+COMMENT ON FUNCTION pgslo_catalog.metric_lacks(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, text) IS
+    'Return why a metric has no value, in words.';

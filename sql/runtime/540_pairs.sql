@@ -15,7 +15,7 @@ BEGIN
     SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = want_pairs_anew.definition AND d.pairs IS NOT NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Have tick() recount the pairs of a definition, after changes that no image records.';
+COMMENT ON FUNCTION pgslo_catalog.want_pairs_anew(text) IS 'Request a recount of the pairs of a definition by tick(), after changes that no image records.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.forget_pairs(definition_id bigint) RETURNS void
 LANGUAGE plpgsql
@@ -27,7 +27,7 @@ BEGIN
     DELETE FROM pgslo_catalog.pair_cell c WHERE c.definition_id = forget_pairs.definition_id;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.forget_pairs(bigint) IS 'Forgets the sums over the pairs of a definition.';
+COMMENT ON FUNCTION pgslo_catalog.forget_pairs(bigint) IS 'Delete the sums over the pairs of a definition.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.register_predictions(definition_id bigint, document jsonb) RETURNS void
 LANGUAGE plpgsql
@@ -59,7 +59,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.register_predictions(bigint, jsonb) IS
-    'Takes in what a definition says of predictions; when pairs are made in another way, they are recounted.';
+    'Register the predictions of a definition; if pairs are formed in another way, they are recounted.';
 
 -- Pairs
 
@@ -290,4 +290,4 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.blur_scores(bigint[]) IS 'Keeps scores to four digits where there are more than 10,000 different ones.';
+COMMENT ON FUNCTION pgslo_catalog.blur_scores(bigint[]) IS 'Round scores to four digits where there are more than 10,000 different ones.';

@@ -75,7 +75,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_metric(pgslo_catalog.rule, text, numeric) IS
-    'Holds a metric of a batch, or of some that end with it, against its objective: missed when its whole interval is beyond the bound.';
+    'Compare a metric of a batch, or of some that end with it, with its objective: missed when its whole interval is beyond the bound.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_prediction(batch pgslo_catalog.pair_batch) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
@@ -147,7 +147,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_pairs(pgslo_catalog.definition) IS
-    'Completes pairs, and judges the metrics of batches that changed and are closed, or whose labels are due.';
+    'Complete pairs, and evaluate the metrics of batches that changed and are closed, or whose labels are due.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.await_labels(rule pgslo_catalog.rule, batch text, place numeric, until timestamptz) RETURNS void
 LANGUAGE plpgsql
@@ -167,7 +167,7 @@ BEGIN
             pgslo_catalog.shown(found.labelled), pgslo_catalog.shown(found.predictions)));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.await_labels(pgslo_catalog.rule, text, numeric, timestamptz) IS 'Says of a batch that its labels are still to come.';
+COMMENT ON FUNCTION pgslo_catalog.await_labels(pgslo_catalog.rule, text, numeric, timestamptz) IS 'Record that the labels of a batch are still to come.';
 
 CREATE OR REPLACE FUNCTION pgslo.recount_pairs(definition text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER

@@ -29,7 +29,7 @@ BEGIN
             $body$
             $text$;
         REVOKE ALL ON FUNCTION pgslo_snapshot.refuse_change() FROM PUBLIC;
-        COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuses to change a snapshot''s rows.';
+        COMMENT ON FUNCTION pgslo_snapshot.refuse_change() IS 'Refuse changes of a snapshot''s rows.';
     ELSIF keeper <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_schema',
@@ -39,7 +39,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Makes the schema for snapshots, with the first one.';
+COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Create the schema for snapshots, with the first one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) RETURNS boolean
 LANGUAGE sql STABLE
@@ -154,4 +154,4 @@ AS $pgslo$
     SELECT format('ROW(%s)::text', string_agg(format('r.%I', c.value ->> 'name'), ', ' ORDER BY c.ordinality))
     FROM jsonb_array_elements(row_text.columns) WITH ORDINALITY AS c
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.row_text(jsonb) IS 'A row as text, as SQL over row r.';
+COMMENT ON FUNCTION pgslo_catalog.row_text(jsonb) IS 'Return the SQL of a row r as text.';

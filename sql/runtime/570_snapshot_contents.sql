@@ -50,7 +50,7 @@ AS $pgslo$
          FROM jsonb_array_elements(content_hash.columns) WITH ORDINALITY AS c),
         content_hash.rows, array_to_string(content_hash.sums, ' ')), 'UTF8')), 'hex')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.content_hash(jsonb, bigint, numeric[]) IS 'One hash for columns and rows in any order.';
+COMMENT ON FUNCTION pgslo_catalog.content_hash(jsonb, bigint, numeric[]) IS 'Return one hash for columns and rows in any order.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) RETURNS SETOF pgslo_catalog.snapshot_column
 LANGUAGE plpgsql
@@ -131,7 +131,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profile_rows(pgslo_catalog.snapshot, text, bigint) IS
-    'Each column of a table of rows in numbers, by what learned bounds go by.';
+    'Return the profile of each column of a table of rows, with the numbers of learned bounds.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_condition(condition text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE
@@ -291,4 +291,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.make_table(text, jsonb, boolean, name) IS
-    'A table that a reader, or where that is NULL pgslo alone, may fill, for as long as its transaction lasts.';
+    'Create a table that a reader, or for NULL only pgslo, may fill during its transaction.';

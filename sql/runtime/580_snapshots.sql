@@ -106,7 +106,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.begin_snapshot(text, text, text, text, boolean, boolean) IS
-    'Part of create_snapshot(): makes room, fills it where pgslo can, and says what the caller has to run.';
+    'Part of create_snapshot(): create the table, fill it where pgslo can, and return the query that the caller has to run.';
 
 CREATE OR REPLACE FUNCTION pgslo.seal_snapshot(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -194,7 +194,7 @@ AS $pgslo$
            ARRAY[coalesce(sum(b.sums[1]), 0), coalesce(sum(b.sums[2]), 0), coalesce(sum(b.sums[3]), 0), coalesce(sum(b.sums[4]), 0)]
     FROM pgslo_catalog.snapshot_batch b WHERE b.snapshot_id = whole_of.snapshot_id
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.whole_of(bigint) IS 'Rows and sums of all batches of a snapshot.';
+COMMENT ON FUNCTION pgslo_catalog.whole_of(bigint) IS 'Return rows and sums of all batches of a snapshot.';
 
 CREATE OR REPLACE FUNCTION pgslo.check_own_rights(reader name) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -231,7 +231,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.create_snapshot(text, text, text, text, boolean, boolean) IS
-    'Takes a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again by.';
+    'Take a snapshot of a guarded view with the caller''s rights: a copy of the rows in pgslo_snapshot, or a reference to read them again.';
 
 CREATE OR REPLACE FUNCTION pgslo.snapshot_query(name text) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER

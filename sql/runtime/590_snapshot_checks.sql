@@ -40,7 +40,8 @@ BEGIN
     RETURN format('INSERT INTO pgslo_snapshot.%I %s', room, pgslo.snapshot_query(known.name));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.begin_check(text) IS 'Part of verify_snapshot(): what the caller has to run to read a reference again; NULL for a copy.';
+COMMENT ON FUNCTION pgslo.begin_check(text) IS
+    'Part of verify_snapshot(): return the query that the caller has to run to read a reference again; NULL for a copy.';
 
 CREATE OR REPLACE FUNCTION pgslo.end_check(name text) RETURNS TABLE (about text, was text, is_now text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -149,7 +150,7 @@ BEGIN
     RETURN format('snapshot %s dropped', known.name);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.drop_snapshot(text) IS 'Takes a snapshot away: for who took it, and for pgslo''s owner.';
+COMMENT ON FUNCTION pgslo.drop_snapshot(text) IS 'Drop a snapshot: for the role that took it, and for pgslo''s owner.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.columns_apart(
     one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance float8, OUT by_chance float8
@@ -207,7 +208,7 @@ BEGIN
     ORDER BY coalesce(b.ordinal, a.ordinal), a.ordinal;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.snapshot_diff(text, text) IS 'Two snapshots column by column: their profiles, and how far their distributions are apart.';
+COMMENT ON FUNCTION pgslo.snapshot_diff(text, text) IS 'Return two snapshots column by column: their profiles, and the distance of their distributions.';
 
 CREATE OR REPLACE VIEW pgslo.snapshot WITH (security_barrier) AS
 SELECT s.name, CASE WHEN s.is_copy THEN 'copy' ELSE 'reference' END AS form, s.definition, s.definition_fingerprint,

@@ -19,7 +19,7 @@ AS $pgslo$
     ORDER BY r.rule_id, m.batch, m.missed_at
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unhealthy(bigint, text[], timestamptz, interval) IS
-    'Stored batches that missed a rule about some columns, as was known at a time, or those within a time.';
+    'Return stored batches that missed a rule about some columns, as known at a time, or those within a time.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.healthy(
     definition pgslo_catalog.definition, columns text[], as_of timestamptz, within interval DEFAULT NULL
@@ -71,7 +71,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.healthy_batches(text, text[], timestamptz) IS
-    'Batches that were judged by a time, and of which nothing was amiss with these columns, or any, as was known then.';
+    'Return batches that were evaluated by a time, without a missed rule about these columns, or any, as known then.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unhealthy_said(definition_id bigint, columns text[], batches text[], passes_suspects boolean DEFAULT false)
 RETURNS TABLE (name text, said text)
@@ -101,4 +101,4 @@ AS $pgslo$
     ORDER BY w.rule
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.unhealthy_said(bigint, text[], text[], boolean) IS
-    'Stored batches, of these or of all, that miss a rule about columns, or, for no column, about the table as a whole: one sentence a rule.';
+    'Return stored batches, of these or of all, that miss a rule about columns, or, without columns, about the whole table: one sentence a rule.';

@@ -302,7 +302,7 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.readiness(text) IS 'What a task needs before it is trained, point by point, and whether it is so: columns, tables, snapshots.';
+COMMENT ON FUNCTION pgslo.readiness(text) IS 'Return the conditions for training a task, one by one, and whether they are met: columns, tables, snapshots.';
 
 CREATE OR REPLACE FUNCTION pgslo.ready(task text) RETURNS boolean
 LANGUAGE sql STABLE

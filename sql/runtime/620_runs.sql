@@ -45,7 +45,7 @@ BEGIN
     PERFORM pgslo_catalog.need_task(check_may_run.task, pgslo_catalog.caller());
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.check_may_run(text) IS 'An error if the caller may not read what a task reads.';
+COMMENT ON FUNCTION pgslo_catalog.check_may_run(text) IS 'Raise an error if the caller may not read the columns of a task.';
 
 CREATE OR REPLACE FUNCTION pgslo.watch_task(task text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
@@ -56,7 +56,8 @@ BEGIN
     RETURN pgslo_catalog.hold_for_session('task ' || watch_task.task);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.watch_task(text) IS 'Be the one session that runs a task for its batches, until it ends: NULL, or the session that is, in words.';
+COMMENT ON FUNCTION pgslo.watch_task(text) IS
+    'Become the one session that runs a task for its batches, until it ends: return NULL, or the current one, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo.follow_task(task text) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER
@@ -139,7 +140,7 @@ AS $pgslo$
     UPDATE pgslo_catalog.task_run r SET seen_at = clock_timestamp()
     WHERE r.task_run_id = see_run.task_run_id AND r.state = 'running' AND r.started_by = pgslo_catalog.caller()
 $pgslo$;
-COMMENT ON FUNCTION pgslo.see_run(bigint) IS 'Says that a run is still under way.';
+COMMENT ON FUNCTION pgslo.see_run(bigint) IS 'Record that a run is still under way.';
 
 CREATE OR REPLACE FUNCTION pgslo.end_run(task_run_id bigint, exit_code integer, output text, retries integer, wait interval) RETURNS text
 LANGUAGE sql SECURITY DEFINER
@@ -157,7 +158,7 @@ AS $pgslo$
     RETURNING r.state
 $pgslo$;
 COMMENT ON FUNCTION pgslo.end_run(bigint, integer, text, integer, interval) IS
-    'Writes down how a run ended, and when it is tried again; each wait is five times the one before.';
+    'Record how a run ended, and when it is tried again; each wait is five times the one before.';
 
 CREATE OR REPLACE VIEW pgslo.task_run WITH (security_barrier) AS
 SELECT r.task_run_id, r.task, r.batch, r.state, r.attempts, r.exit_code, r.started_at, r.seen_at, r.ended_at, r.next_attempt_at, r.host,

@@ -109,7 +109,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.strange_rights()
-    IS 'Rights on objects of the runtime that no list gives, and those of everybody that are missing.';
+    IS 'Return rights on objects of the runtime that are not on a list, and missing rights of PUBLIC.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mend_rights() RETURNS void
 LANGUAGE plpgsql

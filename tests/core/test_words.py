@@ -135,6 +135,11 @@ def test_texts_are_in_plain_words() -> None:
     assert allowed - found.keys() == set(), "exceptions that are not needed any more"
 
 
+def test_a_change_is_one_line() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n### ")[2].splitlines()
+    assert [line for line in changes if len(line) > 120 or line.startswith(" ")] == []
+
+
 @pytest.mark.parametrize(
     ("read", "text", "expected"),
     [

@@ -2638,7 +2638,8 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
-            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>); '
+                   'a prepared one: ROLLBACK PREPARED.';
         RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
@@ -9042,13 +9043,16 @@ COMMENT ON FUNCTION pgslo_catalog.join_missed(definition_id bigint) IS 'Record t
 CREATE FUNCTION pgslo_catalog.json_parts(value jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     said text;
 BEGIN
     IF jsonb_typeof(value) <> 'object' THEN
         RETURN '{}';
-    ELSIF pg_column_size(value) < 100000 THEN
+    -- As it is in memory, not compressed. A number of a hundred thousand digits may take a few bytes there.
+    ELSIF pg_column_size(value) < 4000 AND pg_column_size(value || '{}') < 4000
+        AND NOT jsonb_path_exists(value, '$.** ? (@ > 1e300 || @ < -1e300)')
+    THEN
         said := value::text;
         IF length(said) <= 600 THEN
             RETURN said;  -- Its parts are read when the batch is closed.
@@ -9057,10 +9061,11 @@ BEGIN
     RETURN coalesce((
         SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value)
                    WHEN 'object' THEN '{}'::jsonb WHEN 'array' THEN '[]'::jsonb
-                   WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)::text
+                   WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100))
+                   WHEN 'number' THEN pgslo_catalog.short_number(e.value) ELSE e.value END)::text
         FROM (SELECT k.key, k.value FROM jsonb_each(value) AS k WHERE length(k.key) <= 100 LIMIT 100) AS e), '{}');
 END
-$$;
+$_$;
 
 COMMENT ON FUNCTION pgslo_catalog.json_parts(value jsonb) IS 'Return a document for a sample: unchanged if it is short; else its first hundred keys with the beginnings of their values.';
 
@@ -17342,6 +17347,23 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) IS 'Return the differences of shares of values from the baseline and from similar batches.';
 
+CREATE FUNCTION pgslo_catalog.short_number(value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE
+        -- A float8 keeps what a profile needs of it, within its range. Zeros at either end take no room, and are digits of the text.
+        WHEN value > '1e300' THEN '9e307'
+        WHEN value < '-1e300' THEN '-9e307'
+        WHEN pg_column_size(value) <= 100 AND scale(value::numeric) <= 100 THEN value
+        WHEN value BETWEEN '-1e-300' AND '1e-300' THEN '0'
+        ELSE to_jsonb(value::float8) END;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.short_number(value jsonb) IS 'Return a number of a document, with few digits if it has many.';
+
 CREATE FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -23808,6 +23830,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.share_of_zeros(elements anyarray) FROM PUBL
 REVOKE ALL ON FUNCTION pgslo_catalog.share_shown(part numeric, whole numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.shares_apart(present double precision, counted jsonb, usual jsonb, presents double precision[], counts jsonb[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.short_number(value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.showing(failure text, rule text, operation text, passes text) FROM PUBLIC;
 

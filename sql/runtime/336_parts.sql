@@ -95,6 +95,22 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.vector_parts(real[], float8) IS
     'As number_parts(), of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.short_number(value jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE
+        -- A float8 keeps what a profile needs of it, within its range. Zeros at either end take no room, and are digits of the text.
+        WHEN value > '1e300' THEN '9e307'
+        WHEN value < '-1e300' THEN '-9e307'
+        WHEN pg_column_size(value) <= 100 AND scale(value::numeric) <= 100 THEN value
+        WHEN value BETWEEN '-1e-300' AND '1e-300' THEN '0'
+        ELSE to_jsonb(value::float8) END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.short_number(jsonb) IS 'Return a number of a document, with few digits if it has many.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.json_parts(value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -104,7 +120,10 @@ DECLARE
 BEGIN
     IF jsonb_typeof(value) <> 'object' THEN
         RETURN '{}';
-    ELSIF pg_column_size(value) < 100000 THEN
+    -- As it is in memory, not compressed. A number of a hundred thousand digits may take a few bytes there.
+    ELSIF pg_column_size(value) < 4000 AND pg_column_size(value || '{}') < 4000
+        AND NOT jsonb_path_exists(value, '$.** ? (@ > 1e300 || @ < -1e300)')
+    THEN
         said := value::text;
         IF length(said) <= 600 THEN
             RETURN said;  -- Its parts are read when the batch is closed.
@@ -113,7 +132,8 @@ BEGIN
     RETURN coalesce((
         SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value)
                    WHEN 'object' THEN '{}'::jsonb WHEN 'array' THEN '[]'::jsonb
-                   WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100)) ELSE e.value END)::text
+                   WHEN 'string' THEN to_jsonb(left(e.value #>> '{}', 100))
+                   WHEN 'number' THEN pgslo_catalog.short_number(e.value) ELSE e.value END)::text
         FROM (SELECT k.key, k.value FROM jsonb_each(value) AS k WHERE length(k.key) <= 100 LIMIT 100) AS e), '{}');
 END
 $pgslo$;

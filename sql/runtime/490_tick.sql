@@ -133,7 +133,8 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
-            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>); '
+                   'a prepared one: ROLLBACK PREPARED.';
         RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();

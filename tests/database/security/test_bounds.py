@@ -292,3 +292,38 @@ def test_a_run_of_a_task_is_recorded_up_to_a_length(pay):
     assert pay.run("superuser", "SELECT length(host), length(output) FROM pgslo_catalog.task_run") == [
         (255, 10000)
     ]
+
+
+@pytest.mark.parametrize("kind", ["jsonb", "json"])
+def test_numbers_of_a_document_are_kept_up_to_a_length(world, kind):
+    """A hundred numbers of 131,000 digits take a few kilobytes in the table, and 13 MB as text."""
+    world.run("installer", f"CREATE TABLE features.d (id int PRIMARY KEY, day date, bag {kind})")
+    world.run("installer", "GRANT INSERT, SELECT ON features.d TO $writer")
+    world.apply("{table: features.d, key: [id], writes: bulk, batch: {by: day}}")
+    world.run(
+        "writer",
+        f"""INSERT INTO features.d SELECT g, date '2026-01-01' + g % 3, (
+                SELECT jsonb_object_agg('k' || k, repeat('9', 131000)::numeric + g) FROM generate_series(1, 100) AS k)::{kind}
+            FROM generate_series(1, 3) AS g""",
+    )
+    for _ in range(2):
+        world.run("operator", "SELECT pgslo.tick()")
+    kept = world.run("superuser", "SELECT max(length(f::text)) FROM pgslo_catalog.fragment f")
+    assert kept[0][0] < 100_000
+    assert world.run("superuser", "SELECT count(*) FROM pgslo_catalog.rule_break") == [(0,)]
+
+
+def test_a_number_of_many_digits_in_a_sample(world):
+    shortened = (
+        ("12.50", "12.50"),
+        ("1" * 99, "1" * 99),
+        ("9" * 1000, "9" + "0" * 307),
+        ("-" + "9" * 1000, "-9" + "0" * 307),
+        ("0." + "0" * 500 + "3" * 500, "0"),
+        ("0." + "3" * 1000, "0.3333333333333333"),
+        ("1." + "0" * 5000, "1"),
+        ("1e131000", "9" + "0" * 307),
+    )
+    for given, kept in shortened:
+        found = world.run("superuser", f"SELECT pgslo_catalog.short_number('{given}')::text")
+        assert found == [(kept,)], given

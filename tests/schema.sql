@@ -318,7 +318,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) IS 'As pgslo.announce(), for each row of a missed batch: true.';
+COMMENT ON FUNCTION pgslo.announce_row(definition text, columns text[], on_read text, within interval) IS 'Return true after pgslo.announce(), for each row of a missed batch.';
 
 CREATE FUNCTION pgslo.audit(definition text DEFAULT NULL::text) RETURNS TABLE(definition_name text, assertion text, group_shown text, said text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1270,7 +1270,7 @@ CREATE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETU
     ORDER BY n.place
 $$;
 
-COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
+COMMENT ON FUNCTION pgslo.history(definition text, batches integer) IS 'Return the newest batches that are in the table itself, and their rows, oldest first.';
 
 CREATE FUNCTION pgslo.planned_batches(definition text, columns text[], within interval, kind anyelement) RETURNS anyarray
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2585,7 +2585,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
+COMMENT ON FUNCTION pgslo.snapshot_query(name text) IS 'Return the query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
 
 CREATE FUNCTION pgslo.status_of(definition text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -3098,7 +3098,7 @@ CREATE FUNCTION pgslo_catalog.amount(value double precision, kind text) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT pgslo_catalog.amount_in(value, kind, 3) $$;
 
-COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
+COMMENT ON FUNCTION pgslo_catalog.amount(value double precision, kind text) IS 'Format a number of a summary: three digits, shares as per cent.';
 
 CREATE FUNCTION pgslo_catalog.amount_in(value double precision, kind text, digits integer) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3575,7 +3575,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'The rule of an assertion.';
+COMMENT ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) IS 'Return the rule of an assertion.';
 
 CREATE FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3589,7 +3589,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) IS 'Return the value at a place between 0 and 40 of a grid of quantiles.';
 
 CREATE TABLE pgslo_catalog.pair_cell (
     pair_cell_id bigint NOT NULL,
@@ -3786,7 +3786,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
+COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'Return the number of batches that one statement may write to and have each of them recorded.';
 
 CREATE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) RETURNS TABLE(batch text, place numeric, rows bigint)
     LANGUAGE plpgsql
@@ -3996,7 +3996,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) IS 'The newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
+COMMENT ON FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) IS 'Return the newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
 
 CREATE FUNCTION pgslo_catalog.break_columns(sample text[], earlier text[], kinds text[], faults text[], partners integer[], batch text, seed bigint, OUT broken text[], OUT changed double precision[]) RETURNS record
     LANGUAGE sql IMMUTABLE
@@ -4804,7 +4804,7 @@ CREATE FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) RE
     ) AS known ON a.attnum IS NULL
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) IS 'Return numbers of columns by their names in a definition; NULL for one that is not known.';
 
 CREATE FUNCTION pgslo_catalog.column_readiness(target pgslo_catalog.definition, reads text[], batches integer, is_whole boolean, within interval, passes_suspects boolean DEFAULT false) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
@@ -4956,7 +4956,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) IS 'The largest gap between two distributions of numbers, or the share of rows whose value would have to change; and what chance alone does in samples of this size.';
+COMMENT ON FUNCTION pgslo_catalog.columns_apart(one pgslo_catalog.snapshot_column, other pgslo_catalog.snapshot_column, OUT distance double precision, OUT by_chance double precision) IS 'Return the largest gap between two distributions of numbers, or the share of rows whose value would have to change; and what chance alone does in samples of this size.';
 
 CREATE FUNCTION pgslo_catalog.columns_of(relation regclass) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -5139,7 +5139,7 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
+COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) IS 'Note the number of values of a batch that equal those of an earlier one, entity by entity, and of rows.';
 
 CREATE FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -5502,7 +5502,7 @@ CREATE FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[])
     WHERE m.x BETWEEN 1e-200 AND 1e200 AND m.y BETWEEN 1e-200 AND 1e200
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[]) IS 'The cosine of the angle between two vectors; NULL where one has no direction.';
+COMMENT ON FUNCTION pgslo_catalog.cosine(a double precision[], b double precision[]) IS 'Return the cosine of the angle between two vectors; NULL where one has no direction.';
 
 CREATE FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) RETURNS pgslo_catalog.statement
     LANGUAGE plpgsql
@@ -5812,7 +5812,7 @@ CREATE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric
         > (SELECT m.rows FROM many m)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) IS 'Of a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
+COMMENT ON FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) IS 'Return, for a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
 
 CREATE FUNCTION pgslo_catalog.cut_texts() RETURNS trigger
     LANGUAGE plpgsql
@@ -5844,7 +5844,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'Return the name under which verdicts about assertions are given: the day, in UTC.';
 
 CREATE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -6412,7 +6412,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+COMMENT ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) IS 'Return the closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
 
 CREATE FUNCTION pgslo_catalog.easter(year integer) RETURNS date
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -6429,7 +6429,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.easter(year integer) IS 'The date of Easter Sunday of a year.';
+COMMENT ON FUNCTION pgslo_catalog.easter(year integer) IS 'Return the date of Easter Sunday of a year.';
 
 CREATE FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) RETURNS boolean
     LANGUAGE plpgsql
@@ -6923,7 +6923,7 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) IS 'Notes what history foresaw of each number of a batch, and how far off it is; of a crowded day, such days before it count as well.';
+COMMENT ON FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) IS 'Note the prediction of each number of a batch, and its deviation; for a crowded day, earlier such days count as well.';
 
 CREATE FUNCTION pgslo_catalog.expecting_rules(document jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -7815,7 +7815,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) IS 'The number of a transaction that is not after the newest, with its epoch.';
+COMMENT ON FUNCTION pgslo_catalog.full_number(number xid, newest xid8) IS 'Return the number of a transaction that is not after the newest, with its epoch.';
 
 CREATE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
     LANGUAGE plpgsql
@@ -7924,7 +7924,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.grids_apart(now double precision[], reference double precision[], OUT distribution double precision, OUT moved double precision) IS 'Return the largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
 CREATE FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7976,7 +7976,7 @@ CREATE FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) 
     FROM pgslo_catalog.assertion_guard g WHERE g.check_function = guard_holder.check_function AND g.bucket = guard_holder.bucket
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) IS 'The session or the prepared transaction that has a guard row, in words.';
+COMMENT ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) IS 'Return the session or the prepared transaction that has a guard row, in words.';
 
 CREATE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -8138,7 +8138,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) IS 'The place from which on batches keep their profiles and verdicts; NULL while all do.';
+COMMENT ON FUNCTION pgslo_catalog.history_from(definition pgslo_catalog.definition) IS 'Return the place from which on batches keep their profiles and verdicts; NULL while all do.';
 
 CREATE FUNCTION pgslo_catalog.hoeffding_bound(mean double precision, n double precision, confidence double precision, is_upper boolean) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8961,7 +8961,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'The same text for the same value whatever the session''s settings.';
+COMMENT ON FUNCTION pgslo_catalog.iso_text(value anyelement) IS 'Return the same text for the same value whatever the session''s settings.';
 
 CREATE FUNCTION pgslo_catalog.join_incidents() RETURNS void
     LANGUAGE plpgsql
@@ -9080,7 +9080,7 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.json_text_parts(value text) IS 'As json_parts(), of a document of type json.';
+COMMENT ON FUNCTION pgslo_catalog.json_text_parts(value text) IS 'Return json_parts() of a document of type json.';
 
 CREATE FUNCTION pgslo_catalog.jsonb_of(value text, type regtype) RETURNS text
     LANGUAGE sql STABLE
@@ -9526,7 +9526,7 @@ CREATE FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, pl
     ) z
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+COMMENT ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) IS 'Evaluate each column of a batch by the bounds from its history, alone or together with the others; column * is the table.';
 
 CREATE FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) RETURNS void
     LANGUAGE plpgsql
@@ -10227,7 +10227,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.last_place(definition_id bigint) IS 'The same by the number of the definition.';
+COMMENT ON FUNCTION pgslo_catalog.last_place(definition_id bigint) IS 'Return the same by the number of the definition.';
 
 CREATE FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -10251,7 +10251,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are not times.';
+COMMENT ON FUNCTION pgslo_catalog.last_place(definition pgslo_catalog.definition) IS 'Return the last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are not times.';
 
 CREATE TABLE pgslo_catalog.pair_batch (
     definition_id bigint NOT NULL,
@@ -10318,7 +10318,7 @@ CREATE FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) RETURN
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+COMMENT ON FUNCTION pgslo_catalog.learn_from(incident pgslo_catalog.incident) IS 'Widen learned bounds after an incident that was resolved as a false alarm.';
 
 CREATE FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -10401,7 +10401,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) IS 'When the batches up to a place came: the step between them, a form of calendar, and its phases that have one, with how many came of how many; NULL where nothing regular is known.';
+COMMENT ON FUNCTION pgslo_catalog.learned_calendar(definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb) IS 'Return when the batches up to a place came: the step between them, a form of calendar, and its phases that have one, with how many came of how many; NULL where nothing regular is known.';
 
 CREATE FUNCTION pgslo_catalog.learned_rules(watched jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -10465,7 +10465,7 @@ CREATE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS double precision
     SELECT min(g.gap) FROM (SELECT n.x - lag(n.x) OVER (ORDER BY n.x) AS gap FROM pgslo_catalog.numbers_in(usual) AS n (x)) g WHERE g.gap > 0
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'The least difference of usual values that are numbers.';
+COMMENT ON FUNCTION pgslo_catalog.least_gap(usual jsonb) IS 'Return the least difference of usual values that are numbers.';
 
 CREATE FUNCTION pgslo_catalog.leave_out_replicated() RETURNS trigger
     LANGUAGE plpgsql
@@ -10560,7 +10560,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'The number of bits of a mask.';
+COMMENT ON FUNCTION pgslo_catalog.level_of(mask bigint) IS 'Return the number of bits of a mask.';
 
 CREATE FUNCTION pgslo_catalog.listed_rights() RETURNS TABLE(who text, kind text, privilege text, object text, class oid, id oid, part integer)
     LANGUAGE plpgsql STABLE
@@ -10668,7 +10668,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.listed_rights() IS 'The rights that everybody has on objects of the runtime, and those that pgslo grants gives to an auditor, operator, steward and trainer.';
+COMMENT ON FUNCTION pgslo_catalog.listed_rights() IS 'Return the rights that everybody has on objects of the runtime, and those that pgslo grants gives to an auditor, operator, steward and trainer.';
 
 CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
     LANGUAGE sql STABLE
@@ -10683,7 +10683,7 @@ CREATE FUNCTION pgslo_catalog.locked_by(locker xid) RETURNS text
         'a session that the catalogue does not show')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
+COMMENT ON FUNCTION pgslo_catalog.locked_by(locker xid) IS 'Return the transaction that locked a row last, in words; its number is the row''s xmax.';
 
 CREATE FUNCTION pgslo_catalog.look_after(definition pgslo_catalog.definition, OUT is_done boolean, OUT is_behind boolean) RETURNS record
     LANGUAGE plpgsql
@@ -10862,7 +10862,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS 'The number of missed batches of a definition that tick() looks at besides those that changed.';
+COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS 'Return the number of missed batches of a definition that tick() looks at besides those that changed.';
 
 CREATE FUNCTION pgslo_catalog.make_table(table_name text, columns jsonb, for_good boolean, reader name) RETURNS void
     LANGUAGE plpgsql
@@ -12101,7 +12101,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Why PostgreSQL does not enforce a rule that rests on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
+COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Return why PostgreSQL does not enforce a rule that depends on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
 
 CREATE FUNCTION pgslo_catalog.need_definition(name text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE
@@ -12270,7 +12270,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) IS 'The newest batch of a streamed table, or the newest of those up to a place.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batch(definition pgslo_catalog.definition, up_to numeric, OUT name text, OUT place numeric) IS 'Return the newest batch of a streamed table, or the newest of those up to a place.';
 
 CREATE FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) RETURNS TABLE(name text, place numeric, rows bigint)
     LANGUAGE plpgsql STABLE
@@ -12320,7 +12320,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) IS 'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
+COMMENT ON FUNCTION pgslo_catalog.newest_batches(definition pgslo_catalog.definition, batches integer) IS 'Return the newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
 
 CREATE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -12390,7 +12390,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Return the newest missed batch of an incident, in a sentence.';
 
 CREATE FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) RETURNS TABLE(rule pgslo_catalog.rule, batch text, place numeric, is_plain boolean)
     LANGUAGE plpgsql STABLE
@@ -12559,7 +12559,7 @@ EXCEPTION WHEN numeric_value_out_of_range THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) IS 'As norm_of(), of numbers that float8 may not hold.';
+COMMENT ON FUNCTION pgslo_catalog.norm_of_numerics(numbers numeric[]) IS 'Return norm_of() of numbers that float8 may not hold.';
 
 CREATE FUNCTION pgslo_catalog.norm_said(norm double precision) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -12601,7 +12601,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
+COMMENT ON FUNCTION pgslo_catalog.normal_quantile(share double precision) IS 'Return the standard normal deviate with so large a share below it, from 0.5 on.';
 
 CREATE FUNCTION pgslo_catalog.note_ages(definition pgslo_catalog.definition, batch pgslo_catalog.batch, former jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -12866,7 +12866,7 @@ EXCEPTION WHEN data_exception THEN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.noted_functions(noted text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
+COMMENT ON FUNCTION pgslo_catalog.noted_functions(noted text) IS 'Return the functions that the setting pgslo.touched names; none if it cannot be read.';
 
 CREATE FUNCTION pgslo_catalog.number_in_json(value json) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -12956,7 +12956,7 @@ CREATE FUNCTION pgslo_catalog.numbers_in(usual jsonb) RETURNS SETOF double preci
     WHERE k.key COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'The usual values of a column that are numbers.';
+COMMENT ON FUNCTION pgslo_catalog.numbers_in(usual jsonb) IS 'Return the usual values of a column that are numbers.';
 
 CREATE FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -12973,7 +12973,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) IS 'As number_parts(), of numbers that float8 may not hold.';
+COMMENT ON FUNCTION pgslo_catalog.numeric_parts(numbers numeric[], is_deep boolean) IS 'Return number_parts() of numbers that float8 may not hold.';
 
 CREATE FUNCTION pgslo_catalog.observe_assertion(check_function text, keys text[]) RETURNS void
     LANGUAGE plpgsql
@@ -13541,7 +13541,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.phase(form text, place numeric) IS 'What batches at a place have in common with others, in one way to see a calendar.';
+COMMENT ON FUNCTION pgslo_catalog.phase(form text, place numeric) IS 'Return the phase of a batch at a place in one form of calendar.';
 
 CREATE FUNCTION pgslo_catalog.phase_of(definition_id bigint, place numeric) RETURNS numeric
     LANGUAGE sql STABLE
@@ -14211,7 +14211,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Writes the profile of a batch, with all that history says about it.';
+COMMENT ON FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) IS 'Store the profile of a batch, with its comparison with history.';
 
 CREATE FUNCTION pgslo_catalog.profile_rows(snapshot pgslo_catalog.snapshot, table_name text, rows bigint) RETURNS SETOF pgslo_catalog.snapshot_column
     LANGUAGE plpgsql
@@ -14325,7 +14325,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) IS 'The profile of a column in a batch.';
+COMMENT ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) IS 'Return the profile of a column in a batch.';
 
 CREATE FUNCTION pgslo_catalog.profiles_of(incident_id bigint) RETURNS TABLE(column_name text, before pgslo_catalog.profile, after pgslo_catalog.profile)
     LANGUAGE sql STABLE
@@ -14622,7 +14622,7 @@ CREATE FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places nu
         END)
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) IS 'The query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
+COMMENT ON FUNCTION pgslo_catalog.reading(snapshot pgslo_catalog.snapshot, places numeric[], names text[]) IS 'Return the query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
 
 CREATE FUNCTION pgslo_catalog.reads_profile(measure jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -15444,7 +15444,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) IS 'Refuses a statement after which a batch is beyond what its rules let through, or cannot be judged by them; unmeasured_by: the error for which the statement could not be measured.';
+COMMENT ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[], unmeasured_by text) IS 'Refuse a statement after which a batch exceeds the bounds of its rules, or cannot be evaluated by them; unmeasured_by: the error for which the statement could not be measured.';
 
 CREATE FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) RETURNS void
     LANGUAGE plpgsql
@@ -16346,7 +16346,7 @@ CREATE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT format('check of %s by %s', room_of.snapshot_id, pg_backend_pid()) $$;
 
-COMMENT ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) IS 'The table into which this session reads a reference again.';
+COMMENT ON FUNCTION pgslo_catalog.room_of(snapshot_id bigint) IS 'Return the table into which this session reads a reference again.';
 
 CREATE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -16406,7 +16406,7 @@ CREATE FUNCTION pgslo_catalog.run_text(source text) RETURNS text
     SELECT regexp_replace(run_text.source, $re$\mE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*$re$, ' ', 'gi')
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.run_text(source text) IS 'The text of a generated function without constants, quoted names and comments.';
+COMMENT ON FUNCTION pgslo_catalog.run_text(source text) IS 'Return the text of a generated function without constants, quoted names and comments.';
 
 CREATE FUNCTION pgslo_catalog.salt(definition text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -16452,7 +16452,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) IS 'Which rows of a statement that wrote to these batches are sampled.';
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) IS 'Return the mask of sampled rows of a statement that wrote to these batches.';
 
 CREATE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
     LANGUAGE plpgsql IMMUTABLE
@@ -16470,7 +16470,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'The rows of a sample.';
+COMMENT ON FUNCTION pgslo_catalog.sample_rows(sample text[]) IS 'Return the rows of a sample.';
 
 CREATE FUNCTION pgslo_catalog.sample_within(definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -16706,7 +16706,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) IS 'The columns that name segments, or those in which values may be missing.';
+COMMENT ON FUNCTION pgslo_catalog.segment_columns(measure jsonb, counted boolean) IS 'Return the columns that name segments, or those in which values may be missing.';
 
 CREATE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) RETURNS TABLE(segment text, value double precision, usual double precision, low double precision, high double precision, score double precision)
     LANGUAGE sql STABLE
@@ -16813,7 +16813,7 @@ CREATE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) RETURNS T
     WHERE NOT t.is_maturing OR m.closings = 1 AND t.live >= pgslo_catalog.least_batches()
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) IS 'The rows of each segment that is known, with those that history foresaw, and how far off they are in units of chance.';
+COMMENT ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) IS 'Return the rows of each segment that is known, with those that history foresaw, and how far off they are in units of chance.';
 
 CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS TABLE(segment text, column_name text, value double precision, low double precision, high double precision, score double precision)
     LANGUAGE sql STABLE
@@ -16931,7 +16931,7 @@ CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS
       AND (NOT coalesce(t.is_maturing, false) OR t.live >= pgslo_catalog.least_batches())
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) IS 'The share of missing values in each column of each segment that is known, where some are, and how far off it is in units of chance.';
+COMMENT ON FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) IS 'Return the share of missing values in each column of each segment that is known, where some are, and how far off it is in units of chance.';
 
 CREATE FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text) RETURNS TABLE(back bigint, place numeric, closings integer, is_changed boolean, odd jsonb, columns text[], segments text[], rows bigint[], missing bigint[], first_segments text[], first_rows bigint[], first_missing bigint[])
     LANGUAGE sql STABLE
@@ -16964,7 +16964,7 @@ BEGIN
 END
 $_$;
 
-COMMENT ON FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) IS 'How many segments of a batch deviate, and which, in words.';
+COMMENT ON FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) IS 'Return the number of deviating segments of a batch, and their description.';
 
 CREATE FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -16987,7 +16987,7 @@ CREATE FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known 
     FROM turn t
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) IS 'Which segments deviate and how, in words: the worst five by name.';
+COMMENT ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) IS 'Describe the deviating segments in words: the worst five by name.';
 
 CREATE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
@@ -17244,7 +17244,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) IS 'The share of values up to this one, by a grid of quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.share_below(grid double precision[], value double precision) IS 'Return the share of values up to this one, by a grid of quantiles.';
 
 CREATE FUNCTION pgslo_catalog.share_missing(elements anyarray) RETURNS double precision
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -17485,7 +17485,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.snapshot_called(name text) IS 'The snapshot of that name; an error where the caller may see none.';
+COMMENT ON FUNCTION pgslo_catalog.snapshot_called(name text) IS 'Return the snapshot of that name; an error where the caller may see none.';
 
 CREATE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb) RETURNS TABLE(about text, definition text, column_name text, batch text, is_ready boolean, said text)
     LANGUAGE plpgsql STABLE
@@ -17690,7 +17690,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
+COMMENT ON FUNCTION pgslo_catalog.statistic(batch pgslo_catalog.batch, measure jsonb) IS 'Return the value of a measure that needs one batch alone; NULL when it has none.';
 
 CREATE FUNCTION pgslo_catalog.status_of(definition text, is_known boolean, reader name) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -18120,7 +18120,7 @@ CREATE FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, 
     (56, 'centroid', 'apart', 2, 'distance of the mean vector from the usual one')
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'The numbers of a profile''s summary, and how each is judged.';
+COMMENT ON FUNCTION pgslo_catalog.summary_kinds(OUT ordinal integer, OUT name text, OUT kind text, OUT beyond double precision, OUT words text) IS 'Return the numbers of a profile''s summary, and how each is judged.';
 
 CREATE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -18621,7 +18621,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
+COMMENT ON FUNCTION pgslo_catalog.touched_unknown(definition text, rule text, error_code text, error_message text) IS 'Return the groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
 
 CREATE FUNCTION pgslo_catalog.trusted_roles() RETURNS oid[]
     LANGUAGE sql STABLE
@@ -18655,7 +18655,7 @@ CREATE FUNCTION pgslo_catalog.turn_holder(name text) RETURNS text
     SELECT pgslo_catalog.locked_by(t.xmax) FROM pgslo_catalog.turn t WHERE t.name = turn_holder.name
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.turn_holder(name text) IS 'The session or the prepared transaction that has a turn, in words.';
+COMMENT ON FUNCTION pgslo_catalog.turn_holder(name text) IS 'Return the session or the prepared transaction that has a turn, in words.';
 
 CREATE FUNCTION pgslo_catalog.twin_of(target pgslo_catalog.definition, sensitivity double precision) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql
@@ -18946,7 +18946,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) IS 'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
+COMMENT ON FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) IS 'Return the latest delay of a batch after its place in seconds, with a margin; NULL while it is not known.';
 
 CREATE FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) RETURNS bigint
     LANGUAGE plpgsql STABLE
@@ -18972,7 +18972,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) IS 'How many later batches usually come before a batch does, of those that a calendar expects.';
+COMMENT ON FUNCTION pgslo_catalog.usual_disorder(definition_id bigint, origin numeric, step numeric, form text, phases jsonb) IS 'Return the number of later expected batches that usually come before a batch.';
 
 CREATE FUNCTION pgslo_catalog.utc(moment timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -19006,7 +19006,7 @@ CREATE FUNCTION pgslo_catalog.vector_at(places text) RETURNS double precision[]
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT string_to_array(places, ',')::float8[] $$;
 
-COMMENT ON FUNCTION pgslo_catalog.vector_at(places text) IS 'The elements of a vector that a sample has.';
+COMMENT ON FUNCTION pgslo_catalog.vector_at(places text) IS 'Return the elements of a vector that a sample has.';
 
 CREATE FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) RETURNS text
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -19025,7 +19025,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) IS 'As number_parts(), of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
+COMMENT ON FUNCTION pgslo_catalog.vector_parts(elements real[], norm double precision) IS 'Return number_parts() of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
 
 CREATE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[], OUT name text, OUT entity integer, OUT vector real[]) RETURNS SETOF record
     LANGUAGE sql STABLE
@@ -19167,7 +19167,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) IS 'The newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
+COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) IS 'Return the newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
 
 CREATE FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) RETURNS void
     LANGUAGE plpgsql
@@ -19322,7 +19322,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) IS 'The place from which on batches keep whole profiles; NULL while all do.';
+COMMENT ON FUNCTION pgslo_catalog.whole_from(definition pgslo_catalog.definition) IS 'Return the place from which on batches keep whole profiles; NULL while all do.';
 
 CREATE FUNCTION pgslo_catalog.whole_of(snapshot_id bigint, OUT rows bigint, OUT sums numeric[]) RETURNS record
     LANGUAGE sql STABLE
@@ -19358,7 +19358,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) IS 'Why a rule cannot judge a batch that a statement writes, as a sentence without a value; NULL where there is nothing to judge, or where the table is no longer what the rules were written for.';
+COMMENT ON FUNCTION pgslo_catalog.why_unjudged(batch pgslo_catalog.batch, measure jsonb, unmeasured_by text) IS 'Return why a rule cannot evaluate a batch that a statement writes, as a sentence without a value; NULL where there is nothing to judge, or where the table is no longer what the rules were written for.';
 
 CREATE FUNCTION pgslo_catalog.widened(tolerated double precision[], surprise double precision[], side integer, is_young boolean) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -33,7 +33,7 @@ AS $pgslo$
          FROM pg_prepared_xacts p WHERE p.transaction = locked_by.locker),
         'a session that the catalogue does not show')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.locked_by(xid) IS 'The transaction that locked a row last, in words; its number is the row''s xmax.';
+COMMENT ON FUNCTION pgslo_catalog.locked_by(xid) IS 'Return the transaction that locked a row last, in words; its number is the row''s xmax.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.turn_holder(name text) RETURNS text
 LANGUAGE sql STABLE
@@ -41,7 +41,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT pgslo_catalog.locked_by(t.xmax) FROM pgslo_catalog.turn t WHERE t.name = turn_holder.name
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.turn_holder(text) IS 'The session or the prepared transaction that has a turn, in words.';
+COMMENT ON FUNCTION pgslo_catalog.turn_holder(text) IS 'Return the session or the prepared transaction that has a turn, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
 LANGUAGE plpgsql
@@ -203,7 +203,8 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.last_place(pgslo_catalog.definition) IS
-    'The last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the future. Infinity where places are not times.';
+    'Return the last place that a batch may have now: the clock and one batch, or a day; a batch beyond it lies in the '
+    'future. Infinity where places are not times.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.last_place(definition_id bigint) RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -216,4 +217,4 @@ BEGIN
     RETURN pgslo_catalog.last_place(target);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.last_place(bigint) IS 'The same by the number of the definition.';
+COMMENT ON FUNCTION pgslo_catalog.last_place(bigint) IS 'Return the same by the number of the definition.';

@@ -8,7 +8,7 @@ AS $pgslo$
     -- A query in dollar quotes is run. Authors write none.
     SELECT regexp_replace(run_text.source, $re$\mE'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*$re$, ' ', 'gi')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.run_text(text) IS 'The text of a generated function without constants, quoted names and comments.';
+COMMENT ON FUNCTION pgslo_catalog.run_text(text) IS 'Return the text of a generated function without constants, quoted names and comments.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.admit_owner(function regprocedure) RETURNS void
 LANGUAGE plpgsql

@@ -116,7 +116,7 @@ BEGIN
     RETURN 10000;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'The number of batches that one statement may write to and have each of them recorded.';
+COMMENT ON FUNCTION pgslo_catalog.batches_at_once() IS 'Return the number of batches that one statement may write to and have each of them recorded.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.bounded(definition text, batches pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
 LANGUAGE plpgsql
@@ -141,4 +141,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.bounded(text, pgslo_catalog.measured[]) IS
-    'The newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';
+    'Return the newest batches of a statement that wrote to too many, and the others as one that is unknown; noted, and the writer is warned.';

@@ -19,7 +19,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.iso_text(anyelement) IS 'The same text for the same value whatever the session''s settings.';
+COMMENT ON FUNCTION pgslo_catalog.iso_text(anyelement) IS 'Return the same text for the same value whatever the session''s settings.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.iso(value anyelement) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE

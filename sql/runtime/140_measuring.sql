@@ -20,7 +20,7 @@ BEGIN
     RETURN CASE WHEN level_of.mask = 0 THEN 0 ELSE round(ln(level_of.mask + 1) / ln(2)) END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.level_of(bigint) IS 'The number of bits of a mask.';
+COMMENT ON FUNCTION pgslo_catalog.level_of(bigint) IS 'Return the number of bits of a mask.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sample_rows(sample text[]) RETURNS SETOF text[]
 LANGUAGE plpgsql IMMUTABLE
@@ -37,7 +37,7 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'The rows of a sample.';
+COMMENT ON FUNCTION pgslo_catalog.sample_rows(text[]) IS 'Return the rows of a sample.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.sample_within(
     definition_id bigint, sample text[], level smallint, OUT within text[], OUT at_level smallint

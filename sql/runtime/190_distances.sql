@@ -51,7 +51,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.share_below(float8[], float8) IS 'The share of values up to this one, by a grid of quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.share_below(float8[], float8) IS 'Return the share of values up to this one, by a grid of quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.distance_of(by text, one float8[], other float8[]) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

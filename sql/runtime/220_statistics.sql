@@ -13,7 +13,7 @@ BEGIN
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.profiled(bigint, text, text) IS 'The profile of a column in a batch.';
+COMMENT ON FUNCTION pgslo_catalog.profiled(bigint, text, text) IS 'Return the profile of a column in a batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.quantile(grid float8[], share float8) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -142,7 +142,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.statistic(pgslo_catalog.batch, jsonb) IS 'The value of a measure that needs one batch alone; NULL when it has none.';
+COMMENT ON FUNCTION pgslo_catalog.statistic(pgslo_catalog.batch, jsonb) IS 'Return the value of a measure that needs one batch alone; NULL when it has none.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
 LANGUAGE plpgsql STABLE
@@ -166,7 +166,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.earlier(pgslo_catalog.batch, text) IS
-    'The closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
+    'Return the closed batches that one is compared with: "previous", "same weekday" or "28 batches".';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.distance(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch, measure jsonb, OUT value float8, OUT said text

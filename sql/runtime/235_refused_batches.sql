@@ -43,7 +43,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.why_unjudged(pgslo_catalog.batch, jsonb, text) IS
-    'Why a rule cannot judge a batch that a statement writes, as a sentence without a value; NULL where there is '
+    'Return why a rule cannot evaluate a batch that a statement writes, as a sentence without a value; NULL where there is '
     'nothing to judge, or where the table is no longer what the rules were written for.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) RETURNS void
@@ -142,5 +142,5 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.refuse_batch(text, text[], text) IS
-    'Refuses a statement after which a batch is beyond what its rules let through, or cannot be judged by them; '
+    'Refuse a statement after which a batch exceeds the bounds of its rules, or cannot be evaluated by them; '
     'unmeasured_by: the error for which the statement could not be measured.';

@@ -11,7 +11,7 @@ BEGIN
         SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b)::bigint);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.sample_mask(pgslo_catalog.measured[]) IS 'Which rows of a statement that wrote to these batches are sampled.';
+COMMENT ON FUNCTION pgslo_catalog.sample_mask(pgslo_catalog.measured[]) IS 'Return the mask of sampled rows of a statement that wrote to these batches.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.must_stop(state pgslo_catalog.statement, error_code text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE

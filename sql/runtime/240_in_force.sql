@@ -19,7 +19,7 @@ AS $pgslo$
     ) AS known ON a.attnum IS NULL
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.column_numbers(regclass, text[]) IS
-    'Numbers of columns by the names that a definition gives them; NULL for one that is not known.';
+    'Return numbers of columns by their names in a definition; NULL for one that is not known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.foreign_key_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text)
 LANGUAGE plpgsql STABLE
@@ -113,4 +113,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.native_fault(regclass, jsonb) IS
-    'Why PostgreSQL does not enforce a rule that rests on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
+    'Return why PostgreSQL does not enforce a rule that depends on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';

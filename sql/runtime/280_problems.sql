@@ -133,7 +133,8 @@ BEGIN
     RETURN format('Batch %s: %s.', newest, pgslo_catalog.missed_said(newest_missed_said.rule, newest)) WHERE newest IS NOT NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(pgslo_catalog.incident, pgslo_catalog.rule) IS 'The newest missed batch of an incident, in a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(pgslo_catalog.incident, pgslo_catalog.rule) IS
+    'Return the newest missed batch of an incident, in a sentence.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_shown(batches bigint) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

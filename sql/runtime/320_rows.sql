@@ -136,7 +136,7 @@ BEGIN
     RETURN true;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo.announce_row(text, text[], text, interval) IS 'As pgslo.announce(), for each row of a missed batch: true.';
+COMMENT ON FUNCTION pgslo.announce_row(text, text[], text, interval) IS 'Return true after pgslo.announce(), for each row of a missed batch.';
 
 CREATE OR REPLACE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval DEFAULT NULL) RETURNS anyelement
 LANGUAGE sql STABLE PARALLEL SAFE

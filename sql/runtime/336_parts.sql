@@ -74,7 +74,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.numeric_parts(numeric[], boolean) IS 'As number_parts(), of numbers that float8 may not hold.';
+COMMENT ON FUNCTION pgslo_catalog.numeric_parts(numeric[], boolean) IS 'Return number_parts() of numbers that float8 may not hold.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.vector_parts(elements real[], norm float8) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
@@ -93,7 +93,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.vector_parts(real[], float8) IS
-    'As number_parts(), of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
+    'Return number_parts() of a type of pgvector, which has no NULL and no NaN in it, and knows its norm.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.short_number(value jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT
@@ -150,7 +150,7 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN '{}';  -- Type json takes numbers and texts that jsonb does not.
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.json_text_parts(text) IS 'As json_parts(), of a document of type json.';
+COMMENT ON FUNCTION pgslo_catalog.json_text_parts(text) IS 'Return json_parts() of a document of type json.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.path_name(base text, key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

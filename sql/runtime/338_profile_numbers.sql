@@ -93,7 +93,7 @@ AS $pgslo$
     (55, 'after_batch', 'rise', 1.5, 'times after their batch'),
     (56, 'centroid', 'apart', 2, 'distance of the mean vector from the usual one')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.summary_kinds() IS 'The numbers of a profile''s summary, and how each is judged.';
+COMMENT ON FUNCTION pgslo_catalog.summary_kinds() IS 'Return the numbers of a profile''s summary, and how each is judged.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.summary_names() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -143,7 +143,7 @@ BEGIN
     RETURN low + (x - floor(x)) * (at_place.grid[ceil(x)::integer + 1] - low);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.at_place(float8[], float8) IS 'The value at a place between 0 and 40 of a grid of quantiles.';
+COMMENT ON FUNCTION pgslo_catalog.at_place(float8[], float8) IS 'Return the value at a place between 0 and 40 of a grid of quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.quantile_noise(grid float8[], place integer, present float8) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

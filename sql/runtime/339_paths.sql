@@ -37,7 +37,7 @@ EXCEPTION WHEN numeric_value_out_of_range THEN
     RETURN 'Infinity';
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.norm_of_numerics(numeric[]) IS 'As norm_of(), of numbers that float8 may not hold.';
+COMMENT ON FUNCTION pgslo_catalog.norm_of_numerics(numeric[]) IS 'Return norm_of() of numbers that float8 may not hold.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.share_null(elements anyarray) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT

@@ -89,7 +89,7 @@ AS $pgslo$
     SELECT pgslo_catalog.number_of(k.key) FROM jsonb_object_keys(usual) AS k (key)
     WHERE k.key COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.numbers_in(jsonb) IS 'The usual values of a column that are numbers.';
+COMMENT ON FUNCTION pgslo_catalog.numbers_in(jsonb) IS 'Return the usual values of a column that are numbers.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.least_gap(usual jsonb) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -97,7 +97,7 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
     SELECT min(g.gap) FROM (SELECT n.x - lag(n.x) OVER (ORDER BY n.x) AS gap FROM pgslo_catalog.numbers_in(usual) AS n (x)) g WHERE g.gap > 0
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.least_gap(jsonb) IS 'The least difference of usual values that are numbers.';
+COMMENT ON FUNCTION pgslo_catalog.least_gap(jsonb) IS 'Return the least difference of usual values that are numbers.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.steps_away(mine pgslo_catalog.profile) RETURNS float8
 LANGUAGE plpgsql STABLE

@@ -65,7 +65,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS
-    'The largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
+    'Return the largest distance of two distributions (Kolmogorov and Smirnov''s) and how far values moved (Wasserstein''s), from their quantiles.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.mixed(usual jsonb, present float8, counted jsonb, weight float8) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.vector_at(places text) RETURNS float8[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT string_to_array(places, ',')::float8[] $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.vector_at(text) IS 'The elements of a vector that a sample has.';
+COMMENT ON FUNCTION pgslo_catalog.vector_at(text) IS 'Return the elements of a vector that a sample has.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.cosine(a float8[], b float8[]) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -20,7 +20,7 @@ AS $pgslo$
     ) p
     WHERE m.x BETWEEN 1e-200 AND 1e200 AND m.y BETWEEN 1e-200 AND 1e200
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.cosine(float8[], float8[]) IS 'The cosine of the angle between two vectors; NULL where one has no direction.';
+COMMENT ON FUNCTION pgslo_catalog.cosine(float8[], float8[]) IS 'Return the cosine of the angle between two vectors; NULL where one has no direction.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.vectors_before(definition_id bigint, place numeric, columns text[],
     OUT name text, OUT entity integer, OUT vector real[])

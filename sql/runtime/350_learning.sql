@@ -247,7 +247,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profile_batch(pgslo_catalog.definition, pgslo_catalog.batch, text[], text[], smallint, jsonb) IS
-    'Writes the profile of a batch, with all that history says about it.';
+    'Store the profile of a batch, with its comparison with history.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
 LANGUAGE sql VOLATILE
@@ -305,4 +305,4 @@ AS $pgslo$
     WHERE p.definition_id = compare_with_earlier.definition_id AND p.batch = compare_with_earlier.batch AND p.column_name = e.column_name
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.compare_with_earlier(bigint, text, numeric) IS
-    'Notes how many values of a batch are those of an earlier one, entity by entity, and how many rows.';
+    'Note the number of values of a batch that equal those of an earlier one, entity by entity, and of rows.';

@@ -29,7 +29,7 @@ AS $pgslo$
         > (SELECT m.rows FROM many m)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.crowded_before(bigint, numeric, numeric) IS
-    'Of a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
+    'Return, for a batch with far more rows than usual, the earlier ones with far more rows, newest first; NULL without any.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
 LANGUAGE sql VOLATILE
@@ -242,4 +242,4 @@ AS $pgslo$
     WHERE p.definition_id = expect.definition_id AND p.batch = expect.batch AND p.column_name = a.column_name
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.expect(bigint, text, numeric, numeric, text[]) IS
-    'Notes what history foresaw of each number of a batch, and how far off it is; of a crowded day, such days before it count as well.';
+    'Note the prediction of each number of a batch, and its deviation; for a crowded day, earlier such days count as well.';

@@ -29,7 +29,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.amount(value float8, kind text) RETURNS
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT pgslo_catalog.amount_in(value, kind, 3) $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'A number of a summary as people read it: three digits, shares as per cent.';
+COMMENT ON FUNCTION pgslo_catalog.amount(float8, text) IS 'Format a number of a summary: three digits, shares as per cent.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.span_of(value float8, low float8, high float8, kind text, step float8, digits integer) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

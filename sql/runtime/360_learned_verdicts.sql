@@ -179,7 +179,7 @@ AS $pgslo$
     ) z
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_columns(bigint, text, numeric, boolean) IS
-    'Judges each column of a batch by what its history foresaw, alone or in the light of the others; column * is the table.';
+    'Evaluate each column of a batch by the bounds from its history, alone or together with the others; column * is the table.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric)
 RETURNS TABLE (column_name text, verdict text, value float8, low float8, high float8, score float8, said text)
@@ -236,7 +236,7 @@ AS $pgslo$
     WHERE p.rule_id = learn_from.incident.rule_id AND learn_from.incident.resolution = 'false_alarm'
       AND p.place >= learn_from.incident.opened_place AND p.place <= coalesce(learn_from.incident.over_place, 'Infinity')
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widens learned bounds after an incident that was resolved as a false alarm.';
+COMMENT ON FUNCTION pgslo_catalog.learn_from(pgslo_catalog.incident) IS 'Widen learned bounds after an incident that was resolved as a false alarm.';
 
 CREATE OR REPLACE VIEW pgslo.measured_precision WITH (security_barrier) AS
 SELECT d.name AS definition, r.name AS rule, r.columns,

@@ -13,7 +13,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.segment_columns(jsonb, boolean) IS
-    'The columns that name segments, or those in which values may be missing.';
+    'Return the columns that name segments, or those in which values may be missing.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_segments(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule, closings integer
@@ -117,7 +117,7 @@ AS $pgslo$
                     CASE WHEN max(t.deviating) > 5 THEN format('; and %s more', max(t.deviating) - 5) END) END
     FROM turn t
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.segments_said(text[], integer, integer, jsonb) IS 'Which segments deviate and how, in words: the worst five by name.';
+COMMENT ON FUNCTION pgslo_catalog.segments_said(text[], integer, integer, jsonb) IS 'Describe the deviating segments in words: the worst five by name.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_segments(
     definition pgslo_catalog.definition, batch pgslo_catalog.batch, rule pgslo_catalog.rule
@@ -200,4 +200,5 @@ BEGIN
     END IF;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.segments_found(pgslo_catalog.batch, pgslo_catalog.rule) IS 'How many segments of a batch deviate, and which, in words.';
+COMMENT ON FUNCTION pgslo_catalog.segments_found(pgslo_catalog.batch, pgslo_catalog.rule) IS
+    'Return the number of deviating segments of a batch, and their description.';

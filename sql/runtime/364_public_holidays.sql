@@ -16,7 +16,7 @@ BEGIN
     RETURN make_date(easter.year, 3, 22) + moon + sunday - 7 * late;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.easter(integer) IS 'The date of Easter Sunday of a year.';
+COMMENT ON FUNCTION pgslo_catalog.easter(integer) IS 'Return the date of Easter Sunday of a year.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.is_public_holiday(place numeric) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -18,7 +18,7 @@ BEGIN
     END;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.phase(text, numeric) IS 'What batches at a place have in common with others, in one way to see a calendar.';
+COMMENT ON FUNCTION pgslo_catalog.phase(text, numeric) IS 'Return the phase of a batch at a place in one form of calendar.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.learned_calendar(
     definition pgslo_catalog.definition, origin numeric, told integer, OUT step numeric, OUT form text, OUT phases jsonb
@@ -104,7 +104,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.learned_calendar(pgslo_catalog.definition, numeric, integer) IS
-    'When the batches up to a place came: the step between them, a form of calendar, and its phases that have one, '
+    'Return when the batches up to a place came: the step between them, a form of calendar, and its phases that have one, '
     'with how many came of how many; NULL where nothing regular is known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.usual_delay(definition_id bigint, step numeric, up_to numeric) RETURNS numeric
@@ -134,7 +134,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.usual_delay(bigint, numeric, numeric) IS
-    'How many seconds after its place a batch has come at the latest, with some to spare; NULL while that is not known.';
+    'Return the latest delay of a batch after its place in seconds, with a margin; NULL while it is not known.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.usual_disorder(
     definition_id bigint, origin numeric, step numeric, form text, phases jsonb
@@ -162,7 +162,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.usual_disorder(bigint, numeric, numeric, text, jsonb) IS
-    'How many later batches usually come before a batch does, of those that a calendar expects.';
+    'Return the number of later expected batches that usually come before a batch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.name_at(place numeric, step numeric, like_name text, is_number boolean) RETURNS text
 LANGUAGE plpgsql STABLE

@@ -37,7 +37,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.whole_from(pgslo_catalog.definition) IS
-    'The place from which on batches keep whole profiles; NULL while all do.';
+    'Return the place from which on batches keep whole profiles; NULL while all do.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.compared_columns(definition pgslo_catalog.definition) RETURNS text[]
 LANGUAGE plpgsql STABLE

@@ -22,7 +22,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.history_from(pgslo_catalog.definition) IS
-    'The place from which on batches keep their profiles and verdicts; NULL while all do.';
+    'Return the place from which on batches keep their profiles and verdicts; NULL while all do.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.past_verdicts(definition pgslo_catalog.definition, history_from numeric) RETURNS TABLE (verdict_id bigint)
 LANGUAGE sql STABLE

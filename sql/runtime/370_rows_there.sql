@@ -87,7 +87,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integer) IS
-    'The newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
+    'Return the newest batches that are in a table and their rows, newest first; by index where there is one, else in one scan.';
 
 CREATE OR REPLACE FUNCTION pgslo.history(definition text, batches integer DEFAULT 400) RETURNS TABLE (batch text, rows bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -99,7 +99,7 @@ AS $pgslo$
     FROM pgslo_catalog.newest_batches(pgslo_catalog.need_history(history.definition), history.batches) AS n
     ORDER BY n.place
 $pgslo$;
-COMMENT ON FUNCTION pgslo.history(text, integer) IS 'The newest batches that are in the table itself, and their rows, oldest first.';
+COMMENT ON FUNCTION pgslo.history(text, integer) IS 'Return the newest batches that are in the table itself, and their rows, oldest first.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.settle_learned(definition_id bigint, place numeric) RETURNS void
 LANGUAGE sql VOLATILE

@@ -13,7 +13,7 @@ BEGIN
     RETURN (CASE WHEN found > last AND found >= turn THEN found - turn ELSE found END)::text::xid8;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.full_number(xid, xid8) IS 'The number of a transaction that is not after the newest, with its epoch.';
+COMMENT ON FUNCTION pgslo_catalog.full_number(xid, xid8) IS 'Return the number of a transaction that is not after the newest, with its epoch.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
 LANGUAGE plpgsql

@@ -88,4 +88,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric) IS
-    'The newest batch of a streamed table, or the newest of those up to a place.';
+    'Return the newest batch of a streamed table, or the newest of those up to a place.';

@@ -57,7 +57,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS
-    'The number of missed batches of a definition that tick() looks at besides those that changed.';
+    'Return the number of missed batches of a definition that tick() looks at besides those that changed.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
 LANGUAGE plpgsql

@@ -211,7 +211,7 @@ BEGIN
     RETURN to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'The name under which verdicts about assertions are given: the day, in UTC.';
+COMMENT ON FUNCTION pgslo_catalog.day_of_check() IS 'Return the name under which verdicts about assertions are given: the day, in UTC.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.place_of_check() RETURNS numeric
 LANGUAGE plpgsql STABLE
@@ -260,7 +260,7 @@ EXCEPTION WHEN data_exception THEN
     RETURN '{}';  -- Anybody may set it to anything; every row is settled by its own trigger at the latest.
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.noted_functions(text) IS 'The functions that the setting pgslo.touched names; none if it cannot be read.';
+COMMENT ON FUNCTION pgslo_catalog.noted_functions(text) IS 'Return the functions that the setting pgslo.touched names; none if it cannot be read.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.also_touched(noted text, settle_function text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -324,4 +324,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.touched_unknown(text, text, text, text) IS
-    'The groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';
+    'Return the groups that a statement touched when they could not be computed: all, or none if the table is not what the assertion was written for.';

@@ -14,7 +14,7 @@ AS $pgslo$
         'a session that the catalogue does not show')
     FROM pgslo_catalog.assertion_guard g WHERE g.check_function = guard_holder.check_function AND g.bucket = guard_holder.bucket
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.guard_holder(text, integer) IS 'The session or the prepared transaction that has a guard row, in words.';
+COMMENT ON FUNCTION pgslo_catalog.guard_holder(text, integer) IS 'Return the session or the prepared transaction that has a guard row, in words.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wait_for_guard(check_function text, bucket integer, patience text) RETURNS void
 LANGUAGE plpgsql

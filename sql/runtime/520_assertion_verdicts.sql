@@ -195,7 +195,7 @@ BEGIN
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.assertion_rule(text, text) IS 'The rule of an assertion.';
+COMMENT ON FUNCTION pgslo_catalog.assertion_rule(text, text) IS 'Return the rule of an assertion.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.declare_assertion(document jsonb) RETURNS void
 LANGUAGE plpgsql

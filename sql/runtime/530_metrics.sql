@@ -28,7 +28,7 @@ BEGIN
     RETURN z;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.normal_quantile(float8) IS 'The standard normal deviate with so large a share below it, from 0.5 on.';
+COMMENT ON FUNCTION pgslo_catalog.normal_quantile(float8) IS 'Return the standard normal deviate with so large a share below it, from 0.5 on.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z float8, OUT low float8, OUT high float8)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

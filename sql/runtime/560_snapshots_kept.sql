@@ -82,7 +82,7 @@ BEGIN
     RETURN found;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.snapshot_called(text) IS 'The snapshot of that name; an error where the caller may see none.';
+COMMENT ON FUNCTION pgslo_catalog.snapshot_called(text) IS 'Return the snapshot of that name; an error where the caller may see none.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text)
 LANGUAGE plpgsql STABLE
@@ -145,7 +145,7 @@ AS $pgslo$
         END)
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reading(pgslo_catalog.snapshot, numeric[], text[]) IS
-    'The query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
+    'Return the query that reads a snapshot''s rows from its view, those of these batches alone where their places and names are given.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.row_text(columns jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE

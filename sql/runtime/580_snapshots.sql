@@ -251,4 +251,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.snapshot_query(text) IS
-    'The query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';
+    'Return the query that reads a snapshot''s rows: of a copy as they are kept, of a reference from its view, those of its batches alone.';

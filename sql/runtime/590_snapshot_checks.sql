@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.room_of(snapshot_id bigint) RETURNS tex
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$ SELECT format('check of %s by %s', room_of.snapshot_id, pg_backend_pid()) $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.room_of(bigint) IS 'The table into which this session reads a reference again.';
+COMMENT ON FUNCTION pgslo_catalog.room_of(bigint) IS 'Return the table into which this session reads a reference again.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.leave_room(room text) RETURNS void
 LANGUAGE plpgsql
@@ -177,7 +177,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.columns_apart(pgslo_catalog.snapshot_column, pgslo_catalog.snapshot_column) IS
-    'The largest gap between two distributions of numbers, or the share of rows whose value would have to change; and '
+    'Return the largest gap between two distributions of numbers, or the share of rows whose value would have to change; and '
     'what chance alone does in samples of this size.';
 
 CREATE OR REPLACE FUNCTION pgslo.snapshot_diff(one text, other text)

@@ -129,7 +129,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(text, jsonb) IS
-    'The newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
+    'Return the newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.snapshot_readiness(task text, what text, wanted jsonb)
 RETURNS TABLE (about text, definition text, column_name text, batch text, is_ready boolean, said text)

@@ -108,4 +108,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.listed_rights()
-    IS 'The rights that everybody has on objects of the runtime, and those that pgslo grants gives to an auditor, operator, steward and trainer.';
+    IS 'Return the rights that everybody has on objects of the runtime, and those that pgslo grants gives to an auditor, operator, steward and trainer.';

@@ -7696,7 +7696,7 @@ BEGIN
         END IF;
         said := CASE WHEN key.is_enforced THEN format('triggers of foreign key %s on %s are disabled', key.name, key.switched_off)
                      ELSE format('foreign key %s is NOT ENFORCED', key.name) END;
-        to_do := CASE WHEN key.is_enforced THEN format('ALTER TABLE %s ENABLE TRIGGER ALL, as a superuser', key.switched_off)
+        to_do := CASE WHEN key.is_enforced THEN format('ALTER TABLE %s ENABLE TRIGGER ALL, as a superuser, or pgslo apply', key.switched_off)
                       ELSE format('ALTER TABLE %s ALTER CONSTRAINT %s ENFORCED, or pgslo apply', foreign_key_fault.relation, key.name) END;
     END LOOP;
     IF said IS NULL THEN

@@ -1,12 +1,26 @@
 -- All objects that pgslo generated, with the fingerprint of their definition.
-WITH ours AS MATERIALIZED (
+WITH RECURSIVE ours AS MATERIALIZED (
     SELECT g.kind, g.names, g.relation, g.fingerprint, g.definition, g.class_id, g.object_id, g.owner
     FROM pgslo_catalog.generated g
     WHERE g.is_ours
+), weaker AS (
+    -- Triggers of which a clone on a partition fires less often than they do: each can be switched off alone.
+    SELECT t.oid, c.tgenabled IN ('D', 'R') AS is_off
+    FROM pg_catalog.pg_trigger c JOIN pg_catalog.pg_trigger t ON t.oid = c.tgparentid
+    WHERE c.tgenabled IN ('D', 'R') OR c.tgenabled = 'O' AND t.tgenabled = 'A'
+    UNION
+    SELECT c.tgparentid, w.is_off FROM weaker w JOIN pg_catalog.pg_trigger c ON c.oid = w.oid WHERE c.tgparentid <> 0
+), parts_of_keys AS (
+    SELECT g.object_id AS key, g.object_id AS part FROM ours g WHERE g.kind = 'foreign_key'
+    UNION ALL
+    SELECT k.key, c.oid FROM parts_of_keys k JOIN pg_catalog.pg_constraint c ON c.conparentid = k.part
 )
 SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.definition AS comment, p.prosrc AS body,
        coalesce(k.convalidated OR NOT e.is_enforced, i.indisvalid, true) AS validated,
-       coalesce(t.tgenabled NOT IN ('D', 'R'), e.is_enforced, true) AS enabled,
+       coalesce(t.tgenabled NOT IN ('D', 'R') AND NOT EXISTS (SELECT FROM weaker w WHERE w.oid = t.oid AND w.is_off),
+                e.is_enforced AND NOT EXISTS (
+                    SELECT FROM parts_of_keys k JOIN pg_catalog.pg_trigger x ON x.tgconstraint = k.part WHERE k.key = g.object_id AND x.tgenabled IN ('D', 'R')),
+                true) AS enabled,
        CASE g.kind WHEN 'view' THEN ARRAY(
            -- Whatever keeps PostgreSQL from dropping it: what depends on it, on the type of its rows or on arrays of these.
            SELECT DISTINCT pg_catalog.pg_describe_object(s.class_id, s.object_id, s.part) || coalesce(' of role ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(s.owner)), '')
@@ -38,7 +52,7 @@ SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.defini
        CASE WHEN k.contype = 'f' THEN ARRAY[s.nspname::text, r.relname::text] END AS refers_to,
        t.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_trigger clone WHERE clone.tgparentid = t.oid) AS cloned,
        CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner,
-       coalesce(t.tgenabled = 'A', false) AS fires_always
+       coalesce(t.tgenabled = 'A' AND NOT EXISTS (SELECT FROM weaker w WHERE w.oid = t.oid), false) AS fires_always
 FROM ours g
 LEFT JOIN pg_catalog.pg_proc p ON g.kind = 'function' AND p.oid = g.object_id
 LEFT JOIN pg_catalog.pg_trigger t ON g.kind = 'trigger' AND t.oid = g.object_id

@@ -119,8 +119,11 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
                 'to', (SELECT jsonb_agg(a.attname ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum)) ORDER BY f.oid), '[]')
      FROM pg_catalog.pg_constraint f
-     -- A key that is NOT ENFORCED, from PostgreSQL 18 on, keeps nothing.
+     -- A key that is NOT ENFORCED, from PostgreSQL 18 on, keeps nothing, nor does one whose triggers are disabled, also on a part alone.
      WHERE f.conrelid = w.oid AND f.contype = 'f' AND coalesce((pg_catalog.to_jsonb(f) ->> 'conenforced')::boolean, true)
+       AND NOT EXISTS (
+           WITH RECURSIVE parts AS (SELECT f.oid UNION ALL SELECT k.oid FROM parts JOIN pg_catalog.pg_constraint k ON k.conparentid = parts.oid)
+           SELECT FROM parts JOIN pg_catalog.pg_trigger x ON x.tgconstraint = parts.oid WHERE x.tgenabled IN ('D', 'R'))
        AND NOT (f.conname ~ '^pgslo__' AND coalesce(pg_catalog.obj_description(f.oid, 'pg_constraint'), '') ~ '^pgslo [0-9a-f]{16} ')) AS foreign_keys,
     ARRAY(SELECT g.tgname::text FROM pg_catalog.pg_trigger g
           JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace s ON s.oid = p.pronamespace

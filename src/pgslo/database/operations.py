@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from pgslo import sql
+from pgslo.catalog import Installed
 from pgslo.database import catalog_queries, catalog_reader, installers, planning, probing, runtime
 from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
-from pgslo.plan import drift, standing
+from pgslo.plan import Plan, drift, standing
 from pgslo.plan.findings import Facts, Finding
 from pgslo.sql import Sql
 
@@ -26,19 +27,8 @@ def find_drift(conn: database.Connection) -> tuple[Finding, ...]:
 
 def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[standing.Standing, ...]]:
     """Changes since the last apply of each definition, and the state of each rule."""
-    found: list[Finding] = []
-    standings: list[standing.Standing] = []
     now = catalog_reader.installed(conn)
-    pauses = catalog_reader.paused(conn)
-    replaced = catalog_reader.replaced(conn)
-    rules = catalog_queries.fetch(conn, "standing")
-    for row in catalog_queries.fetch(conn, "drift"):
-        name = row["definition"]
-        newest = _newest_place(conn, row)
-        facts = Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
-        moved = drift.find(facts, now, pauses)
-        found += moved
-        standings += standing.of_table(facts, [rule for rule in rules if rule["definition"] == name], moved)
+    found, standings = _of_tables(conn, now, looks_at_rows=True)
     state = runtime.read(conn)
     found += drift.find_rights(runtime.strange_rights(conn))
     found += drift.find_replicated(catalog_queries.fetch(conn, "replicated"))
@@ -48,6 +38,43 @@ def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stand
     found += drift.find_irregular(catalog_queries.fetch(conn, "irregular"))
     found += drift.find_forgeries(catalog_reader.forgeries(conn))
     return tuple(found), tuple(standings)
+
+
+def with_standings(conn: database.Connection, plan: Plan) -> Plan:
+    """A plan that also says which rules are not in force now, whether or not one of its steps changes that."""
+    planned = {definition for definition, _ in plan.choices}
+    if plan.runtime_scripts or not planned.intersection(catalog_reader.definitions_installed(conn)):
+        return plan  # nothing is installed that could be in force, or not in a way that this version reads
+    _, standings = _of_tables(conn, catalog_reader.installed(conn), looks_at_rows=False)
+    kept = {(definition, choice.rule.name) for definition, choices in plan.choices for choice in choices}
+    said = standing.said([one for one in standings if (one.definition, one.rule) in kept])
+    return replace(plan, notes=(*said, *plan.notes))
+
+
+def _of_tables(
+    conn: database.Connection, now: Sequence[Installed], *, looks_at_rows: bool
+) -> tuple[list[Finding], list[standing.Standing]]:
+    """Changes of the defined tables and their rules.
+
+    Args:
+        conn: Where they are.
+        now: What pgslo generated, as it is now.
+        looks_at_rows: Whether a table's newest batch is looked up, which shows rows that no trigger saw.
+    """
+    found: list[Finding] = []
+    standings: list[standing.Standing] = []
+    pauses = catalog_reader.paused(conn)
+    replaced = catalog_reader.replaced(conn)
+    rules = catalog_queries.fetch(conn, "standing")
+    for row in catalog_queries.fetch(conn, "drift"):
+        name = row["definition"]
+        newest = _newest_place(conn, row) if looks_at_rows else None
+        facts = Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
+        its = [rule for rule in rules if rule["definition"] == name]
+        moved = standing.named(facts, its, drift.find(facts, now, pauses))
+        found += moved
+        standings += standing.of_table(facts, its, moved)
+    return found, standings
 
 
 def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:

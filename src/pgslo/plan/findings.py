@@ -24,6 +24,8 @@ class Finding:
         said: A sentence about it.
         to_do: What a DBA does about it.
         is_hint: Whether it may also have an innocent reason.
+        not_in_force: The rules that are not in force because of it.
+        in_doubt: The rules that may not be in force because of it.
     """
 
     definition: str
@@ -32,6 +34,8 @@ class Finding:
     said: str
     to_do: str
     is_hint: bool = False
+    not_in_force: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pgslo import naming
@@ -25,6 +25,12 @@ _ORDERS: Mapping[str, tuple[int, ...]] = {
     "at commit": (naming.ASSERT_ORDER, naming.SETTLE_ORDER),
 }
 _TRIGGER = re.compile(r"^trigger (?P<name>pgslo_(?P<order>\d+)_(?P<what>\w+?)) ON ", re.ASCII)
+#: The function of triggers, by the end of its name, and their number.
+_FUNCTIONS: Mapping[str, int] = {
+    "__repair": naming.REPAIR_ORDER,
+    "__measured": naming.MEASURE_ORDER,
+    "__row_written": naming.MEASURE_ORDER,
+}
 #: Findings about all rules of a table, after which none is in force.
 _WHOLE = frozenset({"gone", "table replaced"})
 #: Findings about a trigger after which writes pass it.
@@ -88,6 +94,20 @@ def untold(rule: Mapping[str, Any], why: str) -> Standing:
     )
 
 
+def said(standings: Iterable[Standing]) -> tuple[str, ...]:
+    """Sentences about the rules that are not in force, or may not be: one for those of a table with the same reasons."""
+    alike: dict[tuple[str, InForce, tuple[str, ...]], list[str]] = {}
+    for one in standings:
+        if one.in_force != "yes":
+            alike.setdefault((one.definition, one.in_force, one.why), []).append(one.rule)
+    told = []
+    for (definition, in_force, why), rules in alike.items():
+        word = "not in force now" if in_force == "no" else "perhaps not in force now"
+        more = f"; and {len(why) - 1:,} more, which pgslo drift shows" if len(why) > 1 else ""
+        told.append(f"{definition}: {word}: {', '.join(rules)} ({why[0]}{more})")
+    return tuple(told)
+
+
 def _standing(facts: Facts, rule: Mapping[str, Any], findings: Sequence[Finding]) -> Standing:
     against = tuple(dict.fromkeys((*_faults(facts, rule), *_against(rule, findings))))
     doubts = () if against else tuple(dict.fromkeys(_doubts(rule, findings)))
@@ -109,37 +129,83 @@ def _faults(facts: Facts, rule: Mapping[str, Any]) -> Iterator[str]:
     return (said for name, said, _, _ in facts.faults if name == rule["rule"])
 
 
+def named(
+    facts: Facts, rules: Sequence[Mapping[str, Any]], findings: Iterable[Finding]
+) -> tuple[Finding, ...]:
+    """The findings of one definition, each with the rules that it concerns.
+
+    Args:
+        facts: The table then and now.
+        rules: Rows of ``sql/catalog/standing.sql`` about this definition.
+        findings: What :func:`pgslo.plan.drift.find` found of this definition.
+    """
+    made = {(name, _made(said)) for name, _, _, said in facts.faults if said is not None}
+    told = []
+    for one in findings:
+        thing = one.thing.partition(" ON ")[0]
+        against = tuple(
+            rule["rule"]
+            for rule in rules
+            if _is_against(rule, one) or (one.what in _PASSED and (rule["rule"], thing) in made)
+        )
+        doubts = tuple(
+            rule["rule"] for rule in rules if rule["rule"] not in against and _leaves_doubt(rule, one)
+        )
+        told.append(replace(one, not_in_force=against, in_doubt=doubts))
+    return tuple(told)
+
+
+def _made(said: Mapping[str, Any]) -> str:
+    return f"{said['kind']} {'.'.join(said['names'])}"
+
+
 def _against(rule: Mapping[str, Any], findings: Sequence[Finding]) -> Iterator[str]:
     """Sentences about what keeps a rule from being in force."""
+    for one in findings:
+        if _is_against(rule, one) and one.what != "not in force":
+            is_about_it = one.what in ("broken", "paused")
+            yield one.said if is_about_it else f"{one.thing}: {one.said}"
+
+
+def _is_against(rule: Mapping[str, Any], one: Finding) -> bool:
+    """Whether a finding keeps a rule from being in force."""
     name, mechanism = rule["rule"], rule["mechanism"]
     by_trigger = mechanism in _ORDERS
-    for one in findings:
-        trigger = _TRIGGER.match(f"{one.thing} ")
-        if one.what in _WHOLE:
-            yield f"{one.thing}: {one.said}"
-        elif one.what == "broken":
-            if one.thing == f"rule {name}":
-                yield one.said
-        elif one.what == "paused":
-            if one.thing in ("every rule", f"rule {name}") and by_trigger:
-                yield one.said
-        elif one.what in ("column gone", "column renamed"):
-            if by_trigger and one.thing.removeprefix("column ") in rule["columns"]:
-                yield f"{one.thing}: {one.said}"
-        elif one.what in _PASSED and (
-            _carries(rule, trigger) if trigger else mechanism == "on read" and one.thing.startswith("view ")
-        ):
-            yield f"{one.thing}: {one.said}"
+    if one.what in _WHOLE:
+        return True
+    if one.what in ("broken", "not in force"):
+        return one.thing == f"rule {name}"
+    if one.what == "paused":
+        return one.thing in ("every rule", f"rule {name}") and by_trigger
+    if one.what in ("column gone", "column renamed"):
+        return by_trigger and one.thing.removeprefix("column ") in rule["columns"]
+    trigger = _TRIGGER.match(f"{one.thing} ")
+    if one.what not in _PASSED:
+        return False
+    return _carries(rule, trigger) if trigger else mechanism == "on read" and one.thing.startswith("view ")
 
 
 def _doubts(rule: Mapping[str, Any], findings: Sequence[Finding]) -> Iterator[str]:
     """Sentences about what may keep a rule from being in force."""
-    for one in findings:
-        is_function = one.what in ("edited", "foreign", "missing") and one.thing.startswith("function ")
-        if rule["mechanism"] in _ORDERS and (
-            is_function or one.what in ("unknown", "other owner", "not observed")
-        ):
-            yield f"{one.thing}: {one.said}"
+    return (f"{one.thing}: {one.said}" for one in findings if _leaves_doubt(rule, one))
+
+
+def _leaves_doubt(rule: Mapping[str, Any], one: Finding) -> bool:
+    """Whether a finding may keep a rule from being in force."""
+    if rule["mechanism"] not in _ORDERS:
+        return False
+    if one.what in ("edited", "foreign", "missing") and one.thing.startswith("function "):
+        return _may_call(rule, one.thing)
+    return one.what in ("unknown", "other owner", "not observed")
+
+
+def _may_call(rule: Mapping[str, Any], function: str) -> bool:
+    """Whether the triggers of a rule may call a function: by its name, where that says which they are."""
+    diverts: bool = rule["mechanism"] == "row trigger" and rule["on_breach"] == "quarantine"
+    if function.endswith("__quarantine"):
+        return diverts
+    order = next((order for ending, order in _FUNCTIONS.items() if function.endswith(ending)), None)
+    return order is None or (order in _ORDERS[rule["mechanism"]] and not diverts)
 
 
 def _carries(rule: Mapping[str, Any], trigger: re.Match[str]) -> bool:

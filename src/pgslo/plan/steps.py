@@ -303,7 +303,7 @@ def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) 
     if artifact.body is not None and installed.body is not None and artifact.body != installed.body:
         return "the function was edited"
     if not installed.enabled and artifact.kind == "foreign_key":
-        return "it is NOT ENFORCED"
+        return "it is NOT ENFORCED, or its triggers were disabled"
     if not installed.enabled and artifact.kind == "registration":
         return "a rule could not be judged; it fits the table again"
     if not installed.enabled:

@@ -240,6 +240,77 @@ def test_a_key_of_a_partition_that_is_disabled(run, connection):
     assert ("not in force", "rule p_references", said) in found(run)
 
 
+def notes(run: Run) -> list[str]:
+    return [note for note in json.loads(run("plan", "--json").stdout)["notes"] if "in force now" in note]
+
+
+PARTITIONED = """
+CREATE TABLE t.f (id int PRIMARY KEY, p int, a int, b int) PARTITION BY RANGE (id);
+CREATE TABLE t.f1 PARTITION OF t.f FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+CREATE TABLE t.f11 PARTITION OF t.f1 FOR VALUES FROM (0) TO (50);
+"""
+
+
+def test_what_is_switched_off_on_a_partition_alone_comes_back(run, connection):
+    """The clones of a trigger, and those of a key, are switched off by themselves."""
+    connection.execute(PARTITIONED)
+    define(
+        """\
+table: t.f
+owner: me
+key: [id]
+columns:
+  p: [references: {table: t.p, column: id, on_breach: reject}]
+  a: [range: {min: 0, on_breach: repair}]
+  b: [range: {min: 0, on_breach: quarantine}]
+"""
+    )
+    assert run("apply", "--yes").exit_code == 0
+    assert notes(run) == []
+    connection.execute("ALTER TABLE t.f11 DISABLE TRIGGER ALL")
+    drifted = json.loads(run("drift", "--json").stdout)["drift"]
+    assert {one["object"]: one["not_in_force"] for one in drifted if one["not_in_force"]} == {
+        "rule p_references": ["p_references"],
+        "trigger pgslo_100_repair_row ON t.f11": ["a_range"],
+        "trigger pgslo_300_quarantine_row ON t.f11": ["b_range"],
+    }
+    assert "  not in force: b_range\n" in run("drift").stdout
+    assert [note.partition(" (")[0] for note in notes(run)] == [
+        f"t.f: not in force now: {rule}" for rule in ("p_references", "a_range", "b_range")
+    ]
+    assert run("apply", "--yes").exit_code == 0
+    assert found(run) == set()
+    assert (run("plan").exit_code, notes(run)) == (0, [])
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("INSERT INTO t.f11 VALUES (1, 77, 1, 1)")
+    connection.execute("INSERT INTO t.f11 VALUES (1, 1, -1, 1), (2, 1, 1, -1)")
+    assert connection.execute("SELECT id, a FROM t.f").fetchall() == [(1, 0)]
+
+
+def test_a_key_of_others_whose_triggers_are_disabled_is_no_key(run, connection):
+    connection.execute(COMPLETE)
+    define(RULES)
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute("ALTER TABLE t.f DISABLE TRIGGER ALL")
+    assert [note.partition(" (")[0] for note in notes(run)] == ["t.f: not in force now: p_references"]
+    assert run("apply", "--yes").exit_code == 0
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("INSERT INTO t.f VALUES (1, 77, 1, 1)")
+    assert (found(run), run("plan").exit_code) == (set(), 0)
+
+
+def test_a_plan_that_changes_nothing_names_what_is_not_in_force(run, connection):
+    connection.execute(BARE)
+    define("{table: t.f, owner: me, columns: {n: [range: {min: 0, on_breach: warn}]}}")
+    assert run("apply", "--yes").exit_code == 0
+    connection.execute(
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database()); END$$"
+    )
+    planned = run("plan")
+    assert planned.exit_code == 0
+    assert "t.f: perhaps not in force now: n_range (every role in database" in planned.stderr
+
+
 def test_assertions_that_rest_on_constraints_of_others(run, connection):
     connection.execute(COMPLETE)
     define(ASSERTIONS)

@@ -1,11 +1,12 @@
-"""Whether ``status`` reports the true state of each rule: a walk at random through a guarded database, compared with an
-oracle that tries to break each rule by writing. ``PGSLO_STANDING_STEPS`` sets the number of steps."""
+"""Whether ``status``, ``drift`` and ``plan`` report the true state of each rule: a walk at random through a guarded database,
+compared with an oracle that tries to break each rule by writing. ``PGSLO_STANDING_STEPS`` sets the number of steps."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +182,25 @@ def broken_in(connection: Connection, column: str) -> list[str]:
     ]
 
 
+def named_by_drift(drifted: list[dict[str, Any]], rule: str) -> str:
+    """What ``drift`` says of a rule: its findings name those that are not in force, and those that may not be."""
+    if any(rule in one["not_in_force"] for one in drifted):
+        return "no"
+    return "unknown" if any(rule in one["in_doubt"] for one in drifted) else "yes"
+
+
+def named_by_plan(planned: Result, rule: str) -> str | None:
+    """What ``plan`` says of a rule; ``None`` where its one answer is what has to be done before there is a plan."""
+    if planned.exit_code not in (0, 3):
+        assert planned.stderr.count("hint:") == planned.stderr.count("error:") > 0, planned.output
+        return None
+    for note in json.loads(planned.stdout)["notes"]:
+        found = re.fullmatch(r"t\.f: (perhaps )?not in force now: ([\w, ]+) \(.*\)", note, re.DOTALL)
+        if found and rule in found[2].split(", "):
+            return "unknown" if found[1] else "no"
+    return "yes"
+
+
 @pytest.fixture
 def run(dsn: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     connection.execute(TABLES.encode())
@@ -202,6 +222,12 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(run, connection, writ
     for _ in range(STEPS // 2):
         applied = run("apply", "--yes")
         assert applied.exit_code == 0, f"{done}\n{applied.output}"
+        if done:
+            again = run("plan", "--json")
+            assert again.exit_code == 0, f"{done}\n{again.output}"
+            assert {named_by_plan(again, rule) for rule in RULES.values()} == {"yes"}, (
+                f"{done}\n{again.output}"
+            )
         undo = []
         done = []
         for _ in range(rng.choice((0, 1, 1, 2))):
@@ -216,12 +242,18 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(run, connection, writ
                 break  # The others know the table by its first name.
         _, standings = operations.examine(connection)
         told = {one.rule: one for one in standings}
+        drifted = json.loads(run("drift", "--json").stdout)["drift"]
+        planned = run("plan", "--json")
         for column, rule in RULES.items():
             passed = broken_in(connection, column)
             if told[rule].in_force == "yes":
                 assert not passed, f"{rule} is called in force after {done}, and {passed} let a bad row in"
             elif told[rule].in_force == "no":
                 assert passed, f"{rule} holds after {done}, and is called broken: {told[rule].why}"
+            said = named_by_drift(drifted, rule)
+            assert said == told[rule].in_force, f"drift says {said} of {rule} after {done}: {drifted}"
+            said = named_by_plan(planned, rule)
+            assert said in (None, told[rule].in_force), f"plan says {said} of {rule} after {done}"
         for statement in reversed(undo):
             if statement:
                 connection.execute(statement.encode())

@@ -14,7 +14,7 @@ from pgslo.cli.applying.render import read_reviewed, reviewed
 from pgslo.cli.exit_codes import BREACH, ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
-from pgslo.database import Connection, installation, planning
+from pgslo.database import Connection, installation, operations, planning
 from pgslo.database.installation import Unfinished
 from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
@@ -80,7 +80,7 @@ def apply(
                 detail="Another version of pgslo wrote the file.",
                 hint=f"render it again: {session.command('render', *paths)}",
             )
-        show.as_text(plan)
+        show.as_text(operations.with_standings(conn, plan))
         mention_stray(without_file(conn, found))
         if plan.empty:
             return OK

@@ -50,6 +50,10 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             f"{one.definition}: {one.what}: {one.thing}", bold=True, fg="yellow" if one.is_hint else "red"
         )
         output.say(f"  {one_line(one.said)}")
+        if one.not_in_force:
+            output.say(f"  not in force: {one_line(', '.join(one.not_in_force))}")
+        if one.in_doubt:
+            output.say(f"  perhaps not in force: {one_line(', '.join(one.in_doubt))}")
         output.say(f"  to do: {one_line(one.to_do)}")
     if not found:
         output.say(f"{output.counted(len(wanted), 'table')} as the last apply left them")

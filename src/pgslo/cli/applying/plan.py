@@ -11,7 +11,7 @@ from pgslo.cli import output, project, show
 from pgslo.cli.applying.markdown import as_markdown
 from pgslo.cli.exit_codes import CHANGES
 from pgslo.cli.session import Session, again, pass_session, session_options
-from pgslo.database import Connection, catalog_reader, planning, runtime
+from pgslo.database import Connection, catalog_reader, operations, planning, runtime
 from pgslo.definition.shadow import shadowed
 from pgslo.plan import Plan
 
@@ -44,6 +44,7 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool, 
         made = planning.plan_definitions(
             conn, tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
         )
+        made = operations.with_standings(conn, made)
         stray = without_file(conn, found)
         scripts = runtime.to_run(conn)
     details = details or session.verbose

@@ -2732,7 +2732,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, see for a second which missed batches are good again, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -6476,14 +6476,13 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) IS 'End an incident that no other transaction has, and return whether it did: it is resolved, or over while missed batches of it are stored.';
 
-CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+CREATE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
-    due bigint[];
     part bigint[];
     claimed bigint[] := '{}';
     claims text[] := '{}';
@@ -6491,11 +6490,14 @@ DECLARE
     missed pgslo_catalog.missed_batch;
     one integer;
     asked record;
+    is_ending boolean := false;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
+    due := '{}';
+    is_behind := false;
     -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
-        RETURN '{}';
+        RETURN;
     END IF;
     due := pgslo_catalog.due_missed(end_missed.definition);
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
@@ -6578,6 +6580,12 @@ BEGIN
         IF until IS NULL THEN
             unasked := unasked || claimed[one];
             CONTINUE;
+        ELSIF clock_timestamp() > until THEN
+            -- Only if another call goes further.
+            is_behind := is_ending;
+            until := NULL;
+            unasked := unasked || claimed[one];
+            CONTINUE;
         END IF;
         SELECT m.* INTO missed FROM pgslo_catalog.missed_batch m WHERE m.missed_id = claimed[one];
         BEGIN
@@ -6588,6 +6596,7 @@ BEGIN
                 SELECT u.missed_id FROM pgslo_catalog.missed_batch u
                 WHERE u.missed_id = missed.missed_id AND u.ended_at IS NULL
                 FOR UPDATE SKIP LOCKED);
+            is_ending := is_ending OR FOUND;
         EXCEPTION WHEN OTHERS THEN
             -- It stays missed, and the next tick() asks again.
             IF SQLSTATE = 'SL004' THEN
@@ -6602,20 +6611,16 @@ BEGIN
                 FROM pgslo_catalog.rule r WHERE r.rule_id = missed.rule_id;
             END IF;
         END;
-        IF clock_timestamp() > until THEN
-            until := NULL;
-        END IF;
     END LOOP;
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
     WHERE m.missed_id IN (
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
         WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
         FOR UPDATE SKIP LOCKED);
-    RETURN due;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at.';
+COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean) IS 'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at. is_behind: some ended, and the time was up before the table was asked about all.';
 
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7332,7 +7337,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.follow_loads(definition pgslo_catalog.definition, at_once text, at_most integer) IS 'Sum the writes to a loaded table, and close and evaluate due batches, for about a second; a batch that is named, or all for *, at once. Return whether more is due.';
 
-CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
+CREATE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7340,9 +7345,10 @@ DECLARE
     id bigint := (follow_missed.definition).definition_id;
     settled record;
     due bigint[];
+    is_behind boolean;
 BEGIN
     PERFORM pgslo_catalog.join_missed(id);
-    due := pgslo_catalog.end_missed(follow_missed.definition);
+    SELECT e.due, e.is_behind INTO due, is_behind FROM pgslo_catalog.end_missed(follow_missed.definition) AS e;
     FOR settled IN
         SELECT i.* FROM pgslo_catalog.incident i
         WHERE i.definition_id = id AND i.resolved_at IS NULL
@@ -7364,10 +7370,11 @@ BEGIN
         WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
             SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (due) AND m.ended_at IS NULL)
         FOR NO KEY UPDATE SKIP LOCKED);
+    RETURN is_behind;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or deleted, and resolve incidents without any.';
+COMMENT ON FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) IS 'End missed batches of a definition that are good or deleted, resolve incidents without any, and return whether more are due.';
 
 CREATE FUNCTION pgslo_catalog.follow_pairs(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -10705,7 +10712,7 @@ BEGIN
                 WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                WHEN 6 THEN is_behind := pgslo_catalog.follow_missed(look_after.definition) OR is_behind;
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
                 WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
@@ -23157,7 +23164,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.easter(year integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.end_incident(incident_id bigint, resolution text, batch text, place numeric, note text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.enough_batches() FROM PUBLIC;
 

@@ -1,14 +1,13 @@
 -- Missed batches that are stored: their incidents, and their end.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
-    due bigint[];
     part bigint[];
     claimed bigint[] := '{}';
     claims text[] := '{}';
@@ -16,11 +15,14 @@ DECLARE
     missed pgslo_catalog.missed_batch;
     one integer;
     asked record;
+    is_ending boolean := false;
     until timestamptz := clock_timestamp() + interval '1 second';
 BEGIN
+    due := '{}';
+    is_behind := false;
     -- Usually none exists.
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
-        RETURN '{}';
+        RETURN;
     END IF;
     due := pgslo_catalog.due_missed(end_missed.definition);
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
@@ -103,6 +105,12 @@ BEGIN
         IF until IS NULL THEN
             unasked := unasked || claimed[one];
             CONTINUE;
+        ELSIF clock_timestamp() > until THEN
+            -- Only if another call goes further.
+            is_behind := is_ending;
+            until := NULL;
+            unasked := unasked || claimed[one];
+            CONTINUE;
         END IF;
         SELECT m.* INTO missed FROM pgslo_catalog.missed_batch m WHERE m.missed_id = claimed[one];
         BEGIN
@@ -113,6 +121,7 @@ BEGIN
                 SELECT u.missed_id FROM pgslo_catalog.missed_batch u
                 WHERE u.missed_id = missed.missed_id AND u.ended_at IS NULL
                 FOR UPDATE SKIP LOCKED);
+            is_ending := is_ending OR FOUND;
         EXCEPTION WHEN OTHERS THEN
             -- It stays missed, and the next tick() asks again.
             IF SQLSTATE = 'SL004' THEN
@@ -127,23 +136,19 @@ BEGIN
                 FROM pgslo_catalog.rule r WHERE r.rule_id = missed.rule_id;
             END IF;
         END;
-        IF clock_timestamp() > until THEN
-            until := NULL;
-        END IF;
     END LOOP;
     UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
     WHERE m.missed_id IN (
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
         WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
         FOR UPDATE SKIP LOCKED);
-    RETURN due;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
     'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule '
-    'is retired, and return which were looked at.';
+    'is retired, and return which were looked at. is_behind: some ended, and the time was up before the table was asked about all.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS void
+CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -151,9 +156,10 @@ DECLARE
     id bigint := (follow_missed.definition).definition_id;
     settled record;
     due bigint[];
+    is_behind boolean;
 BEGIN
     PERFORM pgslo_catalog.join_missed(id);
-    due := pgslo_catalog.end_missed(follow_missed.definition);
+    SELECT e.due, e.is_behind INTO due, is_behind FROM pgslo_catalog.end_missed(follow_missed.definition) AS e;
     FOR settled IN
         SELECT i.* FROM pgslo_catalog.incident i
         WHERE i.definition_id = id AND i.resolved_at IS NULL
@@ -175,7 +181,8 @@ BEGIN
         WHERE u.definition_id = id AND u.resolved_at IS NOT NULL AND u.incident_id IN (
             SELECT m.incident_id FROM pgslo_catalog.missed_batch m WHERE m.missed_id = ANY (due) AND m.ended_at IS NULL)
         FOR NO KEY UPDATE SKIP LOCKED);
+    RETURN is_behind;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.follow_missed(pgslo_catalog.definition) IS
-    'End missed batches of a definition that are good or deleted, and resolve incidents without any.';
+    'End missed batches of a definition that are good or deleted, resolve incidents without any, and return whether more are due.';

@@ -87,7 +87,7 @@ BEGIN
                 WHEN 3 THEN PERFORM pgslo_catalog.judge_age(look_after.definition);
                 WHEN 4 THEN PERFORM pgslo_catalog.resolve_met(look_after.definition);
                 WHEN 5 THEN PERFORM pgslo_catalog.follow_assertions(look_after.definition);
-                WHEN 6 THEN PERFORM pgslo_catalog.follow_missed(look_after.definition);
+                WHEN 6 THEN is_behind := pgslo_catalog.follow_missed(look_after.definition) OR is_behind;
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
                 WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
@@ -227,7 +227,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.tick() IS
-    'Close and judge batches that are due, up to 50 a table or for about a second where there are more, and return '
-    'whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the '
-    'rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from '
-    'pg_cron, with a statement_timeout.';
+    'Close and judge batches that are due, up to 50 a table or for about a second where there are more, see for a second which '
+    'missed batches are good again, and return whether more are due: call it again then. Resolves incidents of streamed '
+    'tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it '
+    'every minute, for example from pg_cron, with a statement_timeout.';

@@ -137,3 +137,18 @@ def test_a_tick_looks_at_a_bounded_number(loaded: Connection) -> None:
     assert found == [(202,), (202,), (202,), (202,), (22,), (200,)]
     loaded.execute("UPDATE pgslo_catalog.definition SET fingerprint = 'another'")
     assert loaded.execute(due).fetchone() == (1020,)
+
+
+def test_more_is_due_where_the_time_was_up_before_the_table_was_asked_about_all(loaded):
+    loaded.execute(
+        r"""DO $$BEGIN EXECUTE replace(
+                pg_get_functiondef('pgslo_catalog.ask_table(pgslo_catalog.definition, pgslo_catalog.missed_batch, text)'::regprocedure),
+                E'\nBEGIN\n', E'\nBEGIN PERFORM pg_sleep(0.3);\n'); END$$"""
+    )
+    loaded.execute("UPDATE ml.t SET a = 1")
+    asked = []
+    while loaded.execute("SELECT pgslo.tick()").fetchone() == (True,):
+        asked.append(len(ended(loaded)))
+    assert 1 <= len(asked) <= 9
+    assert asked == sorted(set(asked))
+    assert ended(loaded) == [(day, "a_range", "corrected") for day in range(1, 11)]

@@ -1,7 +1,7 @@
 """What a read of missed rows does is what the definition, the view or the reader asks for: a warning, an error, a column."""
 
 import pytest
-from guarded_example import DEFINITION, TABLE, heard, simple
+from guarded_example import DEFINITION, TABLE, heard, simple, tick
 
 
 @pytest.mark.parametrize("view", ["example", "example_strict", "example_status", "churn", "needs_b"])
@@ -68,7 +68,7 @@ def test_status_views_say_it_in_a_column(reader):
     assert sorted(problem["column"] for problem in status["problems"]) == ["a", "b"]
     assert {problem["code"] for problem in status["problems"]} == {"01SL1"}
     reader.run("DELETE FROM features.example WHERE id = 0")
-    reader.run("SELECT pgslo.tick()")
+    tick(reader)
     assert reader.values("SELECT _slo_status FROM guarded.example_status LIMIT 1") == [
         {"state": "met", "problems": []}
     ]
@@ -87,7 +87,7 @@ def test_a_later_good_batch_does_not_end_the_warning(reader):
     assert simple(reader, "SELECT a FROM guarded.example WHERE id = 1") == ["a"]
     assert simple(reader, "SELECT * FROM guarded.example WHERE id = -1") == []
     reader.run("DELETE FROM features.example WHERE id = 0")
-    reader.run("SELECT pgslo.tick()")
+    tick(reader)
     assert simple(reader, "SELECT * FROM guarded.example") == []
 
 

@@ -9,19 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import own_environments
 import psycopg
 import pytest
 
-#: Installed by .ci/dlt, in an environment of its own.
-_KEPT = "/var/cache" if os.getuid() == 0 else os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-PYTHON = Path(os.environ.get("PGSLO_CACHE") or Path(_KEPT) / "pgslo") / "dlt/bin/python"
+PYTHON = own_environments.python("dlt")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (PYTHON.parents[1] / "ready").is_file(), reason="dlt is not installed: run .ci/dlt"
-    ),
-]
+pytestmark = [pytest.mark.slow, own_environments.needs("dlt")]
 
 SCRIPT = """
 import json, os, sys

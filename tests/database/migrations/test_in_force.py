@@ -252,7 +252,7 @@ CREATE TABLE t.f11 PARTITION OF t.f1 FOR VALUES FROM (0) TO (50);
 
 
 def test_what_is_switched_off_on_a_partition_alone_comes_back(run, connection):
-    """The clones of a trigger, and those of a key, are switched off by themselves."""
+    """The clone of a trigger or of a key can be disabled on one partition."""
     connection.execute(PARTITIONED)
     define(
         """\

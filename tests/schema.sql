@@ -12397,7 +12397,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Return the newest missed batch of an incident, in a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Return the newest missed batch, in a sentence.';
 
 CREATE FUNCTION pgslo_catalog.news(since xid8, parts bigint[]) RETURNS TABLE(rule pgslo_catalog.rule, batch text, place numeric, is_plain boolean)
     LANGUAGE plpgsql STABLE
@@ -13974,7 +13974,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval, reader name) IS 'Return the problems of these columns of a definition, as a role may know them; ''*'' is the table as a whole. by_row: only readers of rows of the batches are concerned.';
+COMMENT ON FUNCTION pgslo_catalog.problem(definition text, columns text[], within interval, reader name) IS 'Return problems of these columns, as a role may know them; ''*'' is the whole table. by_row: only readers of rows of the batches are concerned.';
 
 CREATE FUNCTION pgslo_catalog.profile_batch(definition pgslo_catalog.definition, batch pgslo_catalog.batch, columns text[], sample text[], level smallint, present jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -16659,7 +16659,7 @@ CREATE FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb)
     ) AS difference (text)
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'Return the difference of a table''s columns from the expected ones, in words; NULL without any.';
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(relation regclass, wanted jsonb) IS 'Return the difference of a table''s columns from the expected ones, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.sealed(context text, value text) RETURNS text
     LANGUAGE plpgsql

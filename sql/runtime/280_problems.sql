@@ -44,8 +44,7 @@ AS $pgslo$
           AND schema_difference.wanted ->> 'extra' = 'forbid' AND NOT (schema_difference.wanted -> 'columns') ? a.attname
     ) AS difference (text)
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS
-    'Return the difference of a table''s columns from the expected ones, in words; NULL without any.';
+COMMENT ON FUNCTION pgslo_catalog.schema_difference(regclass, jsonb) IS 'Return the difference of a table''s columns from the expected ones, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.groups_said(groups bigint, is_whole boolean) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -133,8 +132,7 @@ BEGIN
     RETURN format('Batch %s: %s.', newest, pgslo_catalog.missed_said(newest_missed_said.rule, newest)) WHERE newest IS NOT NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(pgslo_catalog.incident, pgslo_catalog.rule) IS
-    'Return the newest missed batch of an incident, in a sentence.';
+COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Return the newest missed batch, in a sentence.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.batches_shown(batches bigint) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -318,5 +316,4 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.problem(text, text[], interval, name) IS
-    'Return the problems of these columns of a definition, as a role may know them; ''*'' is the table as a whole. '
-    'by_row: only readers of rows of the batches are concerned.';
+    'Return problems of these columns, as a role may know them; ''*'' is the whole table. by_row: only readers of rows of the batches are concerned.';

@@ -11044,6 +11044,12 @@ BEGIN
               AND (v.relowner = t.relowner
                    OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
               AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
+              -- Those of a distributed table read its shards with the rights of the reader.
+              AND NOT EXISTS (
+                  SELECT FROM pg_depend d JOIN pg_class k ON k.oid = d.refobjid
+                  JOIN pg_namespace n ON n.oid = k.relnamespace AND n.nspname = 'pgslo'
+                  WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                    AND starts_with(k.relname, 'told__'))
         ) AS s
         WHERE r.rolname = may_read_columns.reader
           -- Row security may hide rows that are measured.
@@ -13672,6 +13678,14 @@ BEGIN
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
     IF FOUND THEN
+        IF NOT (has_table_privilege(relation, 'SELECT')
+                AND has_schema_privilege((SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation), 'USAGE')) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('role %I, who owns pgslo, may not read %s', current_user, qualified),
+                DETAIL = 'pgslo locks the table while functions of its owner read it.',
+                HINT = format('GRANT SELECT ON %s TO %I, and USAGE on its schema.', qualified, current_user);
+        END IF;
         -- It keeps its name, its place and its owner until the transaction ends. The lock is taken by name, so the name is checked after it.
         EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', qualified);
     END IF;
@@ -15506,18 +15520,6 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) IS 'Refuse to read a table if an index, a constraint or statistics of it, or of a part, call code of a role that has not the rights of this one.';
 
-CREATE FUNCTION pgslo_catalog.refuse_nameable() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM pgslo_catalog.refuse_nameable(f.proowner)
-    FROM (SELECT DISTINCT p.proowner FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace) AS f;
-END
-$$;
-
-COMMENT ON FUNCTION pgslo_catalog.refuse_nameable() IS 'Refuse if an owner of generated functions may use their schema.';
-
 CREATE FUNCTION pgslo_catalog.refuse_nameable(owner oid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15544,7 +15546,7 @@ BEGIN
             MESSAGE = format('role %s has USAGE on schema pgslo_gen and the rights of role %s, who owns a table with a definition',
                              quote_ident(strange), quote_ident(pg_get_userbyid(refuse_nameable.owner))),
             DETAIL = 'It could change functions of pgslo that run with these rights.',
-            HINT = 'Take the role out of the readers of tables that Citus distributes, and REVOKE USAGE ON SCHEMA pgslo_gen.';
+            HINT = 'REVOKE USAGE ON SCHEMA pgslo_gen, or run pgslo migrate.';
     END IF;
 END
 $$;
@@ -18037,11 +18039,6 @@ BEGIN
             WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM whole w JOIN listed l USING (who)
                 WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
-            -- Readers of distributed tables read their warnings there, on every node with their own rights.
-            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'relation' AND o.privilege = 'SELECT'
-                AND starts_with(replace(o.object, '"', ''), 'pgslo_gen.told__') THEN false
-            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'schema' AND o.privilege = 'USAGE' AND EXISTS (
-                SELECT FROM pg_class c WHERE c.relnamespace = 'pgslo_gen'::regnamespace AND starts_with(c.relname::text, 'told__')) THEN false
             -- What people call and read is the owner's to give.
             WHEN o.nspname = 'pgslo' THEN false
             ELSE NOT o.is_listed END
@@ -18462,12 +18459,13 @@ CREATE FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) RE
     AS $_$
 DECLARE
     target pgslo_catalog.definition := tell_nodes.definition;
-    told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
+    told regclass := to_regclass('pgslo.' || quote_ident(target.told));
     kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
     -- Every reader gets the same warnings, whatever the role that runs this may see.
     nobody CONSTANT name := NULL;
+    now timestamptz := clock_timestamp();
     wanted jsonb;
-    known jsonb;
+    is_known boolean;
 BEGIN
     IF told IS NULL THEN
         RETURN;
@@ -18495,16 +18493,25 @@ BEGIN
         UNION ALL
         SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
     )
-    SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
+    SELECT jsonb_agg(to_jsonb(l) || '{"after": "-infinity"}') INTO wanted FROM line AS l;
     EXECUTE format(
-        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t),
-                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)', told)
-    INTO known, wanted USING wanted;
+        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t WHERE t.after = ''-infinity'')
+                IS NOT DISTINCT FROM
+                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)
+            AND EXISTS (SELECT FROM %1$s AS t WHERE t.after BETWEEN $2 AND $3)', told)
+    INTO is_known USING wanted, now + interval '50 minutes', now + interval '1 hour';
     -- Nearly always nothing changed: a write goes to every node.
-    IF wanted IS DISTINCT FROM known THEN
-        EXECUTE format('DELETE FROM %s', told);
-        EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
+    IF is_known THEN
+        RETURN;
     END IF;
+    -- If no tick() writes here any more, readers have to know: the last line warns of it from an hour after it was written.
+    wanted := wanted || jsonb_build_object(
+        'about', '*', 'code', '01SL2', 'message', format('cannot determine the state of %s', target.name),
+        'detail', format('No pgslo.tick() has written the warnings for readers since %s UTC.', to_char(now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+        'hint', format('Run pgslo.tick() on the coordinator every minute; pgslo status shows what fails. The owner is %s.', coalesce(target.owner, 'unknown')),
+        'after', now + interval '1 hour');
+    EXECUTE format('DELETE FROM %s', told);
+    EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
 END
 $_$;
 
@@ -20891,7 +20898,7 @@ CREATE VIEW pgslo_catalog.generated AS
             c.relname,
             NULL::oid,
             c.relowner,
-            ((c.relkind = 'v'::"char") OR ((c.relkind = 'r'::"char") AND (c.relnamespace = g.oid)))
+            ((c.relkind = 'v'::"char") OR ((c.relkind = 'r'::"char") AND ((c.relnamespace = g.oid) OR ((c.relnamespace = (to_regnamespace('pgslo'::text))::oid) AND starts_with((c.relname)::text, 'told__'::text)))))
            FROM ((commented m
              JOIN pg_class c ON ((c.oid = m.objoid)))
              LEFT JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
@@ -20997,7 +21004,7 @@ CREATE VIEW pgslo_catalog.generated AS
             c.relowner,
             true
            FROM ((listed l_1
-             JOIN pg_namespace g ON ((g.nspname = 'pgslo_gen'::name)))
+             JOIN pg_namespace g ON ((g.nspname = ANY (ARRAY['pgslo'::name, 'pgslo_gen'::name]))))
              JOIN pg_class c ON (((c.relnamespace = g.oid) AND (c.relname = (l_1.names ->> 0)) AND (c.relkind = 'r'::"char"))))
           WHERE ((l_1.kind = 'table'::text) AND (NOT (EXISTS ( SELECT
                    FROM commented m
@@ -23721,8 +23728,6 @@ REVOKE ALL ON FUNCTION pgslo_catalog.refuse_batch(definition text, batches text[
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_broken(check_function text, group_shown text, said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgslo_catalog.refuse_nameable() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_nameable(owner oid) FROM PUBLIC;
 

@@ -31,6 +31,10 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
         OR (SELECT pg_catalog.has_table_privilege(k.nspowner, c.oid, 'INSERT') AND pg_catalog.has_table_privilege(k.nspowner, c.oid, 'UPDATE')
             FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS can_release,
     (SELECT pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(k.nspowner)) FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS keeper,
+    -- Whether pgslo's owner may lock the table of another role, which functions of that role then read.
+    d.reader IS NULL OR c.oid IS NULL
+        OR (SELECT pg_catalog.has_table_privilege(k.nspowner, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(k.nspowner, c.relnamespace, 'USAGE')
+            FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS can_lock,
     CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END AS quoted_name,
     -- What PostgreSQL has to enforce for a rule, and does not.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(r.name, f.said, f.to_do, r.rests_on -> 'object') ORDER BY r.rule_id), '[]')

@@ -2,7 +2,10 @@
 WITH wanted AS (
     SELECT c.oid, n.nspname AS schema_name, c.relname AS name, c.relkind, c.reltuples, c.relispartition, c.relrowsecurity, c.relowner,
            pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
-           CASE WHEN n.nspowner <> c.relowner AND NOT s.rolsuper AND s.rolname <> 'pg_database_owner' THEN s.rolname::text ELSE '' END AS schema_owner
+           CASE WHEN n.nspowner <> c.relowner AND NOT s.rolsuper AND s.rolname <> 'pg_database_owner' THEN s.rolname::text ELSE '' END AS schema_owner,
+           (SELECT pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+            FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_namespace k ON k.nspname = 'pgslo_catalog'
+            WHERE r.oid = k.nspowner OR k.nspowner IS NULL AND r.rolname = current_user) AS keeper_reads
     FROM jsonb_array_elements(%(names)s::jsonb) AS w
     JOIN pg_catalog.pg_namespace n ON n.nspname = w ->> 0
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w ->> 1
@@ -82,7 +85,7 @@ WITH wanted AS (
 )
 SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::bigint AS rows, w.relispartition AS is_partition, w.relrowsecurity AS row_security, w.oid::bigint AS number,
     coalesce(left(pg_catalog.obj_description(w.oid, 'pg_class'), 2000), '') AS comment,
-    w.owner, w.schema_owner,
+    w.owner, w.schema_owner, w.keeper_reads,
     parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
     (SELECT coalesce(jsonb_agg(y.facts || jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),

@@ -34,7 +34,7 @@ WITH trusted AS (
     WHERE m.classoid = 'pg_proc'::regclass
     UNION ALL
     SELECT m.*, CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, c.relnamespace, c.relname, NULL, c.relowner,
-           c.relkind = 'v' OR c.relkind = 'r' AND c.relnamespace = g.oid
+           c.relkind = 'v' OR c.relkind = 'r' AND (c.relnamespace = g.oid OR c.relnamespace = to_regnamespace('pgslo') AND starts_with(c.relname, 'told__'))
     FROM commented m
     JOIN pg_class c ON c.oid = m.objoid
     LEFT JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
@@ -89,7 +89,7 @@ WITH trusted AS (
     -- Citus re-creates a table and the objects that depend on it when its shards change, without their comments.
     SELECT 'pg_class'::regclass, c.oid, '0000000000000000', l.definition, 'table', c.relnamespace, c.relname, NULL, c.relowner, true
     FROM listed l
-    JOIN pg_namespace g ON g.nspname = 'pgslo_gen'
+    JOIN pg_namespace g ON g.nspname IN ('pgslo', 'pgslo_gen')
     JOIN pg_class c ON c.relnamespace = g.oid AND c.relname = l.names ->> 0 AND c.relkind = 'r'
     WHERE l.kind = 'table' AND NOT EXISTS (SELECT FROM commented m WHERE m.classoid = 'pg_class'::regclass AND m.objoid = c.oid)
     UNION ALL

@@ -93,6 +93,12 @@ BEGIN
               AND (v.relowner = t.relowner
                    OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
               AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
+              -- Those of a distributed table read its shards with the rights of the reader.
+              AND NOT EXISTS (
+                  SELECT FROM pg_depend d JOIN pg_class k ON k.oid = d.refobjid
+                  JOIN pg_namespace n ON n.oid = k.relnamespace AND n.nspname = 'pgslo'
+                  WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                    AND starts_with(k.relname, 'told__'))
         ) AS s
         WHERE r.rolname = may_read_columns.reader
           -- Row security may hide rows that are measured.

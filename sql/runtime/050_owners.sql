@@ -76,23 +76,12 @@ BEGIN
             MESSAGE = format('role %s has USAGE on schema pgslo_gen and the rights of role %s, who owns a table with a definition',
                              quote_ident(strange), quote_ident(pg_get_userbyid(refuse_nameable.owner))),
             DETAIL = 'It could change functions of pgslo that run with these rights.',
-            HINT = 'Take the role out of the readers of tables that Citus distributes, and REVOKE USAGE ON SCHEMA pgslo_gen.';
+            HINT = 'REVOKE USAGE ON SCHEMA pgslo_gen, or run pgslo migrate.';
     END IF;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.refuse_nameable(oid)
     IS 'Refuse if a role with the rights of this one, who owns generated functions, may use their schema.';
-
-CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_nameable() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    PERFORM pgslo_catalog.refuse_nameable(f.proowner)
-    FROM (SELECT DISTINCT p.proowner FROM pg_proc p WHERE p.pronamespace = 'pgslo_gen'::regnamespace) AS f;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.refuse_nameable() IS 'Refuse if an owner of generated functions may use their schema.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.give_function(function text, owner name) RETURNS void
 LANGUAGE plpgsql

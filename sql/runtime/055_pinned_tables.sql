@@ -146,6 +146,14 @@ BEGIN
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND (NOT by_name OR n.nspname || '.' || c.relname = (pin_table.definition).name);
     IF FOUND THEN
+        IF NOT (has_table_privilege(relation, 'SELECT')
+                AND has_schema_privilege((SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation), 'USAGE')) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('role %I, who owns pgslo, may not read %s', current_user, qualified),
+                DETAIL = 'pgslo locks the table while functions of its owner read it.',
+                HINT = format('GRANT SELECT ON %s TO %I, and USAGE on its schema.', qualified, current_user);
+        END IF;
         -- It keeps its name, its place and its owner until the transaction ends. The lock is taken by name, so the name is checked after it.
         EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', qualified);
     END IF;

@@ -58,12 +58,13 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     target pgslo_catalog.definition := tell_nodes.definition;
-    told regclass := to_regclass('pgslo_gen.' || quote_ident(target.told));
+    told regclass := to_regclass('pgslo.' || quote_ident(target.told));
     kind regtype := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = told AND a.attname = 'batch');
     -- Every reader gets the same warnings, whatever the role that runs this may see.
     nobody CONSTANT name := NULL;
+    now timestamptz := clock_timestamp();
     wanted jsonb;
-    known jsonb;
+    is_known boolean;
 BEGIN
     IF told IS NULL THEN
         RETURN;
@@ -91,16 +92,25 @@ BEGIN
         UNION ALL
         SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
     )
-    SELECT jsonb_agg(to_jsonb(l)) INTO wanted FROM line AS l;
+    SELECT jsonb_agg(to_jsonb(l) || '{"after": "-infinity"}') INTO wanted FROM line AS l;
     EXECUTE format(
-        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t),
-                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)', told)
-    INTO known, wanted USING wanted;
+        'SELECT (SELECT jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)::text) FROM %1$s AS t WHERE t.after = ''-infinity'')
+                IS NOT DISTINCT FROM
+                (SELECT jsonb_agg(to_jsonb(w) ORDER BY to_jsonb(w)::text) FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w)
+            AND EXISTS (SELECT FROM %1$s AS t WHERE t.after BETWEEN $2 AND $3)', told)
+    INTO is_known USING wanted, now + interval '50 minutes', now + interval '1 hour';
     -- Nearly always nothing changed: a write goes to every node.
-    IF wanted IS DISTINCT FROM known THEN
-        EXECUTE format('DELETE FROM %s', told);
-        EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
+    IF is_known THEN
+        RETURN;
     END IF;
+    -- If no tick() writes here any more, readers have to know: the last line warns of it from an hour after it was written.
+    wanted := wanted || jsonb_build_object(
+        'about', '*', 'code', '01SL2', 'message', format('cannot determine the state of %s', target.name),
+        'detail', format('No pgslo.tick() has written the warnings for readers since %s UTC.', to_char(now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
+        'hint', format('Run pgslo.tick() on the coordinator every minute; pgslo status shows what fails. The owner is %s.', coalesce(target.owner, 'unknown')),
+        'after', now + interval '1 hour');
+    EXECUTE format('DELETE FROM %s', told);
+    EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.tell_nodes(pgslo_catalog.definition) IS

@@ -87,11 +87,6 @@ BEGIN
             WHEN b.grantee IS NOT NULL THEN NOT EXISTS (
                 SELECT FROM whole w JOIN listed l USING (who)
                 WHERE w.grantee = o.grantee AND l.class = o.class AND l.id = o.id AND l.part = o.part AND l.privilege = o.privilege)
-            -- Readers of distributed tables read their warnings there, on every node with their own rights.
-            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'relation' AND o.privilege = 'SELECT'
-                AND starts_with(replace(o.object, '"', ''), 'pgslo_gen.told__') THEN false
-            WHEN o.nspname = 'pgslo_gen' AND o.kind = 'schema' AND o.privilege = 'USAGE' AND EXISTS (
-                SELECT FROM pg_class c WHERE c.relnamespace = 'pgslo_gen'::regnamespace AND starts_with(c.relname::text, 'told__')) THEN false
             -- What people call and read is the owner's to give.
             WHEN o.nspname = 'pgslo' THEN false
             ELSE NOT o.is_listed END

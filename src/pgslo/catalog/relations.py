@@ -132,6 +132,7 @@ class Relation:
         children: Inheritance children that are not partitions.
         row_security: Whether policies limit who sees which rows.
         owner: Name of the role that owns it.
+        keeper_reads: Whether pgslo's owner may select from it, and so lock it while functions of its owner read it.
         schema_owner: Owner of its schema, who can replace it; empty for a superuser and for the database's owner.
         foreign_parts: Partitions and inheritance children of a role that has not the rights of the owner: their name and
             that role.
@@ -160,6 +161,7 @@ class Relation:
     row_security: bool = False
     owner: str = ""
     schema_owner: str = ""
+    keeper_reads: bool = True
     foreign_parts: tuple[tuple[Name, str], ...] = ()
     foreign_tables: tuple[Name, ...] = ()
     rows: int = -1

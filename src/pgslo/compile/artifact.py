@@ -213,7 +213,9 @@ def drop(
             generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
             return (Statement(sql.render("drop", _Drop(Sql("FUNCTION"), generated))),)
         case "table":
-            generated = sql.identifier(naming.GENERATED_SCHEMA, *names)
+            # Readers get no right on the schema of generated functions: those who own some could change them.
+            schema = naming.API_SCHEMA if names[0].startswith(f"{TOLD}__") else naming.GENERATED_SCHEMA
+            generated = sql.identifier(schema, *names)
             kept = ("waits for transactions that are noted in it",)
             # Notes are taken over first: an outbox is also dropped to be re-created for other shards.
             noted = names[0].startswith(f"{OUTBOX}__")
@@ -223,7 +225,7 @@ def drop(
                 Statement(
                     sql.render("drop", _Drop(Sql("TABLE"), generated)),
                     "ACCESS EXCLUSIVE",
-                    ".".join((naming.GENERATED_SCHEMA, *names)),
+                    ".".join((schema, *names)),
                     hazards=kept,
                 ),
             )

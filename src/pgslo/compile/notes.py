@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pgslo import sql
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
 from pgslo.compile.table.batching import unseen_children
@@ -99,6 +100,13 @@ def _notes(table: TableContext, choices: tuple[Choice, ...], *, recounts: bool) 
     ):
         notes.append(
             f"no index begins with {column}: batches of a streamed table are counted by it once the table is larger than 16 MB"
+        )
+    if table.subject.is_of_another and not relation.keeper_reads:
+        keeper = table.catalog.keeper
+        notes.append(
+            f'role "{keeper}", who owns pgslo, may not read {table.definition.name}, which it locks while the table\'s owner reads it for'
+            " pgslo: batches are not counted from the table and rows are not released;"
+            f" GRANT SELECT ON {table.qualified} TO {sql.identifier(keeper)}, and USAGE on its schema"
         )
     for role in sorted({one.stranger for one in relation.columns if one.stranger}):
         listed = ", ".join(one.name for one in relation.columns if one.stranger == role)

@@ -229,6 +229,7 @@ def _relation(row: dict[str, Any]) -> Relation:
         row_security=row["row_security"],
         owner=row["owner"],
         schema_owner=row["schema_owner"],
+        keeper_reads=row["keeper_reads"],
         foreign_parts=tuple(((schema, name), owner) for schema, name, owner in row["foreign_parts"]),
         foreign_tables=_names(row["foreign_tables"]),
         rows=row["rows"],

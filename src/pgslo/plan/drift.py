@@ -209,6 +209,14 @@ def _rights(facts: Facts) -> Iterator[Finding]:
             f"it belongs to role {owner}, who may not read {facts.table_name}: its readers get 42501",
             f"GRANT SELECT ON {facts.quoted_name} TO {owner}, {owned}",
         )
+    if not facts.can_lock:
+        yield Finding(
+            facts.definition,
+            "no rights",
+            f"table {facts.table_name}",
+            f"role {facts.keeper}, who owns pgslo, may not lock it: batches are not counted from it and no row is released",
+            f"GRANT SELECT ON {facts.quoted_name} TO {facts.keeper}, and USAGE on its schema, {owned}",
+        )
     if not facts.can_release:
         yield Finding(
             facts.definition,

@@ -57,6 +57,7 @@ class Facts:
     broken: Sequence[str]
     blind_views: Sequence[Sequence[str]]
     can_release: bool
+    can_lock: bool
     keeper: str
     quoted_name: str | None
     faults: Sequence[Sequence[Any]]

@@ -169,7 +169,7 @@ def test_readers_are_warned_of_what_they_read_on_every_node(
                 "SELECT DISTINCT _slo_status ->> 'state' FROM guarded.t_status"
             ).fetchall() == [("missed",)]
     cluster.execute("GRANT USAGE ON SCHEMA guarded, pgslo_gen TO citus_reader")
-    cluster.execute("GRANT SELECT ON guarded.t, pgslo_gen.told__feat__t TO citus_reader")
+    cluster.execute("GRANT SELECT ON guarded.t, pgslo.told__feat__t TO citus_reader")
     try:
         with cluster.transaction():
             cluster.execute("SET LOCAL ROLE citus_reader")
@@ -178,7 +178,7 @@ def test_readers_are_warned_of_what_they_read_on_every_node(
             raise psycopg.Rollback
     finally:
         cluster.execute("REVOKE ALL ON SCHEMA guarded, pgslo_gen FROM citus_reader")
-        cluster.execute("REVOKE ALL ON guarded.t, pgslo_gen.told__feat__t FROM citus_reader")
+        cluster.execute("REVOKE ALL ON guarded.t, pgslo.told__feat__t FROM citus_reader")
         cluster.execute("DROP ROLE citus_reader")
     both("UPDATE {t} SET a = 1")
     same(cluster)

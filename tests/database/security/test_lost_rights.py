@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgslo.database import operations
+from pgslo.database import operations, planning
+from pgslo.definition import load
 
 TAB = """
 table: evil.tab
@@ -63,3 +64,45 @@ def test_a_table_that_is_given_to_another_owner(world):
     world.run("superuser", "GRANT $mallory TO $installer; GRANT USAGE ON SCHEMA features TO $mallory")
     world.apply(TAB.replace("evil.tab", "features.tab"))
     assert found(world) == set()
+
+
+RECOUNTED = """
+table: evil.tab
+owner: mallory
+key: [id]
+writes: bulk
+watch: false
+batch: {by: day}
+columns: {age: [range: {min: 0, max: 120, on_breach: flag}]}
+"""
+
+
+def test_a_table_that_pgslos_owner_may_not_lock(world):
+    """A superuser applies, so nothing else says that functions of the table's owner cannot be called."""
+    world.run("mallory", "CREATE TABLE evil.tab (id int NOT NULL, day date, age int) PARTITION BY LIST (day)")
+    world.run("mallory", "CREATE TABLE evil.one PARTITION OF evil.tab FOR VALUES IN ('2026-01-01')")
+    noted = [
+        note
+        for note in planning.plan_definitions(world.admin, [load(RECOUNTED, path="tab.yml")]).notes
+        if "who owns pgslo, may not read evil.tab" in note
+    ]
+    grant = world.sql("GRANT SELECT ON evil.tab TO $installer")
+    assert len(noted) == 1
+    assert noted[0].endswith(f"{grant}, and USAGE on its schema")
+    world.apply(RECOUNTED, by="superuser")
+    assert found(world) == {("no rights", "table evil.tab")}
+    world.run("mallory", "CREATE TABLE evil.two AS SELECT 7 AS id, date '2026-01-02' AS day, 999 AS age")
+    world.run(
+        "mallory",
+        "ALTER TABLE evil.two ALTER id SET NOT NULL; ALTER TABLE evil.tab ATTACH PARTITION evil.two FOR VALUES IN ('2026-01-02')",
+    )
+    world.run("operator", "SELECT pgslo.tick()")
+    errors = "SELECT error_message FROM pgslo_catalog.rule_break"
+    assert world.run("superuser", errors) == [
+        (world.sql("role $installer, who owns pgslo, may not read evil.tab"),)
+    ]
+    world.run("superuser", f"{grant}; GRANT USAGE ON SCHEMA evil TO $installer")
+    assert "no rights" not in {what for what, _ in found(world)}
+    for _ in range(2):
+        world.run("operator", "SELECT pgslo.tick()")
+    assert world.run("superuser", "SELECT rule FROM pgslo.incident") == [("age_range",)]

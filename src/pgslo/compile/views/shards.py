@@ -37,7 +37,6 @@ class _Filled:
 class _Granted:
     told: Sql
     roles: Sql
-    schema: Sql
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def told_table(definition: Definition, batching: Batching, keeper: str) -> Artif
         batching: How a row's batch is determined.
         keeper: The owner of pgslo, with whose rights tick() runs.
     """
-    name = sql.identifier(naming.GENERATED_SCHEMA, told_name(definition))
+    name = sql.identifier(naming.API_SCHEMA, told_name(definition))
     reference = sql.render("shards/told_reference", _Told(sql.literal(str(name))))
     index = sql.render("shards/told_index", _Told(name))
     filled = sql.render("shards/told_filled", _Filled(sql.literal(definition.name)))
@@ -110,7 +109,7 @@ class ShardViews:
     @property
     def told(self) -> Sql:
         """The table with the warnings for readers."""
-        return sql.identifier(naming.GENERATED_SCHEMA, told_name(self.definition))
+        return sql.identifier(naming.API_SCHEMA, told_name(self.definition))
 
     def column(self, name: str, value: Sql, on_read: str) -> Sql:
         """A column with its guard."""
@@ -143,12 +142,7 @@ class ShardViews:
 
     def grants(self, roles: Sql) -> tuple[Statement, ...]:
         """What readers need besides the view: its queries run on the nodes with their own rights."""
-        granted = _Granted(self.told, roles, sql.identifier(naming.GENERATED_SCHEMA))
-        return (
-            Statement(sql.render("grant_schema", granted)),
-            Statement(sql.render("shards/told_granted", granted)),
-            Statement(sql.render("shards/told_admitted", granted)),
-        )
+        return (Statement(sql.render("shards/told_granted", _Granted(self.told, roles))),)
 
     def _guard(self, columns: Sql, value: Sql, on_read: str) -> Sql:
         context = _Guard(

@@ -18,6 +18,16 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.shown(numeric) IS 'Format a number for display, with thousands separators.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.batches_shown(batches bigint) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN CASE batches_shown.batches WHEN 1 THEN '1 batch' ELSE pgslo_catalog.shown(batches_shown.batches) || ' batches' END;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.batches_shown(bigint) IS 'Return a number of batches in words.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.span_shown(span interval) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -134,16 +134,6 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_missed_said(pgslo_catalog.incident, pgslo_catalog.rule) IS 'Return the newest missed batch, in a sentence.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.batches_shown(batches bigint) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    RETURN CASE batches_shown.batches WHEN 1 THEN '1 batch' ELSE pgslo_catalog.shown(batches_shown.batches) || ' batches' END;
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.batches_shown(bigint) IS 'Return a number of batches in words.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.problem(
     definition text, columns text[], within interval DEFAULT NULL, reader name DEFAULT pgslo_catalog.caller()
 )

@@ -29,7 +29,10 @@ _HARMLESS = {
 #: Loops that run such a command alone.
 _HARMLESS_LOOPS = {
     ("seal_snapshot", "EXECUTE"): "GRANT",
-    ("drain_outbox", "take_note"): "rows of PostgreSQL's own types alone become rows of the quarantine: take_diverted()",
+    (
+        "drain_outbox",
+        "take_note",
+    ): "rows of PostgreSQL's own types alone become rows of the quarantine: take_diverted()",
 }
 #: Templates with a loop that runs code of the owner of the table that it reads, with that role's rights, and no other.
 _OF_OWNERS = {"judge_rows.sql.j2"}

@@ -79,23 +79,6 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.sample_within(bigint, text[], smallint) IS
     'Return a sample with about 60,000 values, but at least 200 rows: of wide tables the rows of a coarser level.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.signed(names text[], counts numeric[], sign integer) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    -- Called for each statement: a plan that is kept, and none at all where there is nothing to count.
-    IF signed.names = '{}' THEN
-        RETURN NULL;
-    END IF;
-    RETURN (
-        SELECT jsonb_object_agg(n.name, n.counted * signed.sign)
-        FROM unnest(signed.names, signed.counts) AS n (name, counted)
-        WHERE n.name IS NOT NULL AND n.counted <> 0);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.signed(text[], numeric[], integer) IS 'Return counts by name, negative if the sign is -1; zero counts are left out.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.record_measured(
     definition text, operation text, sign integer, columns text[], tallies text[], rules text[],
     counted pgslo_catalog.measured[], samples pgslo_catalog.measured[], mask bigint

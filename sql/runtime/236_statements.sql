@@ -19,6 +19,8 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     CASE state.step
+        WHEN 'one' THEN
+            RETURN must_stop.error_code = '40001';  -- Any other error comes again where the rows are counted.
         WHEN 'rule' THEN
             RETURN NOT pgslo_catalog.is_of_value(must_stop.error_code)
                 AND pgslo_catalog.must_raise(must_stop.error_code, state.rule <= state.refusing);
@@ -222,7 +224,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    IF state.is_removed THEN
+    IF state.step = 'one' THEN
+        state.step := 'count';  -- Several rows, or one that fails.
+        RETURN;
+    ELSIF state.is_removed THEN
         state := pgslo_catalog.record_removed(state);
         RETURN;
     ELSIF state.step = 'count' AND state.error_code IS NULL THEN

@@ -149,7 +149,8 @@ BEGIN
     -- Notes are removed in the transaction that takes them over, on every node or on none. The rows of a note are
     -- visible to what counts them later, as they were written by its transaction on its node.
     -- Row by row: a writer decides how many notes there are, and how large. Batches come first, as readers wait for them.
-    FOR called, told, writer, noted_at IN EXECUTE format($sql$DELETE FROM %s WHERE called IN ('batches', 'emptied') RETURNING called, told, writer, noted_at$sql$, noted)
+    FOR called, told, writer, noted_at IN EXECUTE format(
+        $sql$DELETE FROM %s WHERE called IN ('batches', 'emptied') RETURNING called, told, writer, noted_at$sql$, noted)
     LOOP
         -- The table was emptied once or often: the same batches have to be counted.
         IF called = 'batches' OR NOT is_emptied THEN

@@ -24,7 +24,7 @@ from pgslo.keywords import RESERVED
 BODY_QUOTE = "$pgslo$"
 
 #: Lines of generated SQL end before this many characters, where they can.
-_WIDTH = 118
+WIDTH = 118
 
 #: Quotes SQL inside of such a body.
 _INNER_QUOTE = "$sql$"
@@ -143,27 +143,32 @@ def join(separator: str, parts: Iterable[Sql]) -> Sql:
     return Sql(separator.join(part.text for part in parts))
 
 
-def listed(parts: Iterable[Sql], indent: int) -> Sql:
+def listed(parts: Iterable[Sql], indent: int, *, width: int = WIDTH) -> Sql:
     """The parts with commas between them, on as many lines as they need.
 
     Args:
         parts: The listed items.
         indent: Blanks at the beginning of each further line.
+        width: Where lines end.
     """
-    return Sql(f",\n{' ' * indent}".join(line.text for line in lines(parts, indent)))
+    return Sql(f",\n{' ' * indent}".join(line.text for line in lines(parts, indent, width=width)))
 
 
-def lines(parts: Iterable[Sql], indent: int = 0) -> tuple[Sql, ...]:
+def lines(
+    parts: Iterable[Sql], indent: int = 0, *, between: str = ", ", width: int = WIDTH
+) -> tuple[Sql, ...]:
     """The parts with commas between them, as the lines that they need.
 
     Args:
         parts: The listed items.
         indent: Blanks at the beginning of each line.
+        between: The text between two parts of a line.
+        width: Where lines end.
     """
     found: list[str] = []
     for part in parts:
-        if found and indent + len(found[-1]) + len(", ") + len(part.text) <= _WIDTH:
-            found[-1] += f", {part.text}"
+        if found and indent + len(found[-1]) + len(between) + len(part.text) <= width:
+            found[-1] += f"{between}{part.text}"
         else:
             found.append(part.text)
     return tuple(Sql(line) for line in found)

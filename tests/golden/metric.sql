@@ -26,8 +26,7 @@ DECLARE
 BEGIN
         SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO batches
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                    INTO batches FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
                         ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
                         count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
                         count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
@@ -38,14 +37,13 @@ BEGIN
                            left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
                            left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
                            extract(epoch FROM r.last_seen_at)::text])
-                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-                        FROM features.user_stats AS r
+                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample FROM features.user_stats AS r
             WHERE first IS NULL
                 OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date GROUP BY 1) AS b;
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 3434635a0255fc62 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo a9417765ecc57af0 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
@@ -60,14 +58,13 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS tr
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    state pgslo_catalog.statement;
+    state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
-        PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);
-        RETURN NULL;
+        PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
     END IF;
     state.definition := 'features.user_stats';  state.event := TG_OP;  state.operation := lower(TG_OP COLLATE "C");
-    state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'count';  state.rule := 0;
+    state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'one';  state.rule := 0;
     state.rules := '{}';  state.rejecting := 0;  state.refusing := 0;
     state.columns := ARRAY['user_id', 'age', 'clicks', 'score', 'spend', 'country', 'plan', 'email', 'phone', 'shop', 'sku', 'campaign',
         'signed_up_at', 'last_seen_at']::text[];
@@ -78,28 +75,34 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
+                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
+                        ARRAY[]::numeric[], NULL,
+                        ARRAY[ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text,
+                           r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100),
+                           left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100),
+                           extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]]
+                    INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
+                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1;
+                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO state.batches
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                    INTO state.batches FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
                         ARRAY[count(r.user_id), count(r.age), count(r.clicks), count(r.score), count(r.spend),
                         count(r.country), count(r.plan), count(r.email), count(r.phone), count(r.shop), count(r.sku),
                         count(r.campaign), count(r.signed_up_at), count(r.last_seen_at)]::bigint[] AS present,
                         ARRAY[]::numeric[] AS tallies,
                         ARRAY[]::bigint[] AS failed,
-                        NULL::text[] AS sample
-                        FROM pgslo_rows AS r GROUP BY 1) AS b;
+                        NULL::text[] AS sample FROM pgslo_rows AS r GROUP BY 1) AS b;
                 WHEN 'sample' THEN
                     state.mask := pgslo_catalog.sample_mask(state.batches);
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), NULL, 0, '{}', '{}', '{}', b.sample)::pgslo_catalog.measured)
-                    INTO state.samples
-                    FROM (SELECT (r.feature_date) AS raw,
-                        array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text,
-                           r.score::text, r.spend::text, left(r.country::text, 100), left(r.plan::text, 100),
-                           left(r.email::text, 100), left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100),
-                           left(r.campaign::text, 100), extract(epoch FROM r.signed_up_at)::text,
-                           extract(epoch FROM r.last_seen_at)::text]) AS sample
+                    INTO state.samples FROM (SELECT (r.feature_date) AS raw,
+                        array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text,
+                           r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100),
+                           left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100),
+                           extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]) AS sample
                         FROM pgslo_rows AS r WHERE hashint8extended(r.user_id::bigint, 0) & state.mask = 0 GROUP BY 1) AS b;
                 ELSE  -- A row that fails is shown; or a row raises an error, or a rule does not fit the table.
                     EXECUTE state.query INTO state.counted, state.shown;
@@ -114,7 +117,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo a0cdb8c1c4242bd0 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 55058bf2bd0db4d2 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__measured() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 

@@ -47,14 +47,12 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             SELECT e.* INTO step, is_planned_again, shown, row_key, error_code, error_message
             FROM pgslo_catalog.after_row_error('features.user_stats', rule, refuses, SQLSTATE, SQLERRM, step, is_planned_again, shown) AS e;
-            IF step = 'raise' THEN
-                RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
-            END IF;
+            IF step = 'raise' THEN RAISE; END IF;  -- A lock that was not granted, for example: whether the row passes is not known.
         END;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo 52077031c98a3c7d features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo cf5c49b74c52cbcd features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__failing(record, text, text, boolean, record, oid, tid) FROM PUBLIC;
 
 -- create function features__user_stats__quarantine: all quarantining rules in one condition; each is evaluated only when it fails.
@@ -102,20 +100,17 @@ DECLARE
 BEGIN
         SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO batches
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
-                        ARRAY[]::bigint[] AS present,
-                        ARRAY[]::numeric[] AS tallies,
+                    INTO batches FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[]::bigint[] AS present, ARRAY[]::numeric[] AS tallies,
                         ARRAY[]::bigint[] AS failed,
                         array_agg(ARRAY[hashint8extended(r.user_id::bigint, 0)::text])
-                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample
-                        FROM features.user_stats AS r
+                       FILTER (WHERE hashint8extended(r.user_id::bigint, 0) & mask = 0) AS sample FROM features.user_stats AS r
             WHERE first IS NULL
                 OR (r.feature_date) >= first::date AND (r.feature_date) <= last::date GROUP BY 1) AS b;
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 7541a08734c2333c features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint) IS 'pgslo 1e59922473ce6c9c features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigint)
@@ -131,24 +126,20 @@ CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS tr
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
 DECLARE
-    state pgslo_catalog.statement;
+    state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
-        PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);
-        RETURN NULL;
+        PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
     END IF;
     state.definition := 'features.user_stats';  state.event := TG_OP;  state.operation := lower(TG_OP COLLATE "C");
-    state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'count';  state.rule := 0;
+    state.is_removed := TG_ARGV[0] = 'removed';  state.step := 'one';  state.rule := 0;
     state.rules := ARRAY['country_not_blank', 'email_not_blank', 'phone_not_blank']::text[];
-    state.rejecting := 1;  -- The first of them, in this number, refuse the statement for a failing row.
-    state.refusing := 1;  -- The first of them, in this number, refuse it for a row, or for its batch.
-    -- Run as text where rules are evaluated one by one, so that each has its own plan, for the current columns.
-    state.passes := ARRAY[
+    state.rejecting := 1;  state.refusing := 1;  -- The first refuse the statement for a failing row; for a row, or for its batch.
+    state.passes := ARRAY[  -- Run as text where rules are evaluated one by one, so that each has its own plan, for the current columns.
         $sql$((r.country COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)$sql$,  -- country_not_blank
         $sql$((r.email COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)$sql$,  -- email_not_blank
         $sql$(((r.shop IS NOT NULL)) IS NOT TRUE OR (r.phone COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)$sql$  -- phone_not_blank
-    ]::text[];
-    state.failing := 'pgslo_gen.features__user_stats__failing';
+    ]::text[];  state.failing := 'pgslo_gen.features__user_stats__failing';
     state.columns := ARRAY[]::text[];
     state.tallies := '{}';  state.sums := '{}';
     state.batch_of := ARRAY[$sql$(r.feature_date)$sql$, $sql$pgslo_catalog.iso(b.raw)$sql$,
@@ -157,18 +148,24 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
+                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                    SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
+                        ARRAY[]::numeric[], NULL, NULL
+                    INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
+                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1
+                        AND ((r.country COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)
+                        AND ((r.email COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)
+                        AND (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.phone COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE);
+                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO state.batches
-                    FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
-                        ARRAY[]::bigint[] AS present,
-                        ARRAY[]::numeric[] AS tallies,
+                    INTO state.batches FROM (SELECT (r.feature_date) AS raw, count(*) AS rows,
+                        ARRAY[]::bigint[] AS present, ARRAY[]::numeric[] AS tallies,
                         ARRAY[count(*) FILTER (WHERE NOT ((r.country COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)),
                         count(*) FILTER (WHERE NOT ((r.email COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE)),
                         count(*) FILTER (WHERE NOT (((r.shop IS NOT NULL)) IS NOT TRUE OR (r.phone COLLATE "C" ~  E'[^[:space:]\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]') IS NOT FALSE))]::bigint[] AS failed,
-                        NULL::text[] AS sample
-                        FROM pgslo_rows AS r GROUP BY 1) AS b;
+                        NULL::text[] AS sample FROM pgslo_rows AS r GROUP BY 1) AS b;
                 ELSE  -- A row that fails is shown; or a row raises an error, or a rule does not fit the table.
                     EXECUTE state.query INTO state.counted, state.shown;
             END CASE;
@@ -182,7 +179,7 @@ BEGIN
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 6b1bbc9300ae3e92 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 91a5030c6bcd17b3 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
-from pgslo.compile.batches.profiles import Watched
+from pgslo.compile.batches.profiles import Watched, is_null_as_sampled
 from pgslo.compile.part import Tally
 from pgslo.compile.rows.passing import passes
 from pgslo.compile.snippets.values import value_of
@@ -34,8 +35,8 @@ class _Count:
     batch_raw: Sql
     batch_name: Sql
     batch_place: Sql
-    present: Sql
-    tallies: Sql
+    #: Values that are not null by column, and sums.
+    numbers: Sql
     failed: Sql
     sample: Sql
     #: Numbers the batches where only the first are named; empty elsewhere.
@@ -43,6 +44,23 @@ class _Count:
     source: Sql
     #: The variable that it is counted into.
     into: Sql
+
+
+@dataclass(frozen=True)
+class _Array:
+    values: Sql
+    type: Sql
+    name: Sql
+
+
+@dataclass(frozen=True)
+class _OneRow:
+    batch_raw: Sql
+    #: The name and place of its batch, its values for the sums, and its sample.
+    measured: Sql
+    source: Sql
+    #: The conditions under which it passes all rules, in lines.
+    passes: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
@@ -130,11 +148,13 @@ def count(
         batch_raw=table.batching.raw_row,
         batch_name=sql.render("batch_first_name", _Value(name)) if is_limited else name,
         batch_place=table.batching.place,
-        present=sql.listed(
-            (present(one) for one in columns),
+        numbers=sql.listed(
+            (
+                _array((present(one) for one in columns), "bigint", name=Sql(" AS present")),
+                _array((total(one) for one in tallies), "numeric", name=Sql(" AS tallies")),
+            ),
             _INDENT,
         ),
-        tallies=sql.listed((total(one) for one in tallies), _INDENT),
         failed=sql.join(
             _NEXT_LINE,
             (sql.render("count_failing", _Passes(passes(rule, table.subject, ROW))) for rule in judged),
@@ -145,6 +165,55 @@ def count(
         into=into,
     )
     return sql.render("count_batches", context)
+
+
+def one_row(
+    table: TableContext,
+    columns: tuple[Watched, ...],
+    tallies: tuple[Tally, ...],
+    source: Sql,
+    judged: tuple[rules.Rule, ...],
+    *,
+    sample: Sql,
+) -> Sql:
+    """Return the query that measures the row of a statement with a single one that passes all rules.
+
+    Args:
+        table: The definition and its table.
+        columns: Whose values are counted.
+        tallies: Sums over the rows.
+        source: The rows, in the words of a FROM clause.
+        judged: Rules that it has to pass.
+        sample: The sampled values.
+    """
+    # Nearly all cells of a sample are NULL where the value is, which then need no number of their own.
+    present = _array(
+        (sql.render("one_present", _Value(value_of(one.column, ROW))) for one in columns),
+        "bigint",
+        width=WIDTH_OF_ONE,
+    )
+    measured = (
+        table.batching.name,
+        table.batching.place,
+        sql.literal(1),
+        sql.literal(None) if all(is_null_as_sampled(one) for one in columns) else present,
+        _array((one.value for one in tallies), "numeric", width=WIDTH_OF_ONE),
+        sql.literal(None),
+        sample,
+    )
+    conditions = (passes(rule, table.subject, ROW) for rule in judged)
+    context = _OneRow(
+        batch_raw=table.batching.raw_row,
+        measured=sql.listed(measured, _INDENT, width=WIDTH_OF_ONE),
+        source=source,
+        passes=sql.lines(conditions, _INDENT, between=" AND ", width=WIDTH_OF_ONE),
+    )
+    return sql.render("one_row", context)
+
+
+def _array(values: Iterable[Sql], of: str, *, name: Sql = _NOTHING, width: int = sql.WIDTH) -> Sql:
+    listed = sql.listed(values, _INDENT, width=width)
+    return sql.render("count_array", _Array(listed, Sql(of), name))
 
 
 def present(one: Watched) -> Sql:
@@ -227,5 +296,9 @@ def apart(
 
 #: Where further lines of a list of the query begin.
 _INDENT = 24
+#: Where lines of the query for a single row end: it repeats what the other queries say.
+WIDTH_OF_ONE = 152
+#: Where lines of its sample end, the first of which begins later.
+WIDTH_OF_SAMPLE = 144
 #: Rules are one below the other, as their author wrote them.
 _NEXT_LINE = ",\n" + " " * _INDENT

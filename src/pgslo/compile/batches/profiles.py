@@ -144,11 +144,18 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
     )
 
 
-def sampled(table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK) -> Sampled:
-    """The sampled values of rows, for a given name of the mask."""
+def is_null_as_sampled(one: Watched) -> bool:
+    """Whether its cell in a sample is NULL where its value is, and nowhere else."""
+    return _is_told(one) and one.column.inside is None
+
+
+def sampled(
+    table: TableContext, columns: tuple[Watched, ...], *, mask: Sql = _MASK, width: int = sql.WIDTH
+) -> Sampled:
+    """The sampled values of rows, for a given name of the mask, in lines of a width."""
     entity = _entity(table, columns)
     cells = (texts.text_of(entity, plain=True), *(_sampled_value(one, entity) for one in columns))
-    return Sampled(entity, sql.listed(cells, _INDENT), mask)
+    return Sampled(entity, sql.listed(cells, _INDENT, width=width), mask)
 
 
 def _sampled_value(one: Watched, entity: Sql) -> Sql:

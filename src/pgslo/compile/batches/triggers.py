@@ -76,6 +76,7 @@ class _Measured(Header):
     batch_of: Sql
     is_sampled: Sql
     refuses_batches: Sql
+    one_row: Sql
     count: Sql
     sampling: tuple[profiles.Sampled, ...]
 
@@ -168,7 +169,7 @@ class _Triggers:
         of_rows = described(table, judged, ROW)
         batch = (table.batching.raw_row, table.batching.name, table.batching.place)
         is_apart = any(one.reads for one in self.tallies)
-        sampled = profiles.sampled(table, self.columns, mask=_STATE_MASK)
+        sampled = profiles.sampled(table, self.columns, mask=_STATE_MASK, width=counting.WIDTH_OF_SAMPLE)
         context = _Measured(
             **header(table, self._function, ROW, judged),
             emptied=(_Emptied(),) if table.writes.mode == "bulk" else (),
@@ -185,6 +186,14 @@ class _Triggers:
             batch_of=sql.listed((sql.quoted(one) for one in batch), _INDENT),
             is_sampled=sql.literal(self.profiled),
             refuses_batches=sql.literal(self.refuses),
+            one_row=counting.one_row(
+                table,
+                self.columns,
+                self.tallies,
+                _ROWS,
+                judged,
+                sample=sql.render("one_sample", sampled) if self.profiled else sql.literal(None),
+            ),
             count=counting.count(
                 table,
                 self.columns,

@@ -259,6 +259,8 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
             said = f"it belongs to role {one.owner} now, and runs with the rights of that role"
             yield Finding(facts.definition, "other owner", thing, said, again)
         elif then.get("fires_always") and not one.fires_always and one.enabled:
+            if names[0] in {trigger for _, trigger in facts.switched_off}:
+                continue  # its clone on a partition is reported
             said = "it no longer fires where session_replication_role is replica, as for a subscription"
             yield Finding(facts.definition, "switched off", thing, said, again)
         elif one.body is not None and _digest(one.body) != then["body"] and not paused:

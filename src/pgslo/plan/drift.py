@@ -159,7 +159,10 @@ def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
         one
         for one in found
         if one.what in ("gone", "table replaced", "not in force", "no rights", "unarmed")
-        or (one.what in ("missing", "foreign") and one.thing.startswith(("trigger ", "view ")))
+        or (
+            one.what in ("missing", "foreign")
+            and (one.not_in_force or one.thing.startswith(("trigger ", "view ")))
+        )
     )
 
 

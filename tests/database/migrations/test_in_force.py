@@ -355,3 +355,16 @@ def test_rows_are_blamed_only_where_they_are_to_blame(run, connection):
     assert applied.exit_code == 1
     assert "violated by existing rows" not in applied.output
     assert "will be tried again by the next pgslo apply" in applied.output
+
+
+def test_status_reports_what_was_dropped(run, connection):
+    """Rows that the rules refuse come in; people look at status before they look at drift."""
+    connection.execute(BARE)
+    define(RULES)
+    assert run("apply", "--yes").exit_code == 0
+    assert run("status").exit_code == 0
+    connection.execute("ALTER TABLE t.f DROP CONSTRAINT pgslo__p_references, ALTER COLUMN n DROP NOT NULL")
+    result = run("status")
+    assert result.exit_code == 4
+    assert "foreign_key pgslo__p_references ON t.f" in result.output
+    assert "not_null n ON t.f" in result.output

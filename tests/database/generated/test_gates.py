@@ -6,6 +6,7 @@ cannot work. Each sees what ``apply`` sends: the same settings first, the same o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -111,15 +112,12 @@ def checker() -> Iterator[str]:
     if not EXTENSIONS:
         pytest.skip("plpgsql_check is not installed (Debian: postgresql-NN-plpgsql-check)")
     major = EXTENSIONS[-1].parents[1].name
-    before = os.environ.get("PGSLO_PG_BIN")
-    os.environ["PGSLO_PG_BIN"] = f"/usr/lib/postgresql/{major}/bin"
-    try:
-        with embedded.serve(settings={"fsync": "off"}) as server:
-            yield server.dsn()
-    finally:
-        os.environ.pop("PGSLO_PG_BIN")
-        if before is not None:
-            os.environ["PGSLO_PG_BIN"] = before
+    with contextlib.ExitStack() as running:
+        # While it starts alone: other tests of this process want the server that they have.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PGSLO_PG_BIN", f"/usr/lib/postgresql/{major}/bin")
+            server = running.enter_context(embedded.serve(settings={"fsync": "off"}))
+        yield server.dsn()
 
 
 CHECK_FUNCTIONS = """

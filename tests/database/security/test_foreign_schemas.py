@@ -114,6 +114,7 @@ def test_the_owner_of_the_table_may_own_the_schema_of_its_views(scene: World) ->
         """
         CREATE SCHEMA readable AUTHORIZATION $trainer; CREATE SCHEMA serving AUTHORIZATION $trainer;
         GRANT USAGE ON SCHEMA features TO $trainer; ALTER TABLE features.ex OWNER TO $trainer;
+        GRANT SELECT ON features.ex TO $installer;
         """,
     )
     scene.apply(DEFINITION, by="superuser")

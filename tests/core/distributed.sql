@@ -60,14 +60,12 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             SELECT e.* INTO step, is_planned_again, shown, row_key, error_code, error_message
             FROM pgslo_catalog.after_row_error('feat.t', rule, refuses, SQLSTATE, SQLERRM, step, is_planned_again, shown) AS e;
-            IF step = 'raise' THEN
-                RAISE;  -- A lock that was not granted, for example: whether the row passes is not known.
-            END IF;
+            IF step = 'raise' THEN RAISE; END IF;  -- A lock that was not granted, for example: whether the row passes is not known.
         END;
     END LOOP;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.feat__t__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo d20282a311ba68a2 feat.t';
+COMMENT ON FUNCTION pgslo_gen.feat__t__failing(record, text, text, boolean, record, oid, tid) IS 'pgslo 98804a3c1de9e045 feat.t';
 REVOKE ALL ON FUNCTION pgslo_gen.feat__t__failing(record, text, text, boolean, record, oid, tid) FROM PUBLIC;
 
 -- create function feat__t__quarantine: all quarantining rules in one condition; each is evaluated only when it fails.
@@ -114,20 +112,17 @@ DECLARE
 BEGIN
         SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
-                    INTO batches
-                    FROM (SELECT (r.day) AS raw, count(*) AS rows,
-                        ARRAY[count(r.id), count(r.a), count(r.r)]::bigint[] AS present,
-                        ARRAY[]::numeric[] AS tallies,
+                    INTO batches FROM (SELECT (r.day) AS raw, count(*) AS rows,
+                        ARRAY[count(r.id), count(r.a), count(r.r)]::bigint[] AS present, ARRAY[]::numeric[] AS tallies,
                         ARRAY[]::bigint[] AS failed,
                         array_agg(ARRAY[hashint8extended(r.id::bigint, 0)::text, r.id::text, r.a::text, r.r::text])
-                       FILTER (WHERE hashint8extended(r.id::bigint, 0) & mask = 0) AS sample
-                        FROM feat.t AS r
+                       FILTER (WHERE hashint8extended(r.id::bigint, 0) & mask = 0) AS sample FROM feat.t AS r
             WHERE first IS NULL
                 OR (r.day) >= first::date AND (r.day) <= last::date GROUP BY 1) AS b;
     RETURN batches;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.feat__t__recount(text, text, bigint) IS 'pgslo 12f1b638c237b4ce feat.t';
+COMMENT ON FUNCTION pgslo_gen.feat__t__recount(text, text, bigint) IS 'pgslo a8bf9a80e689573a feat.t';
 ALTER FUNCTION pgslo_gen.feat__t__recount(text, text, bigint)
     SET timezone = 'UTC' SET timezone_abbreviations = 'Default' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres';
 ALTER FUNCTION pgslo_gen.feat__t__recount(text, text, bigint)

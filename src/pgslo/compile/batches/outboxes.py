@@ -27,12 +27,6 @@ class _Outbox:
 
 
 @dataclass(frozen=True)
-class _Owned:
-    outbox: Sql
-    owner: Sql
-
-
-@dataclass(frozen=True)
 class _Distributed:
     outbox: Sql
     table: Sql
@@ -87,8 +81,7 @@ def outbox_table(table: TableContext, so_far: Part) -> Part:
     type_ = Sql(outbox.key_type(table))
     name = outbox.qualified(table)
     text = sql.literal(str(name))
-    keeper = table.catalog.keeper
-    owned = (sql.render("shards/outbox_owner", _Owned(name, sql.identifier(keeper))),) if keeper else ()
+    owned = outbox.owned(name, table.catalog.keeper)
     distributed = _Distributed(text, sql.literal(str(table.qualified)), sql.literal(table.shards.colocation))
     made = Artifact(
         kind="table",

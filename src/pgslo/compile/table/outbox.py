@@ -26,6 +26,12 @@ class _Types:
     definition: Sql
 
 
+@dataclass(frozen=True)
+class _Owned:
+    table: Sql
+    owner: Sql
+
+
 def name_of(table: TableContext) -> str:
     """The name of a definition's outbox, without the schema."""
     return naming.fit(OUTBOX, table.relation.schema, table.relation.name)
@@ -48,6 +54,16 @@ def key(table: TableContext) -> Sql:
     """The column that rows are distributed by."""
     assert table.shards is not None
     return sql.identifier(table.shards.column)
+
+
+def owned(table: Sql, keeper: str) -> tuple[Sql, ...]:
+    """The statement that gives a table to pgslo's owner, with whose rights ``tick()`` writes to it.
+
+    Args:
+        table: The table as a statement names it.
+        keeper: The owner of pgslo; empty where it is not known.
+    """
+    return (sql.render("shards/table_owner", _Owned(table, sql.identifier(keeper))),) if keeper else ()
 
 
 def guards(table: TableContext) -> tuple[Sql, ...]:

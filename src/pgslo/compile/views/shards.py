@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import TOLD, Artifact, Statement
+from pgslo.compile.table import outbox
 from pgslo.compile.table.batching import Batching
 from pgslo.definition.rules import Definition
 from pgslo.sql import Sql
@@ -20,12 +21,6 @@ class _Table:
 @dataclass(frozen=True)
 class _Told:
     told: Sql
-
-
-@dataclass(frozen=True)
-class _Owned:
-    told: Sql
-    owner: Sql
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,6 @@ def told_table(definition: Definition, batching: Batching, keeper: str) -> Artif
     reference = sql.render("shards/told_reference", _Told(sql.literal(str(name))))
     index = sql.render("shards/told_index", _Told(name))
     filled = sql.render("shards/told_filled", _Filled(sql.literal(definition.name)))
-    owned = (sql.render("shards/told_owner", _Owned(name, sql.identifier(keeper))),) if keeper else ()
     return Artifact(
         kind="table",
         names=(told_name(definition),),
@@ -91,7 +85,7 @@ def told_table(definition: Definition, batching: Batching, keeper: str) -> Artif
         create=(
             Statement(
                 sql.render("shards/told_table", _Table(name, batching.type)),
-                then=(index, *owned, reference, filled),
+                then=(index, *outbox.owned(name, keeper), reference, filled),
             ),
         ),
         reason="the warnings for readers, on every node; tick() writes it",

@@ -50,7 +50,8 @@ class _Count:
 class _Array:
     values: Sql
     type: Sql
-    name: Sql
+    #: The name of its column, or none.
+    named: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ def count(
         batch_place=table.batching.place,
         numbers=sql.listed(
             (
-                _array((present(one) for one in columns), "bigint", name=Sql(" AS present")),
-                _array((total(one) for one in tallies), "numeric", name=Sql(" AS tallies")),
+                _array((present(one) for one in columns), "bigint", Sql("present")),
+                _array((total(one) for one in tallies), "numeric", Sql("tallies")),
             ),
             _INDENT,
         ),
@@ -211,9 +212,9 @@ def one_row(
     return sql.render("one_row", context)
 
 
-def _array(values: Iterable[Sql], of: str, *, name: Sql = _NOTHING, width: int = sql.WIDTH) -> Sql:
+def _array(values: Iterable[Sql], of: str, *named: Sql, width: int = sql.WIDTH) -> Sql:
     listed = sql.listed(values, _INDENT, width=width)
-    return sql.render("count_array", _Array(listed, Sql(of), name))
+    return sql.render("count_array", _Array(listed, Sql(of), named))
 
 
 def present(one: Watched) -> Sql:

@@ -2638,8 +2638,7 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
-            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>); '
-                   'a prepared one: ROLLBACK PREPARED.';
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
         RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();
@@ -8233,6 +8232,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN coalesce((SELECT pgslo_catalog.locked_by(l.xmax) FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name), 'another session');
     END IF;
+    PERFORM pgslo_catalog.refuse_to_be_prepared();
     -- The key alone proves nothing: once it is held, every role may read it in pg_locks. The process and its role are those that took it.
     IF EXISTS (
         SELECT FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
@@ -9925,6 +9925,8 @@ DECLARE
     keeper oid := (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot');
 BEGIN
     IF keeper IS NULL THEN
+        -- Other transactions that take a snapshot wait for this one.
+        PERFORM pgslo_catalog.refuse_to_be_prepared();
         -- Outside pgslo's other schemas: snapshots stay when pgslo goes, and what keeps their rows as they are stays with them.
         CREATE SCHEMA pgslo_snapshot;
         COMMENT ON SCHEMA pgslo_snapshot IS 'Snapshots that pgslo took: tables whose rows cannot be changed.';
@@ -15643,6 +15645,26 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.refuse_stale(relation oid) IS 'Refuse a transaction with one snapshot if a table, or a part of it, is not in the catalogue as that snapshot has it.';
 
+CREATE FUNCTION pgslo_catalog.refuse_to_be_prepared() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF current_setting('max_prepared_transactions') = '0' THEN
+        RETURN;
+    END IF;
+    -- PREPARE TRANSACTION refuses a transaction that notifies: a prepared one has no session, and its locks stay over a restart.
+    IF pg_notification_queue_usage() <= 0.5 THEN
+        PERFORM pg_notify('pgslo_turn', '');
+    ELSE
+        -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well; a subtransaction cannot export one.
+        PERFORM pg_export_snapshot();
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.refuse_to_be_prepared() IS 'Have PREPARE TRANSACTION refuse the current transaction, which locks rows that other sessions need.';
+
 CREATE FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18722,7 +18744,11 @@ BEGIN
     SELECT try_turn.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.turn t WHERE t.name = try_turn.name)
     ON CONFLICT ON CONSTRAINT turn_has_a_name DO NOTHING;
     PERFORM FROM pgslo_catalog.turn t WHERE t.name = try_turn.name FOR UPDATE SKIP LOCKED;
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pgslo_catalog.refuse_to_be_prepared();
+    RETURN true;
 END
 $$;
 
@@ -23802,6 +23828,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.refuse_nameable(owner oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_part(relation oid, role oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_stale(relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.refuse_to_be_prepared() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.refuse_unjudged(definition pgslo_catalog.definition, rule pgslo_catalog.rule, batch text, why text) FROM PUBLIC;
 

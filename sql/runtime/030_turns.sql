@@ -43,6 +43,26 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.turn_holder(text) IS 'Return the session or the prepared transaction that has a turn, in words.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_to_be_prepared() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF current_setting('max_prepared_transactions') = '0' THEN
+        RETURN;
+    END IF;
+    -- PREPARE TRANSACTION refuses a transaction that notifies: a prepared one has no session, and its locks stay over a restart.
+    IF pg_notification_queue_usage() <= 0.5 THEN
+        PERFORM pg_notify('pgslo_turn', '');
+    ELSE
+        -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well; a subtransaction cannot export one.
+        PERFORM pg_export_snapshot();
+    END IF;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.refuse_to_be_prepared() IS
+    'Have PREPARE TRANSACTION refuse the current transaction, which locks rows that other sessions need.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.try_turn(name text) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -53,7 +73,11 @@ BEGIN
     SELECT try_turn.name WHERE NOT EXISTS (SELECT FROM pgslo_catalog.turn t WHERE t.name = try_turn.name)
     ON CONFLICT ON CONSTRAINT turn_has_a_name DO NOTHING;
     PERFORM FROM pgslo_catalog.turn t WHERE t.name = try_turn.name FOR UPDATE SKIP LOCKED;
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM pgslo_catalog.refuse_to_be_prepared();
+    RETURN true;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.try_turn(text) IS 'Take a turn until the transaction ends; false, without a wait, if another transaction has it.';
@@ -107,6 +131,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN coalesce((SELECT pgslo_catalog.locked_by(l.xmax) FROM pgslo_catalog.session_lock l WHERE l.name = hold_for_session.name), 'another session');
     END IF;
+    PERFORM pgslo_catalog.refuse_to_be_prepared();
     -- The key alone proves nothing: once it is held, every role may read it in pg_locks. The process and its role are those that took it.
     IF EXISTS (
         SELECT FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid

@@ -133,8 +133,7 @@ BEGIN
             ERRCODE = '01SL2',
             MESSAGE = 'another session is running pgslo.tick(); nothing was done',
             DETAIL = format('The turn to judge batches has %s.', pgslo_catalog.turn_holder('tick')),
-            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>); '
-                   'a prepared one: ROLLBACK PREPARED.';
+            HINT = 'It ends with that transaction. If that is idle, end it: SELECT pg_terminate_backend(<process>);';
         RETURN false;
     END IF;
     PERFORM pgslo_catalog.join_incidents();

@@ -9,6 +9,8 @@ DECLARE
     keeper oid := (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_snapshot');
 BEGIN
     IF keeper IS NULL THEN
+        -- Other transactions that take a snapshot wait for this one.
+        PERFORM pgslo_catalog.refuse_to_be_prepared();
         -- Outside pgslo's other schemas: snapshots stay when pgslo goes, and what keeps their rows as they are stays with them.
         CREATE SCHEMA pgslo_snapshot;
         COMMENT ON SCHEMA pgslo_snapshot IS 'Snapshots that pgslo took: tables whose rows cannot be changed.';

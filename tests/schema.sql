@@ -18055,36 +18055,38 @@ BEGIN
     RETURN QUERY
     WITH listed AS MATERIALIZED (
         SELECT l.who, l.kind, l.privilege, l.object, l.class, l.id, l.part FROM pgslo_catalog.listed_rights() AS l
+    ), granted_by_list AS MATERIALIZED (
+        SELECT l.class, l.id, l.part, l.privilege, bool_or(l.who = 'public') AS is_public FROM listed l GROUP BY l.class, l.id, l.part, l.privilege
     ), things AS MATERIALIZED (
+        -- Names are printed for the result alone: a check of every name against the search path takes longest here.
         -- Without an access control list, everybody may execute a function.
         SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner,
                'pg_proc'::regclass::oid AS class, p.oid AS id, 0 AS part,
-               p.oid::regprocedure::text AS object, format('ON FUNCTION %s', p.oid::regprocedure) AS put,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS acl,
                NOT p.prosecdef AND p.prorettype <> 'trigger'::regtype AS is_plain,
                NOT p.prosecdef AND (SELECT y.typtype FROM pg_type y WHERE y.oid = p.proargtypes[0]) IS NOT DISTINCT FROM 'c' AS is_of_row
         FROM pg_proc p WHERE p.pronamespace = ANY (places)
         UNION ALL
         SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'relation' END, CASE c.relkind WHEN 'S' THEN 'S' ELSE 'r' END::"char",
-               c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, 0, c.oid::regclass::text, format('ON TABLE %s', c.oid::regclass), c.relacl, false, false
+               c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, 0, c.relacl, false, false
         FROM pg_class c WHERE c.relnamespace = ANY (places) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         UNION ALL
-        SELECT 'column', 'r', c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, a.attnum, format('%s.%I', c.oid::regclass, a.attname),
-               format('(%I) ON TABLE %s', a.attname, c.oid::regclass), a.attacl, false, false
-        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY (places) AND a.attnum > 0
+        SELECT 'column', 'r', c.relnamespace, c.relowner, 'pg_class'::regclass, c.oid, a.attnum, a.attacl, false, false
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = ANY (places) AND a.attnum > 0 AND a.attacl IS NOT NULL
         UNION ALL
-        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0,
-               quote_ident(n.nspname), format('ON SCHEMA %I', n.nspname), n.nspacl, false, false
+        SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0, n.nspacl, false, false
         FROM pg_namespace n WHERE n.oid = ANY (places)
+    ), exploded AS MATERIALIZED (
+        -- Hundreds of objects have a few lists.
+        SELECT d.acl, g.grantee, g.privilege_type, g.grantor
+        FROM (SELECT DISTINCT t.acl FROM things t WHERE t.acl IS NOT NULL) d CROSS JOIN LATERAL aclexplode(d.acl) AS g
     ), held AS MATERIALIZED (
-        SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.object, t.put, t.is_plain, t.is_of_row,
+        SELECT t.kind, t.letter, n.nspname, t.owner, t.class, t.id, t.part, t.is_plain, t.is_of_row,
                g.grantee, g.privilege_type AS privilege, g.grantor,
                g.grantee = 0 AND t.kind = 'schema' AND g.privilege_type = 'USAGE' AND n.nspname = 'pgslo' AS is_entry,
-               EXISTS (
-                   SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part
-                     AND l.privilege = g.privilege_type AND l.who = 'public') AS is_public,
-               EXISTS (SELECT FROM listed l WHERE l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type) AS is_listed
-        FROM things t JOIN pg_namespace n ON n.oid = t.place CROSS JOIN LATERAL aclexplode(t.acl) AS g
+               coalesce(l.is_public, false) AS is_public, l.id IS NOT NULL AS is_listed
+        FROM things t JOIN pg_namespace n ON n.oid = t.place JOIN exploded g ON g.acl = t.acl
+        LEFT JOIN granted_by_list l ON l.class = t.class AND l.id = t.id AND l.part = t.part AND l.privilege = g.privilege_type
         WHERE g.grantee NOT IN (t.owner, keeper)
     ), others AS MATERIALIZED (
         -- But for those who have the rights of the owner anyway.
@@ -18130,16 +18132,28 @@ BEGIN
             -- What people call and read is the owner's to give.
             WHEN o.nspname = 'pgslo' THEN false
             ELSE NOT o.is_listed END
+    ), found AS (
+        SELECT s.grantee, s.kind, s.privilege, NULL AS object, s.class, s.id, s.part, s.owner,
+               CASE WHEN s.grantor NOT IN (s.owner, keeper) THEN pg_get_userbyid(s.grantor) END AS grantor, false AS is_missing
+        FROM strange s
+        UNION ALL
+        -- Without these no reader reads.
+        SELECT 0::oid, l.kind, l.privilege, l.object, l.class, l.id, l.part, t.owner, NULL, true
+        FROM listed l JOIN things t ON t.class = l.class AND t.id = l.id AND t.part = l.part
+        WHERE l.who = 'public' AND l.kind = 'function'
+          AND NOT EXISTS (SELECT FROM held h WHERE h.class = l.class AND h.id = l.id AND h.grantee = 0 AND h.privilege = l.privilege)
     )
-    SELECT s.grantee, CASE WHEN s.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(s.grantee) END::name, s.kind, s.privilege, s.object,
-           s.put, CASE WHEN s.grantor NOT IN (s.owner, keeper) THEN pg_get_userbyid(s.grantor) END, false, pg_has_role(keeper, s.owner, 'USAGE')
-    FROM strange s
-    UNION ALL
-    -- Without these no reader reads.
-    SELECT 0::oid, 'PUBLIC', l.kind, l.privilege, l.object, t.put, NULL, true, pg_has_role(keeper, t.owner, 'USAGE')
-    FROM listed l JOIN things t ON t.class = l.class AND t.id = l.id AND t.part = l.part
-    WHERE l.who = 'public' AND l.kind = 'function'
-      AND NOT EXISTS (SELECT FROM held h WHERE h.class = l.class AND h.id = l.id AND h.grantee = 0 AND h.privilege = l.privilege)
+    SELECT f.grantee, CASE WHEN f.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(f.grantee) END::name, f.kind, f.privilege, coalesce(f.object, o.object), o.put,
+           f.grantor, f.is_missing, pg_has_role(keeper, f.owner, 'USAGE')
+    FROM found f
+    CROSS JOIN LATERAL (
+        SELECT CASE f.kind WHEN 'function' THEN f.id::regprocedure::text WHEN 'schema' THEN quote_ident(n.nspname)
+                   WHEN 'column' THEN format('%s.%I', f.id::regclass, a.attname) ELSE f.id::regclass::text END AS object,
+               CASE f.kind WHEN 'function' THEN format('ON FUNCTION %s', f.id::regprocedure) WHEN 'schema' THEN format('ON SCHEMA %I', n.nspname)
+                   WHEN 'column' THEN format('(%I) ON TABLE %s', a.attname, f.id::regclass) ELSE format('ON TABLE %s', f.id::regclass) END AS put
+        FROM (VALUES (true)) AS v
+        LEFT JOIN pg_namespace n ON f.kind = 'schema' AND n.oid = f.id
+        LEFT JOIN pg_attribute a ON f.kind = 'column' AND a.attrelid = f.id AND a.attnum = f.part) AS o
     ORDER BY 2, 3, 5;
 END
 $$;

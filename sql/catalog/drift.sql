@@ -1,6 +1,34 @@
--- Each defined table at its last apply, and now.
-WITH made AS (
-    SELECT t.object_id, t.names, t.on_relation, t.definition FROM pgslo_catalog.generated t WHERE t.kind = 'trigger' AND t.is_ours
+-- Each defined table at its last apply, and now: %(made)s is an array of pgslo's triggers and views, as jsonb; %(types)s says
+-- whether code of the columns' types is looked up, which no rule in force depends on.
+WITH stated AS MATERIALIZED (
+    SELECT m.kind, m.schema, m.relation, m.name, m.definition
+    FROM jsonb_to_recordset(%(made)s::jsonb) AS m (kind text, schema text, relation text, name text, definition text)
+), made AS MATERIALIZED (
+    SELECT g.oid AS object_id, g.tgname AS name, g.tgrelid AS on_relation, m.definition
+    FROM stated m
+    JOIN pg_catalog.pg_namespace s ON s.nspname = m.schema
+    JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = m.relation
+    JOIN pg_catalog.pg_trigger g ON g.tgrelid = x.oid AND g.tgname = m.name
+    WHERE m.kind = 'trigger'
+), seen_through AS MATERIALIZED (
+    SELECT v.oid AS view_id, v.relowner AS owner, m.definition
+    FROM stated m
+    JOIN pg_catalog.pg_namespace s ON s.nspname = m.schema
+    JOIN pg_catalog.pg_class v ON v.relnamespace = s.oid AND v.relname = m.name
+    WHERE m.kind = 'view'
+), of_whole AS MATERIALIZED (
+    -- Statement triggers of partitioned tables, which each partition needs as well.
+    SELECT m.definition, w.oid AS table_id, g.tgname AS name
+    FROM made m
+    JOIN pg_catalog.pg_trigger g ON g.oid = m.object_id AND g.tgtype & 1 = 0
+    JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
+), off AS MATERIALIZED (
+    -- Row triggers are cloned to partitions, and each clone can be disabled separately.
+    SELECT g.oid AS object_id, g.tgrelid AS table_id, g.tgname AS name
+    FROM pg_catalog.pg_trigger g
+    JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
+    LEFT JOIN pg_catalog.pg_trigger parent ON parent.oid = g.tgparentid
+    WHERE (g.tgenabled IN ('D', 'R') OR g.tgenabled <> 'A' AND parent.tgenabled = 'A') AND g.tgname ~ '^pgslo_'
 ), left_it AS (
     SELECT DISTINCT w.definition_id, o.stood -> 'relation' AS relation, x.oid AS table_id
     FROM pgslo_catalog.applied w CROSS JOIN jsonb_array_elements(w.objects) AS o (stood)
@@ -8,11 +36,12 @@ WITH made AS (
     JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = o.stood #>> '{relation,1}' AND NOT x.relispartition
     WHERE o.stood ->> 'of_partition' = 'true'
 )
-SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_bytes AS quarantine_max_bytes, n.nspname || '.' || c.relname AS table_name,
+SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.table_owner AS applied_owner,
     pg_catalog.pg_get_userbyid(c.relowner)::text AS table_owner, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
-    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod),
-                                        'conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ORDER BY t.attnum)
+    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod))
+                      || CASE WHEN %(types)s THEN jsonb_build_object('conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ELSE '{}' END
+                      ORDER BY t.attnum)
      FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,
     ARRAY(SELECT DISTINCT k.name FROM pgslo_catalog.rule r, unnest(r.columns) AS k (name)
           WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism NOT IN ('native', 'on read')
@@ -21,10 +50,10 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL AND b.pause_id IS NULL ORDER BY 1) AS broken,
     -- Guarded views whose owner may not read the table: their readers cannot read them.
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.oid::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.relowner))) ORDER BY v.oid::regclass::text), '[]')
-     FROM pgslo_catalog.generated g JOIN pg_catalog.pg_class v ON v.oid = g.object_id
-     WHERE g.kind = 'view' AND g.is_ours AND g.definition = d.name
-       AND NOT (pg_catalog.has_schema_privilege(v.relowner, c.relnamespace, 'USAGE') AND pg_catalog.has_table_privilege(v.relowner, c.oid, 'SELECT'))) AS blind_views,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.view_id::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.owner))) ORDER BY v.view_id::regclass::text), '[]')
+     FROM seen_through v
+     WHERE v.definition = d.name
+       AND NOT (pg_catalog.has_schema_privilege(v.owner, c.relnamespace, 'USAGE') AND pg_catalog.has_table_privilege(v.owner, c.oid, 'SELECT'))) AS blind_views,
     -- Whether rows in quarantine can be written to the table: with the rights of pgslo's owner, or of the table's own.
     d.writer IS NOT NULL OR c.oid IS NULL
         OR NOT EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.on_breach = 'quarantine')
@@ -35,21 +64,19 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
     d.reader IS NULL OR c.oid IS NULL
         OR (SELECT pg_catalog.has_table_privilege(k.nspowner, c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(k.nspowner, c.relnamespace, 'USAGE')
             FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog') AS can_lock,
-    CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END AS quoted_name,
+    CASE WHEN c.oid IS NOT NULL THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) END AS quoted_name,
     -- What PostgreSQL has to enforce for a rule, and does not.
     (SELECT coalesce(jsonb_agg(jsonb_build_array(r.name, f.said, f.to_do, r.rests_on -> 'object') ORDER BY r.rule_id), '[]')
      FROM pgslo_catalog.rule r CROSS JOIN LATERAL pgslo_catalog.native_fault(c.oid, r.rests_on) AS f
      WHERE c.oid IS NOT NULL AND r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.rests_on IS NOT NULL AND f.said IS NOT NULL) AS faults,
     EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.scope = 'assertion' AND r.mechanism <> 'native') AS asserts,
     -- Statement triggers of the whole table, or of the table of its labels, that a partition lacks.
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.tgname) ORDER BY p.relid::regclass::text, g.tgname), '[]')
-     FROM made m
-     JOIN pg_catalog.pg_trigger g ON g.oid = m.object_id AND g.tgtype & 1 = 0
-     JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
-     CROSS JOIN LATERAL pg_catalog.pg_partition_tree(w.oid) p
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(p.relid::regclass::text, g.name) ORDER BY p.relid::regclass::text, g.name), '[]')
+     FROM of_whole g
+     CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.table_id) p
      JOIN pg_catalog.pg_class x ON x.oid = p.relid
-     WHERE m.definition = d.name AND p.relid <> w.oid AND x.relkind IN ('r', 'p')
-       AND NOT EXISTS (SELECT FROM made own WHERE own.on_relation = p.relid AND own.names[1] = g.tgname)) AS unarmed,
+     WHERE g.definition = d.name AND p.relid <> g.table_id AND x.relkind IN ('r', 'p')
+       AND NOT EXISTS (SELECT FROM made own WHERE own.on_relation = p.relid AND own.name = g.name)) AS unarmed,
     -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'kind' = 'trigger'
@@ -74,15 +101,11 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute t WHERE t.attrelid = p.relation AND t.attname = k.name AND t.attnum > 0 AND NOT t.attisdropped)) AS lost_columns,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(m.schema_name || '.' || m.name, m.said) ORDER BY m.schema_name, m.name), '[]')
      FROM pgslo_catalog.moved_relation m WHERE m.definition_id = d.definition_id) AS moved_relations,
-    -- Row triggers are cloned to partitions, and each clone can be disabled separately.
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(g.tgrelid::regclass::text, g.tgname) ORDER BY g.tgrelid::regclass::text, g.tgname), '[]')
-     FROM pg_catalog.pg_trigger g
-     JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid AND f.pronamespace = 'pgslo_gen'::regnamespace
-     LEFT JOIN pg_catalog.pg_trigger parent ON parent.oid = g.tgparentid
-     WHERE g.tgname ~ '^pgslo_' AND (g.tgenabled IN ('D', 'R') OR g.tgenabled <> 'A' AND parent.tgenabled = 'A')
-       AND g.tgrelid NOT IN (SELECT l.table_id FROM left_it l WHERE l.definition_id = d.definition_id)
-       AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.oid AND m.definition = d.name)
-            OR g.tgrelid IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(g.table_id::regclass::text, g.name) ORDER BY g.table_id::regclass::text, g.name), '[]')
+     FROM off g
+     WHERE g.table_id NOT IN (SELECT l.table_id FROM left_it l WHERE l.definition_id = d.definition_id)
+       AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.object_id AND m.definition = d.name)
+            OR g.table_id IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text
           FROM pg_catalog.pg_subscription_rel s
           WHERE s.srrelid = c.oid OR s.srrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) ORDER BY 1) AS subscribed,
@@ -90,36 +113,8 @@ SELECT d.name AS definition, d.writes, size.bytes AS quarantine_bytes, size.max_
           FROM pg_catalog.pg_db_role_setting s
           LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
           WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
-    a.rows_written AS rows_written_then,
-    -- After a crash all statistics start again, those of the whole server as well.
-    (SELECT max(r.stats_reset) FROM (
-         SELECT b.stats_reset FROM pg_catalog.pg_stat_database b WHERE b.datname = current_database()
-         UNION ALL SELECT w.stats_reset FROM pg_catalog.pg_stat_bgwriter w) r
-     WHERE r.stats_reset > a.applied_at) AS statistics_reset_at,
-    -- A standby has statistics of its own, which count no write.
-    (SELECT (sum(CASE WHEN d.batch_is_of_row AND d.writes = 'bulk' THEN s.n_tup_ins - s.n_tup_del ELSE s.n_tup_ins + s.n_tup_upd END)
-             FILTER (WHERE NOT pg_catalog.pg_is_in_recovery()))::bigint
-     FROM (SELECT c.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) r
-     JOIN pg_catalog.pg_stat_user_tables s ON s.relid = r.relid) AS rows_written_now,
-    a.rows_emptied
-        + (SELECT coalesce(sum(CASE f.operation WHEN 'truncate' THEN coalesce(f.rows_emptied, 0) ELSE f.rows END), 0)::bigint
-           FROM pgslo_catalog.fragment f
-           WHERE f.definition_id = d.definition_id AND f.operation <> 'recount' AND f.written_at >= a.applied_at
-             AND (f.rows > 0 OR f.operation = 'truncate' OR d.batch_is_of_row AND d.writes = 'bulk')) AS rows_recorded,
-    -- A session reports its writes after at most ten seconds, so these may be counted after the apply.
-    (SELECT coalesce(sum(f.rows), 0)::bigint
-     FROM pgslo_catalog.fragment f
-     WHERE f.definition_id = d.definition_id AND f.operation NOT IN ('truncate', 'recount') AND f.rows > 0
-       AND f.written_at < a.applied_at AND f.written_at >= a.applied_at - interval '10 seconds') AS rows_just_before,
-    (SELECT max(f.place) FROM pgslo_catalog.fragment f WHERE f.definition_id = d.definition_id AND f.place < 'Infinity') AS newest_recorded,
-    EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
-    d.batch_by, d.batch_place,
-    -- Only by an index is the newest batch found without reading the table.
-    EXISTS (SELECT FROM pg_catalog.pg_index i
-            WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
-              AND d.batch_by = '(r.' || pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) || ')') AS batch_has_index
+    EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows
 FROM pgslo_catalog.definition d
-JOIN pgslo.quarantine_size size ON size.definition = d.name
 LEFT JOIN pg_catalog.pg_class c ON c.oid = d.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgslo_catalog.applied a USING (definition_id)
 ORDER BY d.name

@@ -1,8 +1,20 @@
--- All objects that pgslo generated, with the fingerprint of their definition.
-WITH RECURSIVE ours AS MATERIALIZED (
-    SELECT g.kind, g.names, g.relation, g.fingerprint, g.definition, g.class_id, g.object_id, g.owner
+-- All objects that pgslo generated, with the fingerprint of their definition; and objects whose comment says that, though
+-- neither their owner nor the registry does: the first hundred of these, because any role can make as many as it likes.
+WITH RECURSIVE everything AS MATERIALIZED (
+    SELECT g.kind, g.names, g.relation, g.on_relation, g.fingerprint, g.definition, g.class_id, g.object_id, g.owner, g.is_ours
     FROM pgslo_catalog.generated g
-    WHERE g.is_ours
+), ours AS MATERIALIZED (
+    SELECT * FROM everything g WHERE g.is_ours
+), forged AS (
+    SELECT left(g.definition, 130) AS definition,
+           CASE WHEN g.kind = 'view' AND c.relkind = 'm' THEN 'materialized view' ELSE replace(g.kind, '_', ' ') END AS kind,
+           g.names, g.relation, coalesce(pg_catalog.pg_get_userbyid(r.relowner), g.owner)::text AS owner
+    FROM everything g
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = g.object_id AND g.class_id = 'pg_class'::regclass
+    LEFT JOIN pg_catalog.pg_class r ON r.oid = g.on_relation
+    WHERE NOT g.is_ours
+    ORDER BY g.definition, kind, g.names, g.relation
+    LIMIT 100
 ), weaker AS (
     -- Triggers of which a clone on a partition fires less often than they do: each can be switched off alone.
     SELECT t.oid, c.tgenabled IN ('D', 'R') AS is_off
@@ -52,7 +64,8 @@ SELECT g.kind, g.names, g.relation, 'pgslo ' || g.fingerprint || ' ' || g.defini
        CASE WHEN k.contype = 'f' THEN ARRAY[s.nspname::text, r.relname::text] END AS refers_to,
        t.oid IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_trigger clone WHERE clone.tgparentid = t.oid) AS cloned,
        CASE WHEN g.kind IN ('function', 'table', 'view', 'schema') THEN g.owner::text ELSE '' END AS owner,
-       coalesce(t.tgenabled = 'A' AND NOT EXISTS (SELECT FROM weaker w WHERE w.oid = t.oid), false) AS fires_always
+       coalesce(t.tgenabled = 'A' AND NOT EXISTS (SELECT FROM weaker w WHERE w.oid = t.oid), false) AS fires_always,
+       true AS is_ours
 FROM ours g
 LEFT JOIN pg_catalog.pg_proc p ON g.kind = 'function' AND p.oid = g.object_id
 LEFT JOIN pg_catalog.pg_trigger t ON g.kind = 'trigger' AND t.oid = g.object_id
@@ -62,7 +75,7 @@ LEFT JOIN pg_catalog.pg_constraint k ON g.kind IN ('foreign_key', 'exclusion') A
 LEFT JOIN LATERAL (SELECT coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true) AS is_enforced WHERE k.oid IS NOT NULL) e ON true
 LEFT JOIN pg_catalog.pg_class r ON r.oid = k.confrelid LEFT JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
 UNION ALL
-SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL, false, '', false
+SELECT 'not_null', ARRAY[u.column_name], ARRAY[n.nspname::text, c.relname::text], u.comment, NULL, true, true, '{}', NULL, false, '', false, true
 FROM (
     SELECT s.relation, s.column_name, 'pgslo 0000000000000000 ' || d.name AS comment
     FROM pgslo_catalog.native_not_null s JOIN pgslo_catalog.definition d ON d.relation = s.relation
@@ -71,12 +84,14 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relation AND a.attname = u.colu
 JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'not_null', ARRAY[a.attname::text], ARRAY[n.nspname::text, c.relname::text],
-       'pgslo 0000000000000000 ' || d.name, NULL, false, true, '{}', NULL, false, '', false
+       'pgslo 0000000000000000 ' || d.name, NULL, false, true, '{}', NULL, false, '', false, true
 FROM pgslo_catalog.definition d
 JOIN pg_catalog.pg_constraint k ON k.conrelid = d.relation AND k.contype = 'c' AND k.conname ~ '^pgslo__' AND cardinality(k.conkey) = 1
 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.relation AND a.attnum = k.conkey[1]
 JOIN pg_catalog.pg_class c ON c.oid = d.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'registration', ARRAY[d.name], NULL, 'pgslo ' || d.fingerprint || ' ' || d.name, NULL, true,
-       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.pause_id IS NULL AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, '', false
+       NOT EXISTS (SELECT FROM pgslo_catalog.rule_break b WHERE b.definition_id = d.definition_id AND b.pause_id IS NULL AND (b.batch IS NULL OR d.judge IS NULL)), '{}', NULL, false, '', false, true
 FROM pgslo_catalog.definition d
+UNION ALL
+SELECT f.kind, f.names, f.relation, f.definition, NULL, true, true, '{}', NULL, false, f.owner, false, false FROM forged f

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.rows import dict_row
@@ -13,6 +14,39 @@ from psycopg.rows import dict_row
 from pgslo import assets
 
 Connection = psycopg.Connection[Any]
+T = TypeVar("T")
+
+#: Facts that were read on a connection, by name, while :func:`reading_once` lasts.
+_read: WeakKeyDictionary[Connection, dict[str, Any]] = WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def reading_once(conn: Connection) -> Iterator[None]:
+    """Read each fact of :func:`once` one time: the parts of a plan ask for the same ones, and nothing is changed between them."""
+    if conn in _read:
+        yield
+        return
+    _read[conn] = {}
+    try:
+        yield
+    finally:
+        del _read[conn]
+
+
+def once(conn: Connection, name: str, read: Callable[[], T]) -> T:
+    """Return a fact about a database, read now or earlier within :func:`reading_once`.
+
+    Args:
+        conn: Where it is read.
+        name: Of the fact.
+        read: Reads it; the result is never changed.
+    """
+    kept = _read.get(conn)
+    if kept is None:
+        return read()
+    if name not in kept:
+        kept[name] = read()
+    return cast("T", kept[name])
 
 
 @functools.cache

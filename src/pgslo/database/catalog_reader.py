@@ -32,7 +32,7 @@ from pgslo.compile import read_comment
 from pgslo.compile.probes import value_probe
 from pgslo.compile.table import reading
 from pgslo.database import runtime
-from pgslo.database.catalog_queries import by_own_names, fetch, query
+from pgslo.database.catalog_queries import by_own_names, fetch, once, query
 from pgslo.database.connections import Connection, check_node, read_citus
 from pgslo.database.probing import analysed, asking, probing
 from pgslo.definition.rules import Definition
@@ -244,12 +244,32 @@ def _names(pairs: Iterable[Sequence[str]]) -> tuple[Name, ...]:
 
 def installed(conn: Connection) -> tuple[Installed, ...]:
     """What pgslo generated, as it is now, in the order of its names; the runtime has to be there."""
-    found = []
+    return _generated(conn)[0]
+
+
+def forgeries(conn: Connection) -> tuple[Forgery, ...]:
+    """Objects whose comments claim that they are pgslo's; the runtime has to be there."""
+    return _generated(conn)[1]
+
+
+def _generated(conn: Connection) -> tuple[tuple[Installed, ...], tuple[Forgery, ...]]:
+    return once(conn, "generated", lambda: read_generated(conn))
+
+
+def read_generated(conn: Connection) -> tuple[tuple[Installed, ...], tuple[Forgery, ...]]:
+    """What pgslo generated, and what only claims it, whether or not they were read before."""
+    found, forged = [], []
     with by_own_names(conn), conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("installed")).fetchall()
         if _ASSERTIONS in runtime.read(conn).migrations:
             rows += cursor.execute(query("assertions")).fetchall()
         for row in rows:
+            relation = tuple(row["relation"]) if row["relation"] else None
+            if not row["is_ours"]:
+                forged.append(
+                    Forgery(row["kind"], tuple(row["names"]), relation, row["owner"], row["comment"])
+                )
+                continue
             known = read_comment(row["comment"])
             if known is None:
                 continue
@@ -260,7 +280,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     names=tuple(row["names"]),
                     definition=definition,
                     fingerprint=fingerprint,
-                    relation=tuple(row["relation"]) if row["relation"] else None,
+                    relation=relation,
                     body=row["body"],
                     validated=row["validated"],
                     enabled=row["enabled"],
@@ -271,7 +291,7 @@ def installed(conn: Connection) -> tuple[Installed, ...]:
                     fires_always=row["fires_always"],
                 )
             )
-    return tuple(sorted(found, key=lambda one: (one.kind, one.relation or (), one.names)))
+    return tuple(sorted(found, key=lambda one: (one.kind, one.relation or (), one.names))), tuple(forged)
 
 
 def _expression_types(
@@ -332,20 +352,6 @@ def installed_schemas(conn: Connection, found: Sequence[Installed]) -> tuple[Vie
             for one in found
             if one.kind == "view" and one.definition in tables
         ],
-    )
-
-
-def forgeries(conn: Connection) -> tuple[Forgery, ...]:
-    """Objects whose comments claim that they are pgslo's; the runtime has to be there."""
-    return tuple(
-        Forgery(
-            row["kind"],
-            tuple(row["names"]),
-            tuple(row["relation"]) if row["relation"] else None,
-            row["owner"],
-            row["definition"],
-        )
-        for row in fetch(conn, "forged")
     )
 
 

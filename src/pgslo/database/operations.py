@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import psycopg
@@ -16,8 +17,10 @@ from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan, drift, standing
-from pgslo.plan.findings import Facts, Finding
+from pgslo.plan.findings import Counts, Facts, Finding
 from pgslo.sql import Sql
+
+_COUNTED = frozenset(one.name for one in fields(Counts))
 
 
 def find_drift(conn: database.Connection) -> tuple[Finding, ...]:
@@ -27,8 +30,13 @@ def find_drift(conn: database.Connection) -> tuple[Finding, ...]:
 
 def examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[standing.Standing, ...]]:
     """Changes since the last apply of each definition, and the state of each rule."""
+    with catalog_queries.reading_once(conn):
+        return _examine(conn)
+
+
+def _examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[standing.Standing, ...]]:
     now = catalog_reader.installed(conn)
-    found, standings = _of_tables(conn, now, looks_at_rows=True)
+    found, standings = _of_tables(conn, now, is_thorough=True)
     state = runtime.read(conn)
     found += drift.find_rights(runtime.strange_rights(conn))
     found += drift.find_replicated(catalog_queries.fetch(conn, "replicated"))
@@ -45,31 +53,32 @@ def with_standings(conn: database.Connection, plan: Plan) -> Plan:
     planned = {definition for definition, _ in plan.choices}
     if plan.runtime_scripts or not planned.intersection(catalog_reader.definitions_installed(conn)):
         return plan  # nothing is installed that could be in force, or not in a way that this version reads
-    _, standings = _of_tables(conn, catalog_reader.installed(conn), looks_at_rows=False)
+    _, standings = _of_tables(conn, catalog_reader.installed(conn), is_thorough=False)
     kept = {(definition, choice.rule.name) for definition, choices in plan.choices for choice in choices}
     said = standing.said([one for one in standings if (one.definition, one.rule) in kept])
     return replace(plan, notes=(*said, *plan.notes))
 
 
 def _of_tables(
-    conn: database.Connection, now: Sequence[Installed], *, looks_at_rows: bool
+    conn: database.Connection, now: Sequence[Installed], *, is_thorough: bool
 ) -> tuple[list[Finding], list[standing.Standing]]:
     """Changes of the defined tables and their rules.
 
     Args:
         conn: Where they are.
         now: What pgslo generated, as it is now.
-        looks_at_rows: Whether a table's newest batch is looked up, which shows rows that no trigger saw.
+        is_thorough: Whether rows are counted, each table's newest batch is looked up, which shows rows that no trigger saw,
+            and code of the columns' types.
     """
     found: list[Finding] = []
     standings: list[standing.Standing] = []
     pauses = catalog_reader.paused(conn)
     replaced = catalog_reader.replaced(conn)
     rules = catalog_queries.fetch(conn, "standing")
-    for row in catalog_queries.fetch(conn, "drift"):
+    counts = _counts(conn) if is_thorough else {}
+    for row in catalog_queries.fetch(conn, "drift", {"made": _made(now), "types": is_thorough}):
         name = row["definition"]
-        newest = _newest_place(conn, row) if looks_at_rows else None
-        facts = Facts(**row, is_replaced=name in replaced, newest_in_table=newest)
+        facts = Facts(**row, is_replaced=name in replaced, counts=counts.get(name))
         its = [rule for rule in rules if rule["definition"] == name]
         moved = standing.named(facts, its, drift.find(facts, now, pauses))
         found += moved
@@ -77,12 +86,40 @@ def _of_tables(
     return found, standings
 
 
+def _made(now: Sequence[Installed]) -> str:
+    """Triggers and views as ``sql/catalog/drift.sql`` takes them."""
+    return json.dumps(
+        [
+            {
+                "kind": one.kind,
+                "schema": one.relation[0] if one.relation else one.names[0],
+                "relation": one.relation[1] if one.relation else None,
+                "name": one.names[-1],
+                "definition": one.definition,
+            }
+            for one in now
+            if one.kind in ("trigger", "view")
+        ]
+    )
+
+
+def _counts(conn: database.Connection) -> dict[str, Counts]:
+    """The rows of each defined table, and of its records."""
+    found = {}
+    for row in catalog_queries.fetch(conn, "recorded_rows"):
+        newest = _newest_place(conn, row)
+        found[row["definition"]] = Counts(
+            **{one: row[one] for one in row if one in _COUNTED}, newest_in_table=newest
+        )
+    return found
+
+
 def _newest_place(conn: database.Connection, row: dict[str, Any]) -> Any:
     """The order of the newest batch of the table, by index alone.
 
     ``None`` as well where asking would run code of the table's owner with the rights of the current role.
     """
-    if row["table_name"] is None or row["batch_by"] is None or not row["batch_has_index"]:
+    if row["batch_by"] is None or not row["batch_has_index"]:
         return None
     definition = {"definition": row["definition"]}
     with catalog_queries.by_own_names(conn):

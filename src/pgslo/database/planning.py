@@ -17,12 +17,12 @@ from pgslo.compile.probes import queries
 from pgslo.compile.views import grants
 from pgslo.compile.views import schemas as view_schemas
 from pgslo.database import runtime
-from pgslo.database.catalog_queries import fetch
+from pgslo.database.catalog_queries import fetch, reading_once
 from pgslo.database.catalog_reader import (
     forgeries,
-    installed,
     paused,
     read_catalog,
+    read_generated,
     read_view_schemas,
     table_readers,
 )
@@ -144,6 +144,11 @@ def plan_definitions(conn: Connection, definitions: Sequence[Definition]) -> Pla
         PlanError: As :func:`pgslo.plan.make` and :func:`pgslo.compile.placement.refuse_triggers`.
         RuntimeMismatch: Library and installed runtime do not fit.
     """
+    with reading_once(conn):
+        return _plan(conn, definitions)
+
+
+def _plan(conn: Connection, definitions: Sequence[Definition]) -> Plan:
     catalog = read_catalog(conn, definitions)
     compiled = compile_all(conn, definitions, catalog)
     _refuse_foreign(conn, compiled, catalog)
@@ -177,7 +182,7 @@ def _refuse_foreign(conn: Connection, compiled: Sequence[Compiled], catalog: Cat
     taken = fetch(conn, "occupied", {"names": json.dumps([list(name) for name in new if name not in ours])})
     if taken and runtime.read(conn).is_there:
         # Another session may have applied the same since the catalogue was read.
-        made = {one.names for one in installed(conn) if one.kind == "view"}
+        made = {one.names for one in read_generated(conn)[0] if one.kind == "view"}
         taken = [row for row in taken if (row["schema_name"], row["name"]) not in made]
     errors = [
         *view_schemas.refusals([each.definition for each in compiled], schemas),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pgslo import assets, sql
 from pgslo.catalog import StrangeRight
-from pgslo.database.catalog_queries import fetch
+from pgslo.database.catalog_queries import fetch, once
 from pgslo.errors import RuntimeMismatch
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ class Installed:
 
 def read(conn: psycopg.Connection[TupleRow]) -> Installed:
     """The installed runtime, without changing anything."""
+    return once(conn, "runtime", lambda: _read(conn))
+
+
+def _read(conn: psycopg.Connection[TupleRow]) -> Installed:
     schemas = {row["name"]: row["owner"] for row in fetch(conn, "runtime_schemas")}
     encoding = conn.info.parameter_status("server_encoding") or "UTF8"
     found = conn.execute("SELECT pg_catalog.to_regclass('pgslo_catalog.runtime') IS NOT NULL").fetchone()
@@ -228,6 +232,10 @@ def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
 
 def strange_rights(conn: psycopg.Connection[TupleRow]) -> tuple[StrangeRight, ...]:
     """Rights on the runtime that are not as this library leaves them; none where it is another library's."""
+    return once(conn, "strange rights", lambda: _strange_rights(conn))
+
+
+def _strange_rights(conn: psycopg.Connection[TupleRow]) -> tuple[StrangeRight, ...]:
     found = conn.execute(
         "SELECT pg_catalog.to_regprocedure('pgslo_catalog.strange_rights()') IS NOT NULL"
     ).fetchone()

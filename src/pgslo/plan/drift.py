@@ -383,9 +383,9 @@ def _conversions(facts: Facts) -> Iterator[Finding]:
     """
     then = {column["name"]: column.get("conversions", ()) for column in facts.applied_columns or ()}
     for column in facts.columns or ():
-        new = sorted(
-            set(column.get("conversions", ())) - set(then.get(column["name"], column["conversions"]))
-        )
+        if "conversions" not in column:
+            return  # not looked up
+        new = sorted(set(column["conversions"]) - set(then.get(column["name"], column["conversions"])))
         if new:
             yield Finding(
                 facts.definition,

@@ -39,8 +39,27 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """A row of ``sql/catalog/recorded_rows.sql``, and the newest batch in the table where an index finds it."""
+
+    rows_written_then: int | None
+    rows_written_now: int | None
+    statistics_reset_at: Any
+    rows_recorded: int
+    rows_just_before: int
+    newest_recorded: Decimal | None
+    newest_in_table: Decimal | None
+    quarantine_bytes: int
+    quarantine_max_bytes: int
+
+
+@dataclass(frozen=True)
 class Facts:
-    """A row of ``sql/catalog/drift.sql``, and the newest batch in the table where an index finds it."""
+    """A row of ``sql/catalog/drift.sql``.
+
+    Attributes:
+        counts: Its rows; ``None`` where nothing depends on them, because counting takes as long as there are records.
+    """
 
     definition: str
     writes: str
@@ -73,16 +92,5 @@ class Facts:
     switched_off: Sequence[Sequence[str]]
     subscribed: Sequence[str]
     replica_roles: Sequence[str]
-    rows_written_then: int | None
-    rows_written_now: int | None
-    statistics_reset_at: Any
-    rows_recorded: int
-    rows_just_before: int
-    newest_recorded: Decimal | None
     records_rows: bool
-    batch_by: str | None
-    batch_place: str | None
-    batch_has_index: bool
-    newest_in_table: Decimal | None
-    quarantine_bytes: int
-    quarantine_max_bytes: int
+    counts: Counts | None = None

@@ -45,8 +45,9 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         rule, _, error = broken.partition(": ")
         to_do = "pgslo plan says what no longer fits; writes live meanwhile"
         yield Finding(name, "broken", f"rule {rule}", f"it can no longer be judged: {error}", to_do)
-    if facts.quarantine_bytes >= 0.8 * facts.quarantine_max_bytes:
-        share = facts.quarantine_bytes / facts.quarantine_max_bytes
+    counts = facts.counts
+    if counts is not None and counts.quarantine_bytes >= 0.8 * counts.quarantine_max_bytes:
+        share = counts.quarantine_bytes / counts.quarantine_max_bytes
         said = f"{share * 100:.0f} % of its bound is used; once it is full, rows that would be quarantined are rejected"
         to_do = "release or drop rows, or raise quarantine: {max_bytes: …}"
         yield Finding(name, "quarantine full", f"table {facts.table_name}", said, to_do, is_hint=share < 1)
@@ -68,14 +69,15 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
 
 def unseen(facts: Facts) -> int | None:
     """Rows written since the last apply that no trigger recorded, rows rolled back among them; ``None``: unknown."""
-    then, now = facts.rows_written_then, facts.rows_written_now
-    if not facts.records_rows or then is None or now is None or now < then:
+    counts = facts.counts
+    if counts is None or not facts.records_rows:
         return None
-    if facts.statistics_reset_at is not None:
+    then, now = counts.rows_written_then, counts.rows_written_now
+    if then is None or now is None or now < then or counts.statistics_reset_at is not None:
         return None
-    rows = now - then - facts.rows_recorded
+    rows = now - then - counts.rows_recorded
     # A session reports its writes up to ten seconds late.
-    return rows if rows > facts.rows_just_before else 0
+    return rows if rows > counts.rows_just_before else 0
 
 
 def _fires_always(facts: Facts) -> bool:
@@ -93,22 +95,25 @@ def _fires_always(facts: Facts) -> bool:
 
 def _unseen(facts: Facts) -> Iterator[Finding]:
     """Compare the table with the records: the counters as a hint, the newest batch for sure."""
-    then, now = facts.rows_written_then, facts.rows_written_now
-    if not facts.records_rows or then is None or now is None:
+    counts = facts.counts
+    if counts is None or not facts.records_rows:
         return
-    newer = facts.newest_in_table is not None and (
-        facts.newest_recorded is None or facts.newest_in_table > facts.newest_recorded
+    then, now = counts.rows_written_then, counts.rows_written_now
+    if then is None or now is None:
+        return
+    newer = counts.newest_in_table is not None and (
+        counts.newest_recorded is None or counts.newest_in_table > counts.newest_recorded
     )
-    surplus = now - then - facts.rows_recorded
+    surplus = now - then - counts.rows_recorded
     since = f"{facts.applied_at:%Y-%m-%d %H:%M} UTC"
-    counted = f"{now - then:,} rows were written since {since}, {facts.rows_recorded:,} of them recorded"
+    counted = f"{now - then:,} rows were written since {since}, {counts.rows_recorded:,} of them recorded"
     innocent, to_do = (
         "rows that were rolled back count as written too",
         "if much was not rolled back: look for a replica role, disabled triggers, a new partition",
     )
-    is_unknown = facts.statistics_reset_at is not None or now < then
+    is_unknown = counts.statistics_reset_at is not None or now < then
     if is_unknown:
-        begun = facts.statistics_reset_at
+        begun = counts.statistics_reset_at
         counted = f"the number of rows written since {since} cannot be determined"
         innocent, to_do = (
             f"the server counts only since {begun:%Y-%m-%d %H:%M} UTC"
@@ -122,7 +127,7 @@ def _unseen(facts: Facts) -> Iterator[Finding]:
         said = f"{counted}, and the table's newest batch is not among the recorded ones"
         to_do = "find its writer (replica role, disabled triggers, a new partition), fix the cause, and load the batch again"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do)
-    elif is_unknown or surplus > facts.rows_just_before:
+    elif is_unknown or surplus > counts.rows_just_before:
         said = f"{counted}; {innocent}"
         yield Finding(facts.definition, "unseen rows", f"table {facts.table_name}", said, to_do, is_hint=True)
 

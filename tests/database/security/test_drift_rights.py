@@ -86,7 +86,7 @@ def test_rows_that_came_in_unseen_are_found_all_the_same(scene: World) -> None:
 
 
 def newest(connection) -> object:
-    (row,) = operations.database.fetch(connection, "drift")
+    (row,) = operations.database.fetch(connection, "recorded_rows")
     return operations._newest_place(connection, row)
 
 
@@ -95,7 +95,7 @@ def test_a_table_that_was_given_to_another_role_is_not_read(scene: World) -> Non
     scene.run("superuser", "ALTER TABLE features.own OWNER TO $installer")
     scene.run("installer", "CREATE INDEX ON features.own (day)")
     scene.apply(DEFINITION.replace("evil.tab", "features.own"))
-    rows = operations.database.fetch(scene.admin, "drift")
+    rows = operations.database.fetch(scene.admin, "recorded_rows")
     (row,) = [one for one in rows if one["definition"] == "features.own"]
     scene.run("installer", "INSERT INTO features.own VALUES (1, '2026-01-01', 1)")
     assert operations._newest_place(scene.admin, row) is not None

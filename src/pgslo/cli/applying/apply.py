@@ -15,6 +15,7 @@ from pgslo.cli.exit_codes import BREACH, ERROR, OK
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.compile import Statement
 from pgslo.database import Connection, installation, operations, planning
+from pgslo.database.catalog_queries import reading_once
 from pgslo.database.installation import Unfinished
 from pgslo.definition.shadow import shadowed
 from pgslo.errors import PlanOutdated
@@ -67,21 +68,22 @@ def apply(
         def make() -> Plan:
             return planning.plan_definitions(conn, definitions)
 
-        plan = make()
-        if expect is not None and expect != plan.state and not plan.empty:
-            raise PlanOutdated(
-                "the plan is not the one that was reviewed",
-                detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",
-                hint=f"look at the new plan: {session.command('plan', *paths, *shadow_option)}",
-            )
-        if body is not None and not plan.empty and read_body(conn, plan) != body:
-            raise PlanOutdated(
-                "the plan is not the one that was reviewed",
-                detail="Another version of pgslo wrote the file.",
-                hint=f"render it again: {session.command('render', *paths)}",
-            )
-        show.as_text(operations.with_standings(conn, plan))
-        mention_stray(without_file(conn, found))
+        with reading_once(conn):
+            plan = make()
+            if expect is not None and expect != plan.state and not plan.empty:
+                raise PlanOutdated(
+                    "the plan is not the one that was reviewed",
+                    detail=f"The state is {plan.state}, not {expect}: the database or the definitions moved since.",
+                    hint=f"look at the new plan: {session.command('plan', *paths, *shadow_option)}",
+                )
+            if body is not None and not plan.empty and read_body(conn, plan) != body:
+                raise PlanOutdated(
+                    "the plan is not the one that was reviewed",
+                    detail="Another version of pgslo wrote the file.",
+                    hint=f"render it again: {session.command('render', *paths)}",
+                )
+            show.as_text(operations.with_standings(conn, plan))
+            mention_stray(without_file(conn, found))
         if plan.empty:
             return OK
         if dry_run:

@@ -12,6 +12,7 @@ from pgslo.cli.applying.markdown import as_markdown
 from pgslo.cli.exit_codes import CHANGES
 from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.database import Connection, catalog_reader, operations, planning, runtime
+from pgslo.database.catalog_queries import reading_once
 from pgslo.definition.shadow import shadowed
 from pgslo.plan import Plan
 
@@ -40,7 +41,7 @@ def plan(session: Session, paths: tuple[Path, ...], *, form: str, shadow: bool, 
     code 3 when there are changes, 0 otherwise.
     """
     found = project.load(session.configuration, paths)
-    with session.connect() as conn:
+    with session.connect() as conn, reading_once(conn):
         made = planning.plan_definitions(
             conn, tuple(shadowed(one) for one in found.definitions) if shadow else found.definitions
         )

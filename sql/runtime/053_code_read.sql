@@ -32,8 +32,10 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN QUERY
-    -- A partition key.
+    -- A partition key; a row of a partition has to fit those of all tables above it.
     SELECT 'pg_class'::regclass::oid, code_of.relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, a.relid::oid FROM pg_partition_ancestors(code_of.relation) AS a WHERE a.relid <> code_of.relation
     UNION ALL
     SELECT 'pg_class'::regclass, i.indexrelid
     FROM pg_index i
@@ -60,6 +62,31 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.code_of(oid, boolean)
     IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also written to.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.called_by(relation oid, writes boolean)
+RETURNS TABLE (by_class oid, by_id oid, classid oid, objid oid)
+LANGUAGE plpgsql ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN QUERY
+    SELECT o.classid, o.objid, d.refclassid, d.refobjid
+    FROM pgslo_catalog.code_of(called_by.relation, called_by.writes) AS o
+    CROSS JOIN LATERAL (
+        SELECT d.refclassid, d.refobjid
+        FROM pg_depend d
+        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
+          -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
+          AND (called_by.writes OR d.objsubid = 0)
+          -- Objects on a relation depend on it.
+          AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass
+               OR o.classid = 'pg_policy'::regclass AND d.refobjid <> called_by.relation)
+        OFFSET 0
+    ) AS d;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.called_by(oid, boolean)
+    IS 'Return the objects that indexes, constraints, statistics, policies and rules of a relation use, and by which of these.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE (called_by text, owner oid)
 LANGUAGE plpgsql ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -72,19 +99,9 @@ BEGIN
     -- One by one: none of these catalogues is read whole.
     RETURN QUERY
     WITH RECURSIVE reached AS (
-        SELECT o.classid AS by_class, o.objid AS by_id, d.refclassid AS classid, d.refobjid AS objid
+        SELECT o.by_class, o.by_id, o.classid, o.objid
         FROM unnest(called_code.relations) AS r (oid)
-        CROSS JOIN LATERAL pgslo_catalog.code_of(r.oid, called_code.writes) AS o
-        CROSS JOIN LATERAL (
-            SELECT d.refclassid, d.refobjid
-            FROM pg_depend d
-            WHERE d.classid = o.classid AND d.objid = o.objid AND d.refobjid >= 16384
-              -- Of a column of a table: before PostgreSQL 15, the objects that its generation expression depends on.
-              AND (called_code.writes OR d.objsubid = 0)
-              -- Objects on a relation depend on it.
-              AND (d.refclassid <> 'pg_class'::regclass OR o.classid = 'pg_rewrite'::regclass)
-            OFFSET 0
-        ) AS d
+        CROSS JOIN LATERAL pgslo_catalog.called_by(r.oid, called_code.writes) AS o
         UNION
         -- Code calls other code: a domain has constraints, a body of SQL has functions and views, an aggregate its function.
         SELECT r.by_class, r.by_id, n.classid, n.objid
@@ -112,9 +129,17 @@ BEGIN
             ) AS m (called)
             WHERE r.classid = 'pg_opclass'::regclass AND c.oid = r.objid AND m.called >= 16384
             UNION ALL
+            -- Of a relation that code reads or writes to. Those that were asked about come with their parts.
             SELECT o.classid, o.objid
-            FROM pgslo_catalog.code_of(r.objid, called_code.writes) AS o
-            WHERE r.classid = 'pg_class'::regclass AND (o.classid, o.objid) <> (r.classid, r.objid)
+            FROM pgslo_catalog.called_by(r.objid, called_code.writes) AS o
+            WHERE r.classid = 'pg_class'::regclass AND r.objid <> ALL (called_code.relations)
+            UNION ALL
+            SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE r.classid = 'pg_class'::regclass AND i.inhparent = r.objid
+            UNION ALL
+            SELECT 'pg_class'::regclass, k.conrelid
+            FROM pg_constraint k
+            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND k.contype = 'f' AND k.confrelid = r.objid
+              AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd'))
             UNION ALL
             -- Of a table that a rule writes to.
             SELECT 'pg_trigger'::regclass, g.oid
@@ -132,6 +157,11 @@ BEGIN
         UNION ALL
         -- It may get another constraint at any moment.
         SELECT t.typowner FROM pg_type t WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typtype = 'd'
+        UNION ALL
+        -- It may get an index at any moment. Those that were asked about are locked.
+        SELECT c.relowner FROM pg_class c
+        WHERE r.classid = 'pg_class'::regclass AND c.oid = r.objid AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+          AND c.oid <> ALL (called_code.relations)
         OFFSET 0
     ) AS w (owner);
 END

@@ -25,6 +25,18 @@ PLACES = {
     "default": "ALTER TABLE features.ex ADD g int DEFAULT evil.spy(5)",
     "statistics": "CREATE STATISTICS features.st ON (evil.spy(3) + a), id FROM features.ex",
 }
+#: A function of the table's owner reads a partition with an index that calls hers.
+BODY = (
+    "CREATE TABLE features.lk (x int) PARTITION BY RANGE (x); CREATE TABLE features.lk1 PARTITION OF features.lk DEFAULT;"
+    " CREATE INDEX ON features.lk1 ((evil.spy(1) + x));"
+    " CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE"
+    " BEGIN ATOMIC SELECT count(*)::int + n FROM features.lk; END"
+)
+#: Rows are chosen by another table, for the owner as well.
+POLICY = (
+    "ALTER TABLE features.ex ENABLE ROW LEVEL SECURITY; ALTER TABLE features.ex FORCE ROW LEVEL SECURITY;"
+    " CREATE POLICY p ON features.ex USING (EXISTS (SELECT FROM {} w WHERE w.x = ex.id)) WITH CHECK (true)"
+)
 #: The same through objects of the table's owner.
 THROUGH = {
     "domain": f"{SMALL}; ALTER TABLE features.ex ADD d features.small DEFAULT 3",
@@ -37,6 +49,15 @@ THROUGH = {
     "condition": "CREATE RULE r AS ON INSERT TO features.ex WHERE evil.spy(NEW.id) < 0 DO INSTEAD NOTHING",
     "body": "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT evil.spy(n); END;"
     " CREATE INDEX ON features.ex ((features.f(1) + id))",
+    "part that a body reads": f"{BODY}; CREATE INDEX ON features.ex ((features.f(1) + id))",
+    "part that a rule writes to": "CREATE TABLE features.log (x int) PARTITION BY RANGE (x);"
+    " CREATE TABLE features.log1 PARTITION OF features.log DEFAULT; ALTER TABLE features.log1 ADD CHECK (evil.spy(x) IS NOT NULL);"
+    " CREATE RULE r AS ON INSERT TO features.ex DO ALSO INSERT INTO features.log VALUES (NEW.a)",
+    "cascade of a rule": "CREATE TABLE features.log (x int PRIMARY KEY); INSERT INTO features.log VALUES (1);"
+    " CREATE TABLE features.sub (x int REFERENCES features.log ON UPDATE CASCADE, CHECK (evil.spy(x) IS NOT NULL));"
+    " CREATE RULE r AS ON INSERT TO features.ex DO ALSO UPDATE features.log SET x = x + 1",
+    "policy": f"CREATE TABLE features.w (x int); CREATE INDEX ON features.w ((evil.spy(1) + x)); {POLICY.format('features.w')}",
+    "policy on her table": POLICY.format("evil.w"),
 }
 #: Through a view that a query of the definition reads.
 VIEWS = {
@@ -48,7 +69,14 @@ VIEWS = {
     " CREATE VIEW features.vv AS SELECT features.ag(e.a) AS one FROM features.ex e",
     "body": "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT evil.spy(n); END;"
     " CREATE VIEW features.vv AS SELECT features.f(3) AS one FROM features.ex e",
+    "part that a body reads": f"{BODY}; CREATE VIEW features.vv AS SELECT features.f(e.a) AS one FROM features.ex e",
+    "body that reads her table": "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql STABLE"
+    " BEGIN ATOMIC SELECT count(*)::int + n FROM evil.w; END;"
+    " CREATE VIEW features.vv AS SELECT features.f(e.a) AS one FROM features.ex e",
 }
+#: A table of hers, which gets an index at last.
+HERS = "CREATE TABLE evil.w (x int); GRANT SELECT ON evil.w TO PUBLIC"
+INDEXED = "CREATE INDEX ON evil.w ((evil.spy(1) + x))"
 DEFINITION = """
 table: features.ex
 key: [id]
@@ -120,14 +148,21 @@ def test_a_release_and_a_tick_run_none_through_objects_of_the_owner(world: World
     awake = asleep(world)
     world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int)")
     world.run("installer", "CREATE INDEX ON features.ex (day); CREATE INDEX ON features.ex (id, a)")
+    world.run("mallory", HERS)
     world.run("installer", THROUGH[place])
     world.apply(DEFINITION)
     world.run(
         "installer", "INSERT INTO features.ex (id, day, a) VALUES (1, '2026-01-01', -1), (2, '2026-01-01', 1)"
     )
-    world.run("mallory", awake)
+    world.run("mallory", f"{awake}; {INDEXED}")
     forget(world)
-    world.run("operator", "SELECT pgslo.tick(), pgslo.close_batch('features.ex')")
+    for statement in ("SELECT pgslo.tick()", "SELECT pgslo.close_batch('features.ex')"):
+        # With forced policies the owner of the table does not see all of its rows.
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            world.run("operator", statement)
+    for statement in ("learn('features.ex')", "backtest('features.ex')"):
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            world.run("installer", f"SELECT * FROM pgslo.{statement}")
     with pytest.raises(
         psycopg.errors.InsufficientPrivilege, match=r"cannot release row|calls code of role"
     ) as refused:
@@ -142,19 +177,37 @@ def test_no_operator_runs_one_through_a_view(world: World, view: str) -> None:
     awake = asleep(world)
     world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int)")
     world.run("installer", "CREATE INDEX ON features.ex (day)")
+    world.run("mallory", HERS)
     world.run("installer", VIEWS[view])
     world.apply(
         """{table: features.ex, key: [id], writes: bulk, batch: {by: day},
             rules: [q: {query: "SELECT 1 FROM features.vv AS v WHERE v.one < 0"}]}"""
     )
     world.run("installer", "INSERT INTO features.ex VALUES (1, '2026-01-01', -1)")
-    world.run("mallory", awake)
+    world.run("mallory", f"{awake}; {INDEXED}")
     forget(world)
     for statement in ("SELECT pgslo.tick()", "SELECT pgslo.close_batch('features.ex')"):
         world.run("operator", statement)
     assert not ran(world)[1]
     said = world.run("installer", "SELECT DISTINCT error_message FROM pgslo_catalog.rule_break")
     assert f"calls code of role {world.names['mallory']}" in str(said)
+
+
+def test_the_key_of_a_table_above_is_code_that_a_write_runs(world: World) -> None:
+    world.run("mallory", SPY)
+    world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int)")
+    world.run("installer", "CREATE INDEX ON features.ex (day); CREATE INDEX ON features.ex (id, a)")
+    world.apply(DEFINITION)
+    world.run("installer", "INSERT INTO features.ex VALUES (1, '2026-01-01', -1)")
+    world.run(
+        "installer",
+        """CREATE TABLE features.whole (id int NOT NULL, day date, a int) PARTITION BY RANGE (evil.spy(id));
+           ALTER TABLE features.whole ATTACH PARTITION features.ex FOR VALUES FROM (0) TO (1000)""",
+    )
+    forget(world)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"features\.whole calls code of role"):
+        world.run("steward", "SELECT pgslo.release(1, '{\"a\": 7}')")
+    assert not ran(world)[1]
 
 
 READS = """

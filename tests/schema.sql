@@ -838,6 +838,7 @@ BEGIN
         AND EXISTS (SELECT FROM pg_namespace n
                     WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
+        DROP FUNCTION IF EXISTS pgslo_snapshot.leave_out_change();
         DROP SCHEMA pgslo_snapshot;
     END IF;
     RETURN format('snapshot %s dropped', known.name);
@@ -901,7 +902,8 @@ BEGIN
     IF known.is_copy THEN
         RETURN QUERY
         SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes was dropped or disabled'::text
-        WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
+        WHERE 2 > (SELECT count(*) FROM pg_trigger g
+                   WHERE g.tgrelid = keeper AND g.tgname IN ('pgslo_refuse_change', 'pgslo_leave_out_change') AND g.tgenabled = 'A');
     ELSE
         PERFORM pgslo_catalog.leave_room(room);
     END IF;
@@ -2493,9 +2495,7 @@ BEGIN
         EXECUTE format('DROP TABLE pgslo_snapshot.%I', begun.name);
         RETURN;
     END IF;
-    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I '
-                   'FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
-    EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
+    PERFORM pgslo_catalog.protect_snapshot(begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
         'A snapshot that pgslo took; pgslo.snapshot shows it to roles that may read its view.');
@@ -4398,27 +4398,37 @@ COMMENT ON COLUMN pgslo_catalog.snapshot.is_checked IS 'Whether pgslo read the r
 COMMENT ON COLUMN pgslo_catalog.snapshot.batch_name IS 'The name of a batch when it was taken, as SQL over b.raw.';
 
 CREATE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $$
 DECLARE
     keeper oid := pgslo_catalog.keeper();
+    source oid;
 BEGIN
     -- Where policies show each reader other rows, only the reader can read them. Where a table, or a part of one, belongs to
     -- another role, its indexes and constraints would run code of that role.
-    RETURN EXISTS (
-        SELECT FROM pgslo_catalog.definition d
-        JOIN pg_namespace n ON n.nspname = snapshot.source_schema
-        JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
-        WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
-          AND NOT EXISTS (
-              WITH RECURSIVE part AS (
-                  SELECT d.relation::oid AS oid
-                  UNION
-                  SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-              )
-              SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
-              WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p')));
+    SELECT v.oid INTO source
+    FROM pgslo_catalog.definition d
+    JOIN pg_namespace n ON n.nspname = snapshot.source_schema
+    JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
+    WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+      AND NOT EXISTS (
+          WITH RECURSIVE part AS (
+              SELECT d.relation::oid AS oid
+              UNION
+              SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+          )
+          SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
+          WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p'));
+    IF source IS NULL THEN
+        RETURN false;
+    END IF;
+    -- Of the table and its parts as well: none of them is replaced until the transaction ends.
+    EXECUTE format('LOCK TABLE %I.%I IN ACCESS SHARE MODE', snapshot.source_schema, snapshot.source_name);
+    RETURN NOT EXISTS (
+        SELECT FROM pgslo_catalog.called_code(pgslo_catalog.read_with(source), false) AS c
+        WHERE c.owner <> keeper AND pgslo_catalog.can_act_as(c.owner, keeper) IS NOT TRUE);
 END
 $$;
 
@@ -14404,6 +14414,34 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) IS 'Return profiles of an incident''s columns: of the last good batch, and of the first missed one.';
 
+CREATE FUNCTION pgslo_catalog.protect_snapshot(name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    AS $_$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace('pgslo_snapshot') AND p.proname = 'leave_out_change') THEN
+        EXECUTE
+            $text$
+            CREATE FUNCTION pgslo_snapshot.leave_out_change() RETURNS trigger LANGUAGE plpgsql
+            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+            AS 'BEGIN RETURN NULL; END'
+            $text$;
+        REVOKE ALL ON FUNCTION pgslo_snapshot.leave_out_change() FROM PUBLIC;
+        COMMENT ON FUNCTION pgslo_snapshot.leave_out_change() IS 'Leave out changes of a snapshot''s rows that a subscription brings.';
+    END IF;
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%1$I
+         FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change();
+         CREATE OR REPLACE TRIGGER pgslo_leave_out_change BEFORE INSERT OR UPDATE OR DELETE ON pgslo_snapshot.%1$I
+         FOR EACH ROW EXECUTE FUNCTION pgslo_snapshot.leave_out_change();
+         ALTER TABLE pgslo_snapshot.%1$I ENABLE ALWAYS TRIGGER pgslo_refuse_change;
+         ALTER TABLE pgslo_snapshot.%1$I ENABLE ALWAYS TRIGGER pgslo_leave_out_change', protect_snapshot.name);
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.protect_snapshot(name text) IS 'Have statements that change a snapshot refused. A subscription runs no statements: changes of its rows are left out.';
+
 CREATE FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -23787,6 +23825,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.profile_said(profile pgslo_catalog.profile)
 REVOKE ALL ON FUNCTION pgslo_catalog.profiled(definition_id bigint, batch text, column_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.profiles_of(incident_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.protect_snapshot(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.prune_definition(definition pgslo_catalog.definition, at_most integer, OUT thinned integer, OUT profiles integer, OUT verdicts integer) FROM PUBLIC;
 

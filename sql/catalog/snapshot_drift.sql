@@ -1,13 +1,17 @@
 -- Snapshots that are not kept as they were taken, and copies that a role may read which may not read their view any more.
 SELECT s.name, s.definition,
        CASE WHEN c.oid IS NULL THEN 'its table was dropped'
-            WHEN g.tgrelid IS NULL THEN 'the trigger that refuses changes was dropped'
-            ELSE 'the trigger that refuses changes was switched off' END AS said, NULL AS to_do
+            WHEN g.number < 2 THEN 'a trigger that refuses changes was dropped'
+            ELSE 'a trigger that refuses changes was switched off' END AS said, NULL AS to_do
 FROM pgslo_catalog.snapshot s
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgslo_snapshot'
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'r'
-LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND g.tgname = 'pgslo_refuse_change'
-WHERE s.is_copy AND s.content_hash IS NOT NULL AND (g.tgenabled = 'A') IS NOT TRUE
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number, count(*) FILTER (WHERE t.tgenabled = 'A') AS firing
+    FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = c.oid AND t.tgname IN ('pgslo_refuse_change', 'pgslo_leave_out_change')
+) AS g
+WHERE s.is_copy AND s.content_hash IS NOT NULL AND g.firing < 2
 UNION ALL
 SELECT s.name, s.definition, pg_catalog.format('role %s may read this copy, and its view %I.%I no longer', o.role, s.source_schema, s.source_name),
        pg_catalog.format('REVOKE SELECT ON TABLE pgslo_snapshot.%I FROM %s', s.name, o.role)

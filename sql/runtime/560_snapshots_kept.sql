@@ -43,6 +43,35 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.keep_snapshots() IS 'Create the schema for snapshots, with the first one.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.protect_snapshot(name text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- %I quotes names by it.
+SET quote_all_identifiers = off
+AS $pgslo$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = to_regnamespace('pgslo_snapshot') AND p.proname = 'leave_out_change') THEN
+        EXECUTE
+            $text$
+            CREATE FUNCTION pgslo_snapshot.leave_out_change() RETURNS trigger LANGUAGE plpgsql
+            SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+            AS 'BEGIN RETURN NULL; END'
+            $text$;
+        REVOKE ALL ON FUNCTION pgslo_snapshot.leave_out_change() FROM PUBLIC;
+        COMMENT ON FUNCTION pgslo_snapshot.leave_out_change() IS 'Leave out changes of a snapshot''s rows that a subscription brings.';
+    END IF;
+    EXECUTE format(
+        'CREATE OR REPLACE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%1$I
+         FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change();
+         CREATE OR REPLACE TRIGGER pgslo_leave_out_change BEFORE INSERT OR UPDATE OR DELETE ON pgslo_snapshot.%1$I
+         FOR EACH ROW EXECUTE FUNCTION pgslo_snapshot.leave_out_change();
+         ALTER TABLE pgslo_snapshot.%1$I ENABLE ALWAYS TRIGGER pgslo_refuse_change;
+         ALTER TABLE pgslo_snapshot.%1$I ENABLE ALWAYS TRIGGER pgslo_leave_out_change', protect_snapshot.name);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.protect_snapshot(text) IS
+    'Have statements that change a snapshot refused. A subscription runs no statements: changes of its rows are left out.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.may_see(snapshot pgslo_catalog.snapshot, reader name) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -157,3 +186,41 @@ AS $pgslo$
     FROM jsonb_array_elements(row_text.columns) WITH ORDINALITY AS c
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.row_text(jsonb) IS 'Return the SQL of a row r as text.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- %I quotes names by it.
+SET quote_all_identifiers = off
+AS $pgslo$
+DECLARE
+    keeper oid := pgslo_catalog.keeper();
+    source oid;
+BEGIN
+    -- Where policies show each reader other rows, only the reader can read them. Where a table, or a part of one, belongs to
+    -- another role, its indexes and constraints would run code of that role.
+    SELECT v.oid INTO source
+    FROM pgslo_catalog.definition d
+    JOIN pg_namespace n ON n.nspname = snapshot.source_schema
+    JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
+    WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+      AND NOT EXISTS (
+          WITH RECURSIVE part AS (
+              SELECT d.relation::oid AS oid
+              UNION
+              SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+          )
+          SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
+          WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p'));
+    IF source IS NULL THEN
+        RETURN false;
+    END IF;
+    -- Of the table and its parts as well: none of them is replaced until the transaction ends.
+    EXECUTE format('LOCK TABLE %I.%I IN ACCESS SHARE MODE', snapshot.source_schema, snapshot.source_name);
+    RETURN NOT EXISTS (
+        SELECT FROM pgslo_catalog.called_code(pgslo_catalog.read_with(source), false) AS c
+        WHERE c.owner <> keeper AND pgslo_catalog.can_act_as(c.owner, keeper) IS NOT TRUE);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.can_be_read(pgslo_catalog.snapshot) IS
+    'Whether pgslo''s owner reads the same rows from a snapshot''s view as its taker, and runs no code of another role.';

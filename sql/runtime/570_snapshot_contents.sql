@@ -181,33 +181,6 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.check_condition(text) IS
     'Refuse a condition that is not one expression: it is in parentheses in a query, and must not leave them.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-DECLARE
-    keeper oid := pgslo_catalog.keeper();
-BEGIN
-    -- Where policies show each reader other rows, only the reader can read them. Where a table, or a part of one, belongs to
-    -- another role, its indexes and constraints would run code of that role.
-    RETURN EXISTS (
-        SELECT FROM pgslo_catalog.definition d
-        JOIN pg_namespace n ON n.nspname = snapshot.source_schema
-        JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
-        WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
-          AND NOT EXISTS (
-              WITH RECURSIVE part AS (
-                  SELECT d.relation::oid AS oid
-                  UNION
-                  SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-              )
-              SELECT FROM part LEFT JOIN pg_class t ON t.oid = part.oid
-              WHERE t.oid IS NULL OR t.relowner <> keeper OR t.relrowsecurity OR t.relkind NOT IN ('r', 'p')));
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.can_be_read(pgslo_catalog.snapshot) IS
-    'Whether pgslo''s owner reads the same rows from a snapshot''s view as its taker, and runs no code of another role.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.check_rows(snapshot pgslo_catalog.snapshot) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -155,9 +155,7 @@ BEGIN
         EXECUTE format('DROP TABLE pgslo_snapshot.%I', begun.name);
         RETURN;
     END IF;
-    EXECUTE format('CREATE TRIGGER pgslo_refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgslo_snapshot.%I '
-                   'FOR EACH STATEMENT EXECUTE FUNCTION pgslo_snapshot.refuse_change()', begun.name);
-    EXECUTE format('ALTER TABLE pgslo_snapshot.%I ENABLE ALWAYS TRIGGER pgslo_refuse_change', begun.name);
+    PERFORM pgslo_catalog.protect_snapshot(begun.name);
     -- Every role that may connect can read comments, of tables that it may not read as well: nothing of rows, conditions or roles is in them.
     EXECUTE format('COMMENT ON TABLE pgslo_snapshot.%I IS %L', begun.name,
         'A snapshot that pgslo took; pgslo.snapshot shows it to roles that may read its view.');

@@ -97,7 +97,8 @@ BEGIN
     IF known.is_copy THEN
         RETURN QUERY
         SELECT 'protection'::text, 'rows cannot be changed'::text, 'the trigger that refuses changes was dropped or disabled'::text
-        WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = keeper AND g.tgname = 'pgslo_refuse_change' AND g.tgenabled = 'A');
+        WHERE 2 > (SELECT count(*) FROM pg_trigger g
+                   WHERE g.tgrelid = keeper AND g.tgname IN ('pgslo_refuse_change', 'pgslo_leave_out_change') AND g.tgenabled = 'A');
     ELSE
         PERFORM pgslo_catalog.leave_room(room);
     END IF;
@@ -145,6 +146,7 @@ BEGIN
         AND EXISTS (SELECT FROM pg_namespace n
                     WHERE n.nspname = 'pgslo_snapshot' AND n.nspowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)) THEN
         DROP FUNCTION IF EXISTS pgslo_snapshot.refuse_change();
+        DROP FUNCTION IF EXISTS pgslo_snapshot.leave_out_change();
         DROP SCHEMA pgslo_snapshot;
     END IF;
     RETURN format('snapshot %s dropped', known.name);

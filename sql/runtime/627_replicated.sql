@@ -45,3 +45,14 @@ BEGIN
     END LOOP;
 END
 $pgslo$;
+
+-- Of snapshots that were taken before there was such a trigger.
+DO $pgslo$
+BEGIN
+    PERFORM pgslo_catalog.protect_snapshot(c.relname)
+    FROM pg_class c JOIN pg_trigger g ON g.tgrelid = c.oid AND g.tgname = 'pgslo_refuse_change'
+    WHERE c.relnamespace = to_regnamespace('pgslo_snapshot') AND c.relkind = 'r'
+      AND c.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog')
+      AND NOT EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = c.oid AND o.tgname = 'pgslo_leave_out_change');
+END
+$pgslo$;

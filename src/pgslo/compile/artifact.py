@@ -86,7 +86,8 @@ class Artifact:
         refers_to: The table that a foreign key refers to.
         apart: Whether it may be created after the others are in force.
         cloned: Whether PostgreSQL gives partitions clones of it.
-        owner: For a function that reads or writes the definition's table by name: the role that has to own it.
+        owner: For a function that reads or writes the definition's table by name, and for a table of pgslo's: the role that has
+            to own it.
         fires_always: For a trigger: whether it also fires where ``session_replication_role`` is replica.
         columns: For a view: names of its columns.
         own_columns: For a view: those of its columns whose types are the same whatever the definition says, besides the table's.

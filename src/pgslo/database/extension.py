@@ -68,7 +68,7 @@ def update_script() -> str:
 
 
 def _statements(scripts: Sequence[runtime.Script]) -> tuple[str, ...]:
-    *texts, reset = runtime.statements(scripts)
+    *texts, reset = runtime.script_texts(scripts)
     assert reset == "RESET search_path;", "CREATE EXTENSION keeps the caller's path anyway"
     return tuple(texts)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pgslo import assets, sql
 from pgslo.catalog import StrangeRight
-from pgslo.database.catalog_queries import fetch, once
+from pgslo.database.catalog_queries import fetch, once, query
 from pgslo.errors import RuntimeMismatch
 
 if TYPE_CHECKING:
@@ -224,9 +224,13 @@ def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
     Raises:
         RuntimeMismatch: As :func:`wanted`.
     """
-    scripts = wanted(read(conn))
-    if scripts or not any(one.can_mend for one in strange_rights(conn)):
+    installed = read(conn)
+    if scripts := wanted(installed):
         return scripts
+    if not installed.is_there or not (
+        fetch(conn, "own_objects") or any(one.can_mend for one in strange_rights(conn))
+    ):
+        return ()
     return tuple(script for script in functions() if script.name == RIGHTS)
 
 
@@ -309,6 +313,13 @@ def install(conn: psycopg.Connection[TupleRow]) -> bool:
 
 
 def statements(scripts: Iterable[Script]) -> tuple[str, ...]:
+    """The SQL of :func:`script_texts`, run as pgslo's owner: what another role made would belong to that role."""
+    before, after = ("give_back", "become_owner"), ("be_again",)
+    made = (*before, *script_texts(scripts), *after)
+    return tuple(f"{query(one).decode()};" if one in (*before, *after) else one for one in made)
+
+
+def script_texts(scripts: Iterable[Script]) -> tuple[str, ...]:
     """The SQL that runs scripts and writes down that they ran, for one transaction; each text may hold several statements.
 
     Args:

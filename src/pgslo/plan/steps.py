@@ -289,13 +289,13 @@ def _change(
 
 
 def _is_owned_by_another(artifact: Artifact, installed: Installed) -> bool:
-    """Whether a function has another owner than its table: replaced, it would keep it."""
+    """Whether a function has another owner than its table, or a table another one than pgslo: replaced, it would keep it."""
     return bool(artifact.owner and installed.owner and artifact.owner != installed.owner)
 
 
 def _difference(artifact: Artifact, installed: Installed, *, is_replaced: bool) -> str | None:
     if _is_owned_by_another(artifact, installed):
-        return f"the table belongs to role {artifact.owner} now, the function to role {installed.owner}"
+        return f"it belongs to role {installed.owner}, and has to belong to role {artifact.owner}"
     if is_replaced:
         return "another table has the name now; it refers to the former one"
     if installed.fingerprint != artifact.fingerprint and artifact.kind != "not_null":

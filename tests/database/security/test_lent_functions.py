@@ -210,6 +210,30 @@ def test_the_key_of_a_table_above_is_code_that_a_write_runs(world: World) -> Non
     assert not ran(world)[1]
 
 
+@pytest.mark.parametrize("condition", ["NULL", "'a > 0'"])
+def test_a_trainer_runs_none_as_pgslos_owner(lent: World, condition: str) -> None:
+    lent.apply(f"{DEFINITION}readers: [$trainer]\n")
+    lent.run("installer", "INSERT INTO features.ex (id, day, a) VALUES (1, '2026-01-01', 1)")
+    lent.run(
+        "installer", "GRANT SELECT ON features.ex TO $trainer; GRANT USAGE ON SCHEMA features TO $trainer"
+    )
+    lent.run(
+        "mallory",
+        """CREATE OR REPLACE FUNCTION evil.spy(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+             IF current_user = '$installer' THEN PERFORM nextval('evil.as_other'); END IF;
+             RETURN $1;
+           END$$""",
+    )
+    forget(lent)
+    lent.run("trainer", f"SELECT pgslo.create_snapshot('mine', 'guarded', 'ex', {condition})")
+    assert not ran(lent)[1]
+    # Its rows are those that the trainer read. Defaults and generated columns are computed by writes alone.
+    defaults = "FROM pg_attribute WHERE attrelid = 'features.ex'::regclass AND atthasdef"
+    assert lent.run("superuser", "SELECT is_checked FROM pgslo_catalog.snapshot") == lent.run(
+        "superuser", f"SELECT EXISTS (SELECT {defaults})"
+    )
+
+
 READS = """
 table: features.ex
 key: [id]

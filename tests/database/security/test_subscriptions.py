@@ -23,9 +23,20 @@ writes: stream
 fires: always
 batch: {by: day}
 columns: {a: [range: {min: 0, on_breach: flag}]}
+readers: [$trainer]
+assertions: [same: {all_equal: a, group_by: id, on_breach: reject}]
 """
 TABLE = "CREATE TABLE features.t (id int PRIMARY KEY, day date, a int)"
 #: A table of pgslo as the publisher has it, with the columns of this one, so that all of them are replaced.
+#: Rows of a snapshot, and groups of an assertion, which are on no disk of this database for long.
+OTHERS = """
+CREATE SCHEMA pgslo_snapshot;
+CREATE TABLE pgslo_snapshot.kept (id int, day date, a int);
+ALTER TABLE pgslo_snapshot.kept REPLICA IDENTITY FULL;
+INSERT INTO pgslo_snapshot.kept SELECT n, '2026-01-01', n FROM generate_series(101, 103) n;
+CREATE SCHEMA pgslo_gen;
+CREATE TABLE pgslo_gen.features__t__touched (xid xid8, assertion text, keys text[], buckets integer[])
+"""
 COLUMNS = """
 SELECT string_agg(format('%I %s', attname, CASE WHEN typtype = 'b' AND typnamespace = 'pg_catalog'::regnamespace AND typname NOT LIKE 'reg%'
                                            THEN format_type(atttypid, atttypmod) ELSE 'text' END), ', ' ORDER BY attnum)
@@ -47,8 +58,15 @@ def publisher(
     """A database that publishes all of its tables to that of ``world``, one of them called like one of pgslo's."""
     if world.admin.execute("SHOW wal_level").fetchone() != ("logical",):
         pytest.skip("the server's wal_level is not logical")
-    world.run("installer", f"{TABLE}; CREATE INDEX ON features.t (day)")
+    world.run("installer", f"{TABLE}; CREATE INDEX ON features.t (day); CREATE INDEX ON features.t (id, a)")
     world.apply(DEFINITION)
+    world.run(
+        "installer", "INSERT INTO features.t SELECT n, '2026-01-01', n FROM generate_series(101, 103) n"
+    )
+    world.run(
+        "installer", "GRANT SELECT ON features.t TO $trainer; GRANT USAGE ON SCHEMA features TO $trainer"
+    )
+    world.run("trainer", "SELECT pgslo.create_snapshot('kept', 'guarded', 't')")
     (columns,) = world.admin.execute(COLUMNS).fetchone()
     name = f"hostile_{os.getpid()}_{time.monotonic_ns()}"
     with make_database(template="template0") as dsn, psycopg.connect(dsn, autocommit=True) as session:
@@ -57,6 +75,7 @@ def publisher(
             f"CREATE TABLE pgslo_catalog.definition ({columns}, PRIMARY KEY (definition_id))".encode()
         )
         session.execute("INSERT INTO pgslo_catalog.definition (definition_id, name) VALUES (1, 'features.t')")
+        session.execute(OTHERS.encode())
         session.execute("CREATE PUBLICATION everything FOR ALL TABLES")
         session.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
         where = psycopg.conninfo.make_conninfo(dsn).replace("'", "''")
@@ -84,6 +103,23 @@ def test_a_publisher_does_not_write_the_registry(world: World, publisher: Connec
     # Rows of the guarded table, which came later, are applied and evaluated.
     until(lambda: world.run("superuser", "SELECT rule FROM pgslo.incident") == [("a_range",)])
     assert world.run("superuser", "TABLE pgslo_catalog.definition") == before
+
+
+def test_a_publisher_changes_no_snapshot_and_leaves_no_group(world: World, publisher: Connection) -> None:
+    before = world.run("trainer", "SELECT * FROM pgslo_snapshot.kept ORDER BY id")
+    assert len(before) == 3
+    publisher.execute("UPDATE pgslo_snapshot.kept SET a = 666 WHERE id = 101")
+    publisher.execute("DELETE FROM pgslo_snapshot.kept WHERE id = 102")
+    publisher.execute("INSERT INTO pgslo_snapshot.kept VALUES (99, '2026-01-01', 99)")
+    publisher.execute("INSERT INTO pgslo_gen.features__t__touched VALUES ('7', 'forged', '{x}', '{1}')")
+    publisher.execute("INSERT INTO features.t VALUES (1, '2026-01-01', -1)")
+    until(lambda: world.run("superuser", "SELECT rule FROM pgslo.incident") == [("a_range",)])
+    assert world.run("trainer", "SELECT * FROM pgslo_snapshot.kept ORDER BY id") == before
+    assert world.run("trainer", "SELECT * FROM pgslo.verify_snapshot('kept')") == []
+    assert world.run("superuser", "SELECT * FROM pgslo_gen.features__t__touched") == []
+    # It is found if the trigger is switched off.
+    world.run("superuser", "ALTER TABLE pgslo_snapshot.kept DISABLE TRIGGER pgslo_leave_out_change")
+    assert [one for one in operations.find_drift(world.admin) if "kept" in one.thing]
 
 
 def test_drift_names_the_subscription(world: World, publisher: Connection) -> None:

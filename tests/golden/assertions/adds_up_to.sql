@@ -269,7 +269,11 @@ CREATE UNLOGGED TABLE pgslo_gen.features__staff__touched (
     -- squawk-ignore prefer-bigint-over-int
     buckets integer[] NOT NULL
 );
-COMMENT ON TABLE pgslo_gen.features__staff__touched IS 'pgslo 286fea58620e7e3b features.staff';
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR UPDATE OR DELETE ON pgslo_gen.features__staff__touched FOR EACH ROW
+WHEN (pg_catalog.current_setting('session_replication_role') = 'replica') EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+ALTER TABLE pgslo_gen.features__staff__touched ENABLE ALWAYS TRIGGER leave_out_replicated;
+ALTER TABLE pgslo_gen.features__staff__touched OWNER TO postgres;
+COMMENT ON TABLE pgslo_gen.features__staff__touched IS 'pgslo 771d2d3a7e025008 features.staff';
 CREATE INDEX ON pgslo_gen.features__staff__touched (xid);
 
 -- create trigger pgslo_810_settle_insert ON pgslo_gen.features__staff__touched: a deferred constraint trigger: it fires when the transaction commits.

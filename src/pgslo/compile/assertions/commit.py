@@ -9,6 +9,7 @@ from pgslo import naming, sql
 from pgslo.catalog import Name
 from pgslo.compile.artifact import Artifact, Statement, qualified
 from pgslo.compile.table.context import TableContext
+from pgslo.compile.table.outbox import owned
 from pgslo.expression.session import Settings
 from pgslo.sql import Sql
 
@@ -169,14 +170,24 @@ class CommitCompiler:
 
     def _touched_table(self) -> Artifact:
         context = _Table(qualified(self._touched))
+        keeper = self._table.catalog.keeper
         return Artifact(
             kind="table",
             names=(self._touched[1],),
             definition=self._table.definition.name,
             create=(
-                Statement(sql.render("assertion_touched_table", context)),
+                Statement(
+                    sql.render("assertion_touched_table", context),
+                    then=(
+                        # Rows of a publisher would stay in it: no transaction of theirs commits here.
+                        sql.render("leave_out_replicated", context),
+                        sql.render("leave_out_always", context),
+                        *owned(context.table, keeper),
+                    ),
+                ),
                 Statement(sql.render("assertion_touched_index", context)),
             ),
+            owner=keeper,
             reason="keeps what a transaction touched until it commits",
             commented=Sql(f"TABLE {context.table}"),
         )

@@ -94,6 +94,7 @@ def outbox_table(table: TableContext, so_far: Part) -> Part:
             ),
         ),
         reason="keeps what triggers note on the nodes, beside the rows that it is about, until tick() has read it",
+        owner=table.catalog.keeper,
         commented=Sql(f"TABLE {name}"),
     )
     return Part(artifacts=(made,), registered={"outbox": outbox.name_of(table)})

@@ -89,6 +89,7 @@ def told_table(definition: Definition, batching: Batching, keeper: str) -> Artif
             ),
         ),
         reason="the warnings for readers, on every node; tick() writes it",
+        owner=keeper,
         commented=Sql(f"TABLE {name}"),
     )
 

@@ -1,0 +1,14 @@
+-- Objects of the runtime that belong to another role than its schemas.
+WITH own AS (
+    SELECT n.oid, k.nspowner AS keeper
+    FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_namespace k ON k.nspname = 'pgslo_catalog'
+    WHERE n.nspname IN ('pgslo', 'pgslo_catalog')
+), thing AS (
+    SELECT p.proowner AS owner, 'function ' || p.oid::regprocedure AS object
+    FROM own o JOIN pg_catalog.pg_proc p ON p.pronamespace = o.oid WHERE p.proowner <> o.keeper
+    UNION ALL
+    SELECT c.relowner, 'relation ' || c.oid::regclass
+    FROM own o JOIN pg_catalog.pg_class c ON c.relnamespace = o.oid
+    WHERE c.relowner <> o.keeper AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
+)
+SELECT pg_catalog.pg_get_userbyid(t.owner)::text AS role, count(*)::integer AS number, min(t.object) AS object FROM thing t GROUP BY t.owner ORDER BY 1

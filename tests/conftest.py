@@ -65,6 +65,9 @@ if _in_memory(_MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
+#: Where the programs of PostgreSQL are, as whoever runs the tests says.
+_BINARIES = os.environ.get("PGSLO_PG_BIN")
+
 _FAST = {
     # What is lost in a crash is made again by the next run.
     "fsync": "off",
@@ -199,6 +202,8 @@ def server() -> Iterator[Server]:
     if given := os.environ.get("PGSLO_TEST_DSN"):
         yield Server.at(given)
         return
+    # A fixture that starts another version must not decide which one this is.
+    assert os.environ.get("PGSLO_PG_BIN") == _BINARIES, "a test has left its choice of binaries"
     with embedded.serve(settings=_FAST) as own:
         _shorten_logins(own)
         yield Server.at(own.dsn(), log=own.directory / "log")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,6 @@ GOLDEN = ROOT / "tests/golden"
 TEMPLATES = sorted((ROOT / "sql/templates").rglob("*.j2"))
 DEFINITIONS = sorted(path for path in GOLDEN.rglob("*.yml") if path.parent.name != "given")
 OWN = {f"kinds/{path.name}": path.read_text(encoding="utf-8") for path in (GOLDEN / "kinds").glob("*.sql")}
-EXTENSIONS = sorted(Path("/usr/share/postgresql").glob("*/extension/plpgsql_check.control"))
 TABLES = ("user_stats", "churn", "churn_score", "staff", "team")
 #: An alias, a variable of a block, a parameter, a loop's variable.
 NAMES = re.compile(
@@ -96,25 +94,15 @@ def statements(plan: Plan) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def checked() -> Iterator[Connection]:
+def checked(checker: embedded.Server) -> Iterator[Connection]:
     """A database with plpgsql_check, which reads branches that no row here reaches."""
-    if not EXTENSIONS:
-        pytest.skip("plpgsql_check is not installed (Debian: postgresql-NN-plpgsql-check)")
-    before = os.environ.get("PGSLO_PG_BIN")
-    os.environ["PGSLO_PG_BIN"] = f"/usr/lib/postgresql/{EXTENSIONS[-1].parents[1].name}/bin"
-    try:
-        with (
-            embedded.serve(settings={"fsync": "off"}) as server,
-            psycopg.connect(server.dsn(), autocommit=True) as conn,
-        ):
-            conn.execute("CREATE EXTENSION plpgsql_check")
-            runtime.install(conn)
-            add_columns(conn)
-            yield conn
-    finally:
-        os.environ.pop("PGSLO_PG_BIN")
-        if before is not None:
-            os.environ["PGSLO_PG_BIN"] = before
+    with psycopg.connect(checker.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE checked_names")
+    with psycopg.connect(checker.dsn("checked_names"), autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION plpgsql_check")
+        runtime.install(conn)
+        add_columns(conn)
+        yield conn
 
 
 CHECK = """

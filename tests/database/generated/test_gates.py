@@ -6,12 +6,10 @@ cannot work. Each sees what ``apply`` sends: the same settings first, the same o
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -29,7 +27,6 @@ SETTINGS = (
 #: Formats that a regular expression judges have no settings, so that the planner can inline them; every name in
 #: them is qualified.
 INLINED = ("email", "uuid", "url", "hostname", "slug", "e164", "base64")
-EXTENSIONS = sorted(Path("/usr/share/postgresql").glob("*/extension/plpgsql_check.control"))
 
 
 def installed_sql() -> str:
@@ -106,20 +103,6 @@ def test_squawk_finds_nothing_in_generated_sql(golden: Path, tmp_path: Path) -> 
     assert report.returncode == 0, report.stdout
 
 
-@pytest.fixture(scope="module")
-def checker() -> Iterator[str]:
-    """A server with plpgsql_check: Debian's packages bring it, the embedded server has no extensions of others."""
-    if not EXTENSIONS:
-        pytest.skip("plpgsql_check is not installed (Debian: postgresql-NN-plpgsql-check)")
-    major = EXTENSIONS[-1].parents[1].name
-    with contextlib.ExitStack() as running:
-        # While it starts alone: other tests of this process want the server that they have.
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PGSLO_PG_BIN", f"/usr/lib/postgresql/{major}/bin")
-            server = running.enter_context(embedded.serve(settings={"fsync": "off"}))
-        yield server.dsn()
-
-
 CHECK_FUNCTIONS = """
 SELECT p.oid::regprocedure::text, c.*
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
@@ -141,10 +124,10 @@ WHERE NOT g.tgisinternal AND g.tgname LIKE 'pgslo%' AND c.level = 'error'
 """
 
 
-def test_plpgsql_check_finds_nothing_in_the_runtime(checker: str) -> None:
-    with psycopg.connect(checker, autocommit=True) as admin:
+def test_plpgsql_check_finds_nothing_in_the_runtime(checker: embedded.Server) -> None:
+    with psycopg.connect(checker.dsn(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE checked_runtime")
-    with psycopg.connect(checker, dbname="checked_runtime", autocommit=True) as conn:
+    with psycopg.connect(checker.dsn("checked_runtime"), autocommit=True) as conn:
         conn.execute("CREATE EXTENSION plpgsql_check")
         runtime.install(conn)
         assert conn.execute(CHECK_FUNCTIONS).fetchall() == []
@@ -153,11 +136,11 @@ def test_plpgsql_check_finds_nothing_in_the_runtime(checker: str) -> None:
 @pytest.mark.parametrize(
     "golden", GOLDENS, ids=lambda path: str(path.relative_to(HERE / "golden").with_suffix(""))
 )
-def test_plpgsql_check_finds_nothing_in_generated_sql(golden: Path, checker: str) -> None:
+def test_plpgsql_check_finds_nothing_in_generated_sql(golden: Path, checker: embedded.Server) -> None:
     name = f"checked_{golden.parent.name}_{golden.stem}"
-    with psycopg.connect(checker, autocommit=True) as admin:
+    with psycopg.connect(checker.dsn(), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-    with psycopg.connect(checker, dbname=name, autocommit=True) as conn:
+    with psycopg.connect(checker.dsn(name), autocommit=True) as conn:
         conn.execute("CREATE EXTENSION plpgsql_check")
         runtime.install(conn)
         for given in sorted((HERE / "golden" / "given").glob("*.sql")):

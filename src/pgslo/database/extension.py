@@ -64,7 +64,8 @@ def update_script() -> str:
         + ";"
         for script in runtime.migrations()
     ]
-    return head + _joined((*missing, *_statements(runtime.functions()), _state()))
+    owned = sql.render("extension_owner", _Nothing()).text + ";"
+    return head + _joined((owned, *missing, *_statements(runtime.functions()), _state()))
 
 
 def _statements(scripts: Sequence[runtime.Script]) -> tuple[str, ...]:

@@ -134,6 +134,32 @@ def test_an_older_one_is_updated(
     assert conn.execute(members).fetchone() == (0,)
 
 
+def test_no_other_role_updates_it(fresh: Connection) -> None:
+    """Not even a superuser, whose functions the new ones would be: they run with the rights of their owner."""
+    conn = fresh
+    owner = f"installer_{uuid.uuid4().hex[:8]}"
+    name = sql.Identifier(owner)
+    conn.execute(sql.SQL("CREATE ROLE {}").format(name))
+    conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(conn.info.dbname), name))
+    try:
+        conn.execute(sql.SQL("SET ROLE {}").format(name))
+        conn.execute(f"CREATE EXTENSION pgslo VERSION '{OLD}'".encode())
+        conn.execute("RESET ROLE")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=f"belongs to role {owner}") as refused:
+            conn.execute("ALTER EXTENSION pgslo UPDATE")
+        assert refused.value.diag.message_hint == f"SET ROLE {owner} first."
+        conn.execute(sql.SQL("SET ROLE {}").format(name))
+        conn.execute("ALTER EXTENSION pgslo UPDATE")
+        conn.execute("RESET ROLE")
+        assert conn.execute(
+            "SELECT DISTINCT proowner::regrole::text FROM pg_proc WHERE pronamespace = 'pgslo'::regnamespace"
+        ).fetchall() == [(owner,)]
+    finally:
+        conn.execute("RESET ROLE")
+        conn.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(name))
+        conn.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
 def _dsn(conn: Connection) -> str:
     return psycopg.conninfo.make_conninfo(conn.info.dsn, password=conn.info.password)
 

@@ -4,50 +4,49 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kept_process
 import own_environments
 import psycopg
 import pytest
+from kept_process import KeptProcess
 
 PYTHON = own_environments.python("feast")
 
 pytestmark = [pytest.mark.slow, own_environments.needs("feast")]
 
 SCRIPT = """
-import datetime as dt, json, os, sys
+import datetime as dt, json, os
 import pandas as pd
 from feast import Entity, FeatureStore, FeatureView, Field, RepoConfig
 from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
 from feast.types import Int64
 
-database = dict(json.loads(os.environ["DATABASE"]), sslmode="disable", db_schema="feast")
-config = RepoConfig(
-    project="shop", provider="local", registry=os.environ["FOLDER"] + "/registry.db", entity_key_serialization_version=3,
-    offline_store={"type": "postgres", **database}, online_store={"type": "postgres", **database})
-store = FeatureStore(config=config)
-person = Entity(name="person", join_keys=["id"])
-source = PostgreSQLSource(name="stats", query=os.environ["QUERY"], timestamp_field="at")
-view = FeatureView(name="stats", entities=[person], ttl=dt.timedelta(days=30), schema=[Field(name="age", dtype=Int64)], source=source)
-people = json.loads(os.environ["PEOPLE"])
-match sys.argv[1]:
-    case "apply":
-        store.apply([person, view])
-        answer = None
-    case "teardown":
-        answer = store.teardown()
-    case "materialize":
-        store.materialize(dt.datetime(2026, 1, 1), dt.datetime(2026, 3, 1))
-        answer = None
-    case "history":
-        wanted = pd.DataFrame({"id": people, "event_timestamp": pd.to_datetime(["2026-02-20"] * len(people), utc=True)})
-        answer = store.get_historical_features(wanted, ["stats:age"]).to_df().sort_values("id")["age"].tolist()
-    case "online":
-        answer = store.get_online_features(["stats:age"], [{"id": one} for one in people]).to_dict()["age"]
-print("ANSWER", json.dumps(answer))
+def answer(call):
+    what, people = call["what"], call["people"]
+    database = dict(call["database"], sslmode="disable", db_schema="feast")
+    config = RepoConfig(
+        project="shop", provider="local", registry=call["folder"] + "/registry.db", entity_key_serialization_version=3,
+        offline_store={"type": "postgres", **database}, online_store={"type": "postgres", **database})
+    store = FeatureStore(config=config)
+    person = Entity(name="person", join_keys=["id"])
+    source = PostgreSQLSource(name="stats", query=call["query"], timestamp_field="at")
+    view = FeatureView(name="stats", entities=[person], ttl=dt.timedelta(days=30), schema=[Field(name="age", dtype=Int64)], source=source)
+    match what:
+        case "apply":
+            store.apply([person, view])
+        case "teardown":
+            return store.teardown()
+        case "materialize":
+            store.materialize(dt.datetime(2026, 1, 1), dt.datetime(2026, 3, 1))
+        case "history":
+            wanted = pd.DataFrame({"id": people, "event_timestamp": pd.to_datetime(["2026-02-20"] * len(people), utc=True)})
+            return store.get_historical_features(wanted, ["stats:age"]).to_df().sort_values("id")["age"].tolist()
+        case "online":
+            return store.get_online_features(["stats:age"], [{"id": one} for one in people]).to_dict()["age"]
 """
 OFFLINE = """
 table: features.stats
@@ -70,9 +69,16 @@ columns:
 Feast = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[KeptProcess]:
+    """A process that has imported Feast, which takes seconds."""
+    with kept_process.kept(PYTHON, SCRIPT, env=os.environ | {"FEAST_USAGE": "False"}) as one:
+        yield one
+
+
 @pytest.fixture
-def feast(dsn: str, connection: psycopg.Connection[Any], tmp_path: Path) -> Feast:
-    """A call of Feast in a process of its own, which returns what Feast answered."""
+def feast(dsn: str, connection: psycopg.Connection[Any], process: KeptProcess, tmp_path: Path) -> Feast:
+    """A call of Feast, which returns what Feast answered."""
     connection.execute(
         """CREATE SCHEMA feast; CREATE SCHEMA features;
            CREATE TABLE features.stats (id int PRIMARY KEY, day date, at timestamptz, age int);
@@ -88,23 +94,8 @@ def feast(dsn: str, connection: psycopg.Connection[Any], tmp_path: Path) -> Feas
     }
 
     def call(what: str, *people: int, query: str = "SELECT * FROM features.stats") -> Any:
-        ran = subprocess.run(
-            [str(PYTHON), "-c", SCRIPT, what],
-            env=os.environ
-            | {
-                "DATABASE": json.dumps(database),
-                "FOLDER": str(tmp_path),
-                "QUERY": query,
-                "PEOPLE": json.dumps(people),
-                "FEAST_USAGE": "False",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode != 0:
-            raise RuntimeError(ran.stderr)
-        return json.loads(ran.stdout.rpartition("ANSWER ")[2])
+        told = {"what": what, "people": people, "query": query, "database": database, "folder": str(tmp_path)}
+        return process.ask(told)
 
     return call
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kept_process
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -42,6 +42,13 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE TABLE pgslo_catalog.later (later text);
 COMMENT ON TABLE pgslo_catalog.later IS 'What a later version needs.';
 """
+LATER_COMMANDS = """
+from click.testing import CliRunner
+from pgslo.cli import main
+def answer(command):
+    result = CliRunner().invoke(main, command.split())
+    return [int(result.exit_code), result.output]
+"""
 NEEDS_LATER = ("status", "incidents", "drift", "quarantined", "history")
 
 #: Commands that go on with a newer runtime, and how they end: they call what every version has.
@@ -58,7 +65,7 @@ OF_THE_LIBRARY = (
 
 
 @pytest.fixture
-def later(tmp_path_factory: pytest.TempPathFactory, project: Path, empty_dsn: str) -> Run:
+def later(tmp_path_factory: pytest.TempPathFactory, project: Path, empty_dsn: str) -> Iterator[Run]:
     """The command line of a library of later version."""
     home = tmp_path_factory.mktemp("later")
     shutil.copytree(
@@ -76,16 +83,15 @@ def later(tmp_path_factory: pytest.TempPathFactory, project: Path, empty_dsn: st
     told.mkdir()
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: pgslo\nVersion: 99.1\n")
 
-    def run(command: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "pgslo", *command.split()],
-            env=os.environ | {"PYTHONPATH": str(home / "src"), "PGSLO_DSN": empty_dsn},
-            cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+    env = os.environ | {"PYTHONPATH": str(home / "src"), "PGSLO_DSN": empty_dsn}
+    with kept_process.kept(sys.executable, LATER_COMMANDS, env=env, cwd=project) as process:
 
-    assert run("--version") == (0, "pgslo 99.1\n")
-    return run
+        def run(command: str) -> tuple[int, str]:
+            code, said = process.ask(command)
+            return code, said
+
+        assert run("--version") == (0, "pgslo 99.1\n")
+        yield run
 
 
 @pytest.fixture

@@ -3186,9 +3186,8 @@ BEGIN
            append_fragments.operation,
            pgslo_catalog.signed(append_fragments.columns, b.present, way),
            pgslo_catalog.signed(append_fragments.tallies, b.tallies, way),
-           level, nullif(append_fragments.columns, '{}'), coalesce(s.sample, b.sample)
-    FROM unnest(append_fragments.batches) WITH ORDINALITY AS b
-    LEFT JOIN unnest(append_fragments.samples) AS s ON s.batch = b.batch;
+           level, nullif(append_fragments.columns, '{}'), b.sample
+    FROM unnest(pgslo_catalog.with_samples(append_fragments.batches, append_fragments.samples)) WITH ORDINALITY AS b;
 END
 $$;
 
@@ -8077,6 +8076,20 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) IS 'Whether a rule has an open incident, as this transaction sees it.';
 
+CREATE FUNCTION pgslo_catalog.has_samples(definition text, rule text, batches pgslo_catalog.measured[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN cardinality(has_samples.batches) = 1 AND (
+        SELECT (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = has_samples.batches[1].batch) >= r.samples
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = has_samples.definition AND r.name = has_samples.rule);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_samples(definition text, rule text, batches pgslo_catalog.measured[]) IS 'Return whether the only one of these batches has as many failing rows of a rule as are kept.';
+
 CREATE FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12554,7 +12567,7 @@ BEGIN
                 RETURN;
             END IF;
         END LOOP;
-        IF state.is_sampled AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
+        IF state.is_sampled AND state.samples IS NULL AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
             state.step := 'sample';
             RETURN;
         END IF;
@@ -12563,7 +12576,7 @@ BEGIN
         state.rule := state.rejecting;
     END IF;
     FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
-        IF state.failed[n] > 0 THEN
+        IF state.failed[n] > 0 AND NOT pgslo_catalog.has_samples(state.definition, state.rules[n], state.batches) THEN
             state.rule := n;
             state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
                 state.batch_of, state.failed[n]);
@@ -14996,7 +15009,7 @@ BEGIN
                 PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
                     pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
             END IF;
-            IF state.is_sampled AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
+            IF state.is_sampled AND state.samples IS NULL AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
                 state.step := 'sample';
                 RETURN;
             ELSIF state.step = 'sample' AND state.error_code IS NOT NULL THEN
@@ -15066,30 +15079,37 @@ CREATE FUNCTION pgslo_catalog.record_row(definition text, batch text, place nume
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_row.definition);
     known numeric := coalesce(record_row.place, pgslo_catalog.arrival(id, record_row.batch));
-    rule pgslo_catalog.rule;
+    failures jsonb := jsonb_build_object(record_row.rules[1], 1);
+    violated record;
 BEGIN
+    IF cardinality(record_row.rules) > 1 THEN
+        failures := (SELECT jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name));
+    END IF;
     -- No row is counted here: those that pass would be missing.
     INSERT INTO pgslo_catalog.fragment (definition_id, batch, place, rows, failures)
-    SELECT id, record_row.batch, known, 0, jsonb_object_agg(n.name, 1) FROM unnest(record_row.rules) AS n (name);
+    VALUES (id, record_row.batch, known, 0, failures);
 
-    PERFORM pgslo_catalog.record_sample(record_row.definition, n.rule, record_row.batch, record_row.row_key, n.shown)
-    FROM unnest(record_row.rules, record_row.shown) AS n (rule, shown);
-
-    FOR rule IN
-        SELECT r.*
+    FOR violated IN
+        SELECT r AS rule, r.name,
+               (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_row.batch) < r.samples AS is_sampled,
+               EXISTS (
+                   SELECT FROM pgslo_catalog.incident i
+                   WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL)
+               AND EXISTS (
+                   SELECT FROM pgslo_catalog.missed_batch m
+                   WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL) AS is_recorded
         FROM pgslo_catalog.rule r
         WHERE r.definition_id = id AND r.name = ANY (record_row.rules)
-          AND NOT (
-              EXISTS (
-                  SELECT FROM pgslo_catalog.incident i
-                  WHERE i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL)
-              AND EXISTS (
-                  SELECT FROM pgslo_catalog.missed_batch m
-                  WHERE m.rule_id = r.rule_id AND m.batch = record_row.batch AND m.ended_at IS NULL))
         ORDER BY r.rule_id
     LOOP
-        PERFORM pgslo_catalog.open_incident(rule, record_row.batch, known);
-        PERFORM pgslo_catalog.record_missed(rule, record_row.batch, known);
+        IF violated.is_sampled THEN
+            PERFORM pgslo_catalog.record_sample(record_row.definition, violated.name, record_row.batch, record_row.row_key,
+                record_row.shown[array_position(record_row.rules, violated.name)]);
+        END IF;
+        IF NOT violated.is_recorded THEN
+            PERFORM pgslo_catalog.open_incident(violated.rule, record_row.batch, known);
+            PERFORM pgslo_catalog.record_missed(violated.rule, record_row.batch, known);
+        END IF;
     END LOOP;
 END
 $$;
@@ -15097,14 +15117,16 @@ $$;
 COMMENT ON FUNCTION pgslo_catalog.record_row(definition text, batch text, place numeric, row_key text, rules text[], shown text[]) IS 'Append one failing row of a streamed table, record its batch as missed and open incidents.';
 
 CREATE FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+BEGIN
     INSERT INTO pgslo_catalog.sample (rule_id, batch, row_key, shown)
     SELECT r.rule_id, record_sample.batch, left(record_sample.row_key, 1000), left(record_sample.shown, 1000)
     FROM pgslo_catalog.rule r JOIN pgslo_catalog.definition d USING (definition_id)
     WHERE d.name = record_sample.definition AND r.name = record_sample.rule
-      AND (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_sample.batch) < r.samples
+      AND (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = record_sample.batch) < r.samples;
+END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.record_sample(definition text, rule text, batch text, row_key text, shown text) IS 'Store the key of a failing row, up to a number per rule and batch.';
@@ -15115,14 +15137,15 @@ CREATE FUNCTION pgslo_catalog.record_statement(definition text, operation text, 
     AS $$
 DECLARE
     id bigint := (SELECT d.definition_id FROM pgslo_catalog.definition d WHERE d.name = record_statement.definition);
-    written record;
     batch pgslo_catalog.measured;
+    remaining integer;
     unwritten pgslo_catalog.measured[] := '{}';
     -- Earlier batches cannot resolve an open incident.
     open_from numeric := (
         SELECT min(i.opened_place) FROM pgslo_catalog.incident i WHERE i.definition_id = id AND i.over_at IS NULL);
     judged record;
-    has_failures boolean;
+    failing text[];
+    resolvable bigint[];
     is_missed boolean;
     missed text[] := '{}';
     -- Each incident that opens and resolves in one statement makes the next one dearer.
@@ -15150,45 +15173,63 @@ BEGIN
             record_statement.mask);
         RETURN '{}';
     END IF;
+    record_statement.batches := pgslo_catalog.with_samples(record_statement.batches, record_statement.samples);
+    remaining := cardinality(record_statement.batches);
+    IF remaining > 1 THEN
+        record_statement.batches := ARRAY(
+            SELECT ROW(w.batch, w.place, w.rows, w.present, w.tallies, w.failed, w.sample)::pgslo_catalog.measured
+            FROM (
+                SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, b.sample
+                FROM unnest(record_statement.batches) AS b
+            ) w
+            ORDER BY w.place);
+    ELSIF record_statement.batches[1].place IS NULL THEN
+        record_statement.batches[1].place := pgslo_catalog.arrival(id, record_statement.batches[1].batch);
+    END IF;
     -- Batch by batch: one that is later in the same statement is later for its incidents as well.
-    FOR written IN
-        SELECT ROW(w.batch, w.place, w.rows, w.present, w.tallies, w.failed, w.sample)::pgslo_catalog.measured AS batch,
-               lead(w.batch) OVER (ORDER BY w.place) IS NULL AS is_last
-        FROM (
-            SELECT b.batch, coalesce(b.place, pgslo_catalog.arrival(id, b.batch)) AS place, b.rows, b.present, b.tallies, b.failed, s.sample
-            FROM unnest(record_statement.batches) AS b LEFT JOIN unnest(record_statement.samples) AS s ON s.batch = b.batch
-        ) w
-        ORDER BY w.place
-    LOOP
-        batch := written.batch;
+    FOREACH batch IN ARRAY record_statement.batches LOOP
+        remaining := remaining - 1;
         unwritten := unwritten || batch;
+        failing := ARRAY(
+            SELECT n.name FROM unnest(record_statement.rules, batch.failed) AS n (name, failed) WHERE n.failed > 0);
         -- Those that neither open nor resolve an incident are appended together.
-        has_failures := 0 < ANY (batch.failed);
-        CONTINUE WHEN NOT has_failures AND (open_from IS NULL OR batch.place <= open_from);
+        CONTINUE WHEN failing = '{}' AND (open_from IS NULL OR batch.place <= open_from);
         PERFORM pgslo_catalog.append_fragments(id, record_statement.operation, 1, record_statement.columns,
             record_statement.tallies, record_statement.rules, unwritten, NULL, record_statement.mask);
         unwritten := '{}';
 
+        resolvable := '{}';
+        IF batch.place > open_from THEN
+            resolvable := ARRAY(
+                SELECT i.rule_id FROM pgslo_catalog.incident i
+                WHERE i.definition_id = id AND i.over_at IS NULL AND i.opened_place < batch.place);
+        END IF;
         FOR judged IN
-            SELECT r AS rule, r.name, n.failed, r.at_least IS NULL AND r.at_most IS NULL AS is_plain, i.opened_place
-            FROM unnest(record_statement.rules, batch.failed) AS n (name, failed)
-            JOIN pgslo_catalog.rule r ON r.definition_id = id AND r.name = n.name
+            SELECT r AS rule, r.name, r.name = ANY (failing) AS has_failures, r.at_least IS NULL AND r.at_most IS NULL AS is_plain,
+                   i.opened_place,
+                   EXISTS (
+                       SELECT FROM pgslo_catalog.missed_batch m
+                       WHERE m.rule_id = r.rule_id AND m.batch = batch.batch AND m.ended_at IS NULL) AS is_recorded
+            FROM pgslo_catalog.rule r
             LEFT JOIN pgslo_catalog.incident i ON i.definition_id = id AND i.rule_id = r.rule_id AND i.over_at IS NULL
-            WHERE n.failed > 0 OR i.opened_place < batch.place
+            WHERE r.definition_id = id AND r.name = ANY (record_statement.rules)
+              AND (r.name = ANY (failing) OR r.rule_id = ANY (resolvable))
             ORDER BY r.rule_id
         LOOP
             -- Rows of a plain rule that fail miss it at once; only for others, and to resolve, are sums looked up.
-            is_missed := judged.failed > 0 AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
+            is_missed := judged.has_failures AND (judged.is_plain OR pgslo_catalog.batch_is_missed(judged.rule, batch.batch));
             IF is_missed THEN
                 missed := missed || judged.name;
                 IF judged.opened_place IS NULL THEN
                     PERFORM pgslo_catalog.open_incident(judged.rule, batch.batch, batch.place);
                 END IF;
-                PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
+                IF NOT judged.is_recorded THEN
+                    PERFORM pgslo_catalog.record_missed(judged.rule, batch.batch, batch.place);
+                END IF;
             ELSIF judged.opened_place < batch.place
                 -- Beyond a number, incidents of the statement stay open until its last batch.
-                AND (resolved < most OR written.is_last)
-                AND (judged.failed > 0 OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
+                AND (resolved < most OR remaining = 0)
+                AND (judged.has_failures OR NOT pgslo_catalog.batch_is_missed(judged.rule, batch.batch)) THEN
                 resolved := resolved + 1;
                 PERFORM pgslo_catalog.resolve_incident(judged.rule, batch.batch, batch.place);
             END IF;
@@ -15210,28 +15251,34 @@ CREATE FUNCTION pgslo_catalog.record_stored(definition text, batch text, place n
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    failing text[] := ARRAY(
-        SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality);
+    one pgslo_catalog.judged_row;
+    failing text[] := '{}';
+    shown text[] := '{}';
+    row_key text;
+    rules_unjudged text[] := '{}';
     unjudged pgslo_catalog.judged_row;
 BEGIN
-    SELECT f.rule, NULL, NULL, f.error_code, f.error_message INTO unjudged
-    FROM unnest(record_stored.judged) WITH ORDINALITY AS f
-    WHERE f.error_code IS NOT NULL ORDER BY f.ordinality DESC LIMIT 1;
+    FOREACH one IN ARRAY record_stored.judged LOOP
+        IF one.error_code IS NULL THEN
+            failing := failing || one.rule;
+            shown := shown || one.shown;
+            -- The key of a rule that rejects is for the writer, and may lack values; it comes first.
+            row_key := one.row_key;
+        ELSE
+            rules_unjudged := rules_unjudged || one.rule;
+            unjudged := one;
+        END IF;
+    END LOOP;
     -- From here on an observer: whatever happens, the write succeeds.
-    IF unjudged.rule IS NOT NULL THEN
-        PERFORM pgslo_catalog.record_unjudged(record_stored.definition,
-            ARRAY(SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NOT NULL ORDER BY f.ordinality),
+    IF rules_unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged(record_stored.definition, rules_unjudged,
             ARRAY[record_stored.batch], ARRAY[record_stored.place], unjudged.error_code, unjudged.error_message);
     END IF;
     IF failing = '{}' THEN
         RETURN;
     END IF;
     BEGIN
-        PERFORM pgslo_catalog.record_row(record_stored.definition, record_stored.batch, record_stored.place,
-            -- The key of a rule that rejects is for the writer, and may lack values; it comes first.
-            (SELECT f.row_key FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality DESC LIMIT 1),
-            failing,
-            ARRAY(SELECT f.shown FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality));
+        PERFORM pgslo_catalog.record_row(record_stored.definition, record_stored.batch, record_stored.place, row_key, failing, shown);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.
@@ -16583,6 +16630,9 @@ CREATE FUNCTION pgslo_catalog.sample_mask(batches pgslo_catalog.measured[]) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    IF cardinality(sample_mask.batches) = 1 THEN
+        RETURN pgslo_catalog.sample_mask(sample_mask.batches[1].rows);
+    END IF;
     -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
     RETURN pgslo_catalog.sample_mask((
         SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b)::bigint);
@@ -19412,12 +19462,22 @@ DECLARE
     violated text[];
     owner text;
 BEGIN
-    SELECT array_agg(r.name ORDER BY u.ordinal), (array_agg(coalesce(r.owner, d.owner) ORDER BY u.ordinal))[1] INTO violated, owner
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.rule r USING (definition_id)
-    JOIN unnest(warn_writer.rules) WITH ORDINALITY AS u (name, ordinal) ON u.name = r.name
-    WHERE d.name = warn_writer.definition AND r.on_breach = 'warn';
-    IF violated IS NULL OR statement = current_setting('pgslo.warned_writer', true) THEN
+    IF statement = current_setting('pgslo.warned_writer', true) THEN
+        RETURN;
+    END IF;
+    IF cardinality(warn_writer.rules) = 1 THEN
+        -- Nearly every row that fails: nothing to put in order.
+        SELECT ARRAY[r.name], coalesce(r.owner, d.owner) INTO violated, owner
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = warn_writer.definition AND r.name = warn_writer.rules[1] AND r.on_breach = 'warn';
+    ELSE
+        SELECT array_agg(r.name ORDER BY u.ordinal), (array_agg(coalesce(r.owner, d.owner) ORDER BY u.ordinal))[1] INTO violated, owner
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id)
+        JOIN unnest(warn_writer.rules) WITH ORDINALITY AS u (name, ordinal) ON u.name = r.name
+        WHERE d.name = warn_writer.definition AND r.on_breach = 'warn';
+    END IF;
+    IF violated IS NULL THEN
         RETURN;
     END IF;
     PERFORM set_config('pgslo.warned_writer', statement, true);
@@ -19679,6 +19739,30 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) IS 'Return a sample with columns for the parts of its values: those of the type, and of documents up to 30 keys that a tenth of the rows have, or had.';
+
+CREATE FUNCTION pgslo_catalog.with_samples(batches pgslo_catalog.measured[], samples pgslo_catalog.measured[]) RETURNS pgslo_catalog.measured[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF with_samples.samples IS NULL THEN
+        RETURN with_samples.batches;
+    ELSIF cardinality(with_samples.batches) = 1 THEN
+        -- Nearly every statement: no join.
+        IF with_samples.samples[1].batch = with_samples.batches[1].batch THEN
+            with_samples.batches[1].sample := with_samples.samples[1].sample;
+        END IF;
+        RETURN with_samples.batches;
+    END IF;
+    RETURN ARRAY(
+        SELECT ROW(b.batch, b.place, b.rows, b.present, b.tallies, b.failed, coalesce(s.sample, b.sample))::pgslo_catalog.measured
+        FROM unnest(with_samples.batches) WITH ORDINALITY AS b
+        LEFT JOIN unnest(with_samples.samples) AS s ON s.batch = b.batch
+        ORDER BY b.ordinality);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.with_samples(batches pgslo_catalog.measured[], samples pgslo_catalog.measured[]) IS 'Return batches, each with its sample.';
 
 CREATE FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) RETURNS bigint
     LANGUAGE plpgsql
@@ -23432,6 +23516,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation reg
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_open_incident(rule pgslo_catalog.rule) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.has_samples(definition text, rule text, batches pgslo_catalog.measured[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.has_settled(definition pgslo_catalog.definition, place numeric, last_written_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) FROM PUBLIC;
@@ -24189,6 +24275,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.widened(tolerated double precision[], surpr
 REVOKE ALL ON FUNCTION pgslo_catalog.wilson(good numeric, whole numeric, z double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.with_parts(definition pgslo_catalog.definition, batch pgslo_catalog.batch, INOUT columns text[], INOUT sample text[], INOUT present jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.with_samples(batches pgslo_catalog.measured[], samples pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.write_released(target pgslo_catalog.definition, change text) FROM PUBLIC;
 

@@ -83,12 +83,22 @@ DECLARE
     violated text[];
     owner text;
 BEGIN
-    SELECT array_agg(r.name ORDER BY u.ordinal), (array_agg(coalesce(r.owner, d.owner) ORDER BY u.ordinal))[1] INTO violated, owner
-    FROM pgslo_catalog.definition d
-    JOIN pgslo_catalog.rule r USING (definition_id)
-    JOIN unnest(warn_writer.rules) WITH ORDINALITY AS u (name, ordinal) ON u.name = r.name
-    WHERE d.name = warn_writer.definition AND r.on_breach = 'warn';
-    IF violated IS NULL OR statement = current_setting('pgslo.warned_writer', true) THEN
+    IF statement = current_setting('pgslo.warned_writer', true) THEN
+        RETURN;
+    END IF;
+    IF cardinality(warn_writer.rules) = 1 THEN
+        -- Nearly every row that fails: nothing to put in order.
+        SELECT ARRAY[r.name], coalesce(r.owner, d.owner) INTO violated, owner
+        FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
+        WHERE d.name = warn_writer.definition AND r.name = warn_writer.rules[1] AND r.on_breach = 'warn';
+    ELSE
+        SELECT array_agg(r.name ORDER BY u.ordinal), (array_agg(coalesce(r.owner, d.owner) ORDER BY u.ordinal))[1] INTO violated, owner
+        FROM pgslo_catalog.definition d
+        JOIN pgslo_catalog.rule r USING (definition_id)
+        JOIN unnest(warn_writer.rules) WITH ORDINALITY AS u (name, ordinal) ON u.name = r.name
+        WHERE d.name = warn_writer.definition AND r.on_breach = 'warn';
+    END IF;
+    IF violated IS NULL THEN
         RETURN;
     END IF;
     PERFORM set_config('pgslo.warned_writer', statement, true);

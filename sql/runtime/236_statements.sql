@@ -6,6 +6,9 @@ LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
+    IF cardinality(sample_mask.batches) = 1 THEN
+        RETURN pgslo_catalog.sample_mask(sample_mask.batches[1].rows);
+    END IF;
     -- As of its largest batch. Of very many batches fewer rows each, so that a statement has no more than 200,000.
     RETURN pgslo_catalog.sample_mask((
         SELECT greatest(max(b.rows), sum(b.rows) / 100) FROM unnest(sample_mask.batches) AS b)::bigint);
@@ -191,7 +194,7 @@ BEGIN
                 PERFORM pgslo_catalog.mark_taken(state.definition, state.rules, pgslo_catalog.names_of(state.batches),
                     pgslo_catalog.places_of(state.batches), state.first_code, state.first_message);
             END IF;
-            IF state.is_sampled AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
+            IF state.is_sampled AND state.samples IS NULL AND state.step IN ('count', 'plain', 'apart') AND state.batches IS NOT NULL THEN
                 state.step := 'sample';
                 RETURN;
             ELSIF state.step = 'sample' AND state.error_code IS NOT NULL THEN
@@ -266,7 +269,7 @@ BEGIN
                 RETURN;
             END IF;
         END LOOP;
-        IF state.is_sampled AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
+        IF state.is_sampled AND state.samples IS NULL AND state.step <> 'sample' AND cardinality(state.batches) <= pgslo_catalog.batches_at_once() THEN
             state.step := 'sample';
             RETURN;
         END IF;
@@ -275,7 +278,7 @@ BEGIN
         state.rule := state.rejecting;
     END IF;
     FOR n IN state.rule + 1 .. cardinality(state.rules) LOOP
-        IF state.failed[n] > 0 THEN
+        IF state.failed[n] > 0 AND NOT pgslo_catalog.has_samples(state.definition, state.rules[n], state.batches) THEN
             state.rule := n;
             state.query := pgslo_catalog.sampling(state.definition, state.failing, state.rules[n], state.event, state.passes[n],
                 state.batch_of, state.failed[n]);

@@ -112,28 +112,34 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    failing text[] := ARRAY(
-        SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality);
+    one pgslo_catalog.judged_row;
+    failing text[] := '{}';
+    shown text[] := '{}';
+    row_key text;
+    rules_unjudged text[] := '{}';
     unjudged pgslo_catalog.judged_row;
 BEGIN
-    SELECT f.rule, NULL, NULL, f.error_code, f.error_message INTO unjudged
-    FROM unnest(record_stored.judged) WITH ORDINALITY AS f
-    WHERE f.error_code IS NOT NULL ORDER BY f.ordinality DESC LIMIT 1;
+    FOREACH one IN ARRAY record_stored.judged LOOP
+        IF one.error_code IS NULL THEN
+            failing := failing || one.rule;
+            shown := shown || one.shown;
+            -- The key of a rule that rejects is for the writer, and may lack values; it comes first.
+            row_key := one.row_key;
+        ELSE
+            rules_unjudged := rules_unjudged || one.rule;
+            unjudged := one;
+        END IF;
+    END LOOP;
     -- From here on an observer: whatever happens, the write succeeds.
-    IF unjudged.rule IS NOT NULL THEN
-        PERFORM pgslo_catalog.record_unjudged(record_stored.definition,
-            ARRAY(SELECT f.rule FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NOT NULL ORDER BY f.ordinality),
+    IF rules_unjudged <> '{}' THEN
+        PERFORM pgslo_catalog.record_unjudged(record_stored.definition, rules_unjudged,
             ARRAY[record_stored.batch], ARRAY[record_stored.place], unjudged.error_code, unjudged.error_message);
     END IF;
     IF failing = '{}' THEN
         RETURN;
     END IF;
     BEGIN
-        PERFORM pgslo_catalog.record_row(record_stored.definition, record_stored.batch, record_stored.place,
-            -- The key of a rule that rejects is for the writer, and may lack values; it comes first.
-            (SELECT f.row_key FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality DESC LIMIT 1),
-            failing,
-            ARRAY(SELECT f.shown FROM unnest(record_stored.judged) WITH ORDINALITY AS f WHERE f.error_code IS NULL ORDER BY f.ordinality));
+        PERFORM pgslo_catalog.record_row(record_stored.definition, record_stored.batch, record_stored.place, row_key, failing, shown);
     EXCEPTION
         WHEN serialization_failure THEN
             RAISE;  -- Under SERIALIZABLE alone, where writers try again: going on would lose the record.

@@ -125,8 +125,7 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigin
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement;  one pgslo_catalog.measured;
+DECLARE state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
         PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
@@ -148,14 +147,15 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
-                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                WHEN 'one' THEN  -- One row, as applications write it, is measured; one that passes all rules is done with.
                     SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
-                        ARRAY[]::numeric[], NULL, NULL
+                        ARRAY[]::numeric[],
+                    CASE WHEN ((r.last_seen_at >= r.signed_up_at) IS NOT FALSE) AND ((r.clicks > r.age) IS NOT FALSE)
+                        AND (((r.shop = 1)) IS NOT TRUE OR (r.sku <> r.campaign) IS NOT FALSE)
+                        THEN NULL ELSE '{}'::bigint[] END, NULL
                     INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
-                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1
-                        AND ((r.last_seen_at >= r.signed_up_at) IS NOT FALSE) AND ((r.clicks > r.age) IS NOT FALSE)
-                        AND (((r.shop = 1)) IS NOT TRUE OR (r.sku <> r.campaign) IS NOT FALSE);
-                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
+                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1;
+                    IF FOUND AND one.failed IS NULL AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
@@ -173,12 +173,13 @@ BEGIN
             IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
             state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
+        IF state.step = 'one' THEN state.step := 'count';  state.samples := CASE WHEN FOUND THEN ARRAY[one] END;  CONTINUE;  END IF;
         state := pgslo_catalog.next_step(state);
     END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 5024c165f7dbf2a1 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 2034066ef1f59776 features.user_stats';
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 
 -- create function features__user_stats__judge: judges rows that could not be judged when they were written, for example while a lock was held.

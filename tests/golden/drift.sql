@@ -58,8 +58,7 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigin
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement;  one pgslo_catalog.measured;
+DECLARE state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
         PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
@@ -76,16 +75,16 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
-                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                WHEN 'one' THEN  -- One row, as applications write it, is measured; one that passes all rules is done with.
                     SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
-                        ARRAY[]::numeric[], NULL,
-                        ARRAY[ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text,
+                        ARRAY[]::numeric[],
+                    NULL, ARRAY[ARRAY[hashint8extended(r.user_id::bigint, 0)::text, r.user_id::text, r.age::text, r.clicks::text, r.score::text,
                            r.spend::text, left(r.country::text, 100), left(r.plan::text, 100), left(r.email::text, 100),
                            left(r.phone::text, 100), r.shop::text, left(r.sku::text, 100), left(r.campaign::text, 100),
                            extract(epoch FROM r.signed_up_at)::text, extract(epoch FROM r.last_seen_at)::text]]
                     INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
                         CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1;
-                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
+                    IF FOUND AND one.failed IS NULL AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
@@ -113,12 +112,13 @@ BEGIN
             IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
             state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
+        IF state.step = 'one' THEN state.step := 'count';  state.samples := CASE WHEN FOUND THEN ARRAY[one] END;  CONTINUE;  END IF;
         state := pgslo_catalog.next_step(state);
     END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 55058bf2bd0db4d2 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo bb2e142081c6e2b1 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__measured() SET extra_float_digits = 1;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 

@@ -124,8 +124,7 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigin
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement;  one pgslo_catalog.measured;
+DECLARE state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
         PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
@@ -146,14 +145,15 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
-                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                WHEN 'one' THEN  -- One row, as applications write it, is measured; one that passes all rules is done with.
                     SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
-                        ARRAY[]::numeric[], NULL, NULL
+                        ARRAY[]::numeric[],
+                    CASE WHEN ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)
+                        AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE)
+                        THEN NULL ELSE '{}'::bigint[] END, NULL
                     INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
-                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1
-                        AND ((r.campaign IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.campaign)) IS NOT FALSE)
-                        AND (((r.shop = 1)) IS NOT TRUE OR (r.plan IS NULL OR EXISTS (SELECT FROM dim.campaign AS target WHERE pgslo_catalog.pin_parts('dim.campaign') AND target.campaign = r.plan)) IS NOT FALSE);
-                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
+                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1;
+                    IF FOUND AND one.failed IS NULL AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
@@ -170,12 +170,13 @@ BEGIN
             IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
             state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
+        IF state.step = 'one' THEN state.step := 'count';  state.samples := CASE WHEN FOUND THEN ARRAY[one] END;  CONTINUE;  END IF;
         state := pgslo_catalog.next_step(state);
     END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 34fda04938144450 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 8d6b08dbd2678b36 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__measured() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 

@@ -128,8 +128,7 @@ REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__recount(text, text, bigin
 CREATE OR REPLACE FUNCTION pgslo_gen.features__user_stats__measured() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $pgslo$
 #variable_conflict use_variable
-DECLARE
-    state pgslo_catalog.statement;  one pgslo_catalog.measured;
+DECLARE state pgslo_catalog.statement;  one pgslo_catalog.measured;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN  -- Which has no rows to show.
         PERFORM pgslo_catalog.observe_truncate('features.user_stats', TG_RELID::regclass);  RETURN NULL;
@@ -151,15 +150,16 @@ BEGIN
     WHILE state.step IS NOT NULL LOOP
         BEGIN
             CASE state.step
-                WHEN 'one' THEN  -- One row that passes all rules, as applications write it, is done with.
+                WHEN 'one' THEN  -- One row, as applications write it, is measured; one that passes all rules is done with.
                     SELECT pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'), 1, NULL,
-                        ARRAY[]::numeric[], NULL, NULL
-                    INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
-                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1
-                        AND ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)
+                        ARRAY[]::numeric[],
+                    CASE WHEN ((r.email IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.email = r.email LIMIT 2) AS found) < 2) IS NOT FALSE)
                         AND ((r.campaign IS NULL OR (SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.campaign = r.campaign LIMIT 2) AS found) < 2) IS NOT FALSE)
-                        AND (((r.plan = 'free')) IS NOT TRUE OR ((SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.last_seen_at = r.last_seen_at AND (other.plan = 'free') UNION ALL SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND r.last_seen_at IS NULL AND other.last_seen_at IS NULL AND (other.plan = 'free') LIMIT 2) AS found) < 2) IS NOT FALSE);
-                    IF FOUND AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
+                        AND (((r.plan = 'free')) IS NOT TRUE OR ((SELECT count(*) FROM (SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND other.last_seen_at = r.last_seen_at AND (other.plan = 'free') UNION ALL SELECT FROM features.user_stats AS other WHERE pgslo_catalog.pin_parts('features.user_stats') AND r.last_seen_at IS NULL AND other.last_seen_at IS NULL AND (other.plan = 'free') LIMIT 2) AS found) < 2) IS NOT FALSE)
+                        THEN NULL ELSE '{}'::bigint[] END, NULL
+                    INTO one FROM (SELECT count(*) AS rows FROM (SELECT FROM pgslo_rows LIMIT 2) AS l) AS s
+                        CROSS JOIN pgslo_rows AS r CROSS JOIN LATERAL (SELECT (r.feature_date) AS raw) AS b WHERE s.rows = 1;
+                    IF FOUND AND one.failed IS NULL AND pgslo_catalog.record_one(state, one) THEN RETURN NULL; END IF;
                 WHEN 'count' THEN  -- One pass over the rows that the statement wrote or removed.
                     SELECT array_agg(ROW(pgslo_catalog.iso(b.raw), coalesce(nullif(extract(epoch FROM b.raw)::numeric, 'Infinity'), '-Infinity'),
                         b.rows, b.present, b.tallies, b.failed, b.sample)::pgslo_catalog.measured)
@@ -177,12 +177,13 @@ BEGIN
             IF pgslo_catalog.must_stop(state, SQLSTATE) THEN RAISE; END IF;
             state.error_code := SQLSTATE;  state.error_message := SQLERRM;
         END;
+        IF state.step = 'one' THEN state.step := 'count';  state.samples := CASE WHEN FOUND THEN ARRAY[one] END;  CONTINUE;  END IF;
         state := pgslo_catalog.next_step(state);
     END LOOP;
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 47ccd1586ae74d38 features.user_stats';
+COMMENT ON FUNCTION pgslo_gen.features__user_stats__measured() IS 'pgslo 1b782bcd15f79305 features.user_stats';
 ALTER FUNCTION pgslo_gen.features__user_stats__measured() SET gin_fuzzy_search_limit = 0;
 REVOKE ALL ON FUNCTION pgslo_gen.features__user_stats__measured() FROM PUBLIC;
 

@@ -1,4 +1,4 @@
-"""A statement of one row that passes all rules takes a shorter way. It leaves the same record as the way of all others."""
+"""A statement of one row takes a shorter way. It leaves the same record as the way of all others."""
 
 from __future__ import annotations
 
@@ -96,6 +96,50 @@ def test_the_shorter_way_is_taken(guarded: Connection) -> None:
         guarded.execute(f"{PASSING} VALUES (12, '2026-01-01', 999, 'v')".encode())
         assert guarded.execute(CALLS).fetchone() == (4,)
     assert guarded.execute("SELECT rule FROM pgslo.incident").fetchall() == [("a_range",)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "(1, '2026-01-05', 999, 'v', 'w', 0.5, (1, 2), '{x,y}', '{\"n\": 1}', 1.5)",
+        "(1, '2026-01-05', 999, NULL, NULL, NULL, NULL, NULL, '{\"n\": 7}', 99)",
+        "(1, NULL, -1, '', '', 0, (NULL, NULL), '{}', '[]', 'NaN')",
+    ],
+)
+def test_a_row_that_fails_leaves_the_same_as_among_others(guarded: Connection, row: str) -> None:
+    """Its sample is that of the first query; of several rows, that of a query of its own."""
+    found = []
+    for others in ("", ", (2, '2026-02-01', 1, 'v', NULL, NULL, NULL, NULL, NULL, NULL)"):
+        with guarded.transaction(force_rollback=True):
+            guarded.execute(f"INSERT INTO f.t VALUES {row}{others}".encode())
+            guarded.execute("DELETE FROM f.t")
+            found.append(
+                (
+                    [row for row in guarded.execute(RECORD.encode()) if row[0] != "2026-02-01"],
+                    guarded.execute("SELECT rule, batch, row_key, excerpt FROM pgslo.sample").fetchall(),
+                    guarded.execute(
+                        "SELECT rule_id, batch FROM pgslo_catalog.missed_batch WHERE batch <> '2026-02-01'"
+                    ).fetchall(),
+                )
+            )
+    assert found[0] == found[1]
+    record, samples, missed = found[0]
+    assert [bool(one[4]) for one in record] == [True, True]
+    assert samples
+    assert missed
+
+
+def test_samples_are_kept_up_to_their_number(guarded: Connection) -> None:
+    for number in range(1, 14):
+        guarded.execute(f"INSERT INTO f.t (id, day, a) VALUES ({number}, '2026-01-05', 999)".encode())
+    guarded.execute("INSERT INTO f.t (id, day, a) VALUES (50, '2026-01-06', 999)")
+    counted = guarded.execute(
+        "SELECT batch, count(*) FROM pgslo.sample WHERE rule = 'a_range' GROUP BY 1 ORDER BY 1"
+    )
+    assert counted.fetchall() == [("2026-01-05", 10), ("2026-01-06", 1)]
+    assert guarded.execute(
+        "SELECT sum((failures ->> 'a_range')::int) FROM pgslo_catalog.fragment"
+    ).fetchone() == (14,)
 
 
 @pytest.mark.parametrize("day", ["2026-01-01", "2026-01-05", "2026-01-09"])

@@ -57,11 +57,12 @@ class _Array:
 @dataclass(frozen=True)
 class _OneRow:
     batch_raw: Sql
-    #: The name and place of its batch, its values for the sums, and its sample.
+    #: The name and place of its batch, and its values for the sums.
     measured: Sql
+    #: NULL if it passes all rules.
+    failed: Sql
+    sample: Sql
     source: Sql
-    #: The conditions under which it passes all rules, in lines.
-    passes: tuple[Sql, ...]
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,14 @@ def one_row(
     *,
     sample: Sql,
 ) -> Sql:
-    """Return the query that measures the row of a statement with a single one that passes all rules.
+    """Return the query that measures the row of a statement with a single one.
 
     Args:
         table: The definition and its table.
         columns: Whose values are counted.
         tallies: Sums over the rows.
         source: The rows, in the words of a FROM clause.
-        judged: Rules that it has to pass.
+        judged: Rules that evaluate it.
         sample: The sampled values.
     """
     # Nearly all cells of a sample are NULL where the value is, which then need no number of their own.
@@ -193,21 +194,23 @@ def one_row(
         "bigint",
         width=WIDTH_OF_ONE,
     )
+    lines = sql.lines(
+        (passes(rule, table.subject, ROW) for rule in judged), _INDENT, between=" AND ", width=WIDTH_OF_ONE
+    )
+    passed = sql.join(f"\n{' ' * _INDENT}AND ", lines)
     measured = (
         table.batching.name,
         table.batching.place,
         sql.literal(1),
         sql.literal(None) if all(is_null_as_sampled(one) for one in columns) else present,
         _array((one.value for one in tallies), "numeric", width=WIDTH_OF_ONE),
-        sql.literal(None),
-        sample,
     )
-    conditions = (passes(rule, table.subject, ROW) for rule in judged)
     context = _OneRow(
         batch_raw=table.batching.raw_row,
         measured=sql.listed(measured, _INDENT, width=WIDTH_OF_ONE),
+        failed=sql.render("one_passes", _Passes(passed)) if judged else sql.literal(None),
+        sample=sample,
         source=source,
-        passes=sql.lines(conditions, _INDENT, between=" AND ", width=WIDTH_OF_ONE),
     )
     return sql.render("one_row", context)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from pgslo import naming, sql
@@ -30,6 +30,9 @@ from pgslo.sql import Sql
 _BY_SCHEMA = ("schema trigger", "on read")
 _ALWAYS, _NOTHING = Sql("TRUE"), Sql("NULL")
 
+#: Blanks before each further line of the names of failing rules.
+_INDENT = 12
+
 
 @dataclass(frozen=True)
 class _Judged:
@@ -51,6 +54,7 @@ class _Judging(Header):
     Attributes:
         first: The condition of the first rule; the others follow.
         passed: What the function returns for a row that passes all of them.
+        failing: For each rule its name if the row violates it, else NULL; empty if each rule is asked again.
         judged: The rules that it violates.
     """
 
@@ -58,6 +62,19 @@ class _Judging(Header):
     others: tuple[Sql, ...]
     passed: Sql
     judged: Sql
+    _: KW_ONLY
+    failing: tuple[Sql, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Names:
+    rule_names: Sql
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: Sql
+    passes: Sql
 
 
 @dataclass(frozen=True)
@@ -151,7 +168,7 @@ def _quarantine(table: TableContext, diverting: tuple[rules.Rule, ...]) -> list[
 def _diverting(table: TableContext, function: str, diverting: tuple[rules.Rule, ...]) -> Sql:
     context = _Judging(
         **header(table, function, NEW, diverting, returns=NEW),
-        **_judging(table, diverting, refuses=_ALWAYS),
+        **_judging(table, diverting, names(described(table, diverting, NEW)), refuses=_ALWAYS),
         passed=NEW,
     )
     return sql.render("quarantine", context)
@@ -193,7 +210,17 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
     rejecting = names(with_breach(judging, of_rows, "reject"))
     context = _RowWritten(
         **header(table, function, NEW, judging),
-        **_judging(table, judging, refuses=Sql(f"u.rule = ANY ({rejecting})")),
+        **_judging(
+            table,
+            judging,
+            sql.render("failing_names", _Names(names(of_rows))),
+            refuses=Sql(f"u.rule = ANY ({rejecting})"),
+        ),
+        failing=(
+            sql.listed(
+                (sql.render("name_if_failing", _Named(one.name, one.passes)) for one in of_rows), _INDENT
+            ),
+        ),
         passed=_NOTHING,
         rejecting=rejecting,
     )
@@ -215,10 +242,12 @@ def _row(table: TableContext, judging: tuple[rules.Rule, ...]) -> list[Artifact]
     ]
 
 
-def _judging(table: TableContext, judged: tuple[rules.Rule, ...], *, refuses: Sql) -> dict[str, Any]:
+def _judging(
+    table: TableContext, judged: tuple[rules.Rule, ...], rule_names: Sql, *, refuses: Sql
+) -> dict[str, Any]:
     of_rows = described(table, judged, NEW)
     one_by_one = _Judged(
-        rule_names=names(of_rows),
+        rule_names=rule_names,
         failing=sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failing")),
         refuses=refuses,
     )

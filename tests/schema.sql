@@ -1027,6 +1027,7 @@ CREATE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE(topic text, fact
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p
                           WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
+        ('changed since', pgslo_catalog.changed_since_said(n.i, n.r)),
         ('newest missed batch', pgslo_catalog.newest_missed_said(n.i, n.r)),
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)
@@ -4523,6 +4524,73 @@ END
 $_$;
 
 COMMENT ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) IS 'Return the columns of a table that an update changes, but for generated ones.';
+
+CREATE TABLE pgslo_catalog.incident (
+    incident_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_id bigint NOT NULL,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    opened_batch text NOT NULL,
+    opened_place numeric NOT NULL,
+    resolved_at timestamp with time zone,
+    over_batch text,
+    over_place numeric,
+    resolution text,
+    writer text,
+    application text,
+    written_at timestamp with time zone,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    muted_until timestamp with time zone,
+    resolved_by text,
+    note text,
+    definition text,
+    about text[],
+    opened_by_tick boolean DEFAULT false NOT NULL,
+    over_at timestamp with time zone,
+    is_of_batches boolean DEFAULT false NOT NULL,
+    is_suspect boolean DEFAULT false NOT NULL,
+    CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
+    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
+    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
+    CONSTRAINT note_is_at_most_4000_characters CHECK ((length(note) <= 4000))
+);
+
+COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.resolved_at IS 'When no batch of it was missed any more.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition until it is resolved.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned until it is resolved; * for a rule about the table as a whole.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.is_of_batches IS 'Whether its missed batches are recorded one by one, and their rows tell whom it concerns: guards leave it to them.';
+
+COMMENT ON COLUMN pgslo_catalog.incident.is_suspect IS 'Whether no batch of it was twice beyond what is learned: readers are warned, and nobody is notified.';
+
+CREATE FUNCTION pgslo_catalog.changed_since_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Rules with a reference of their own are evaluated again: judge_later().
+    SELECT format('%s of the 28 batches before it, the newest %s, since its verdict of %s, which rests on their earlier contents',
+                  count(*), (array_agg(b.batch ORDER BY b.place DESC))[1], pgslo_catalog.utc(max(v.judged_at)))
+    FROM pgslo_catalog.verdict v
+    CROSS JOIN LATERAL (
+        SELECT e.batch, e.place, e.judged_at FROM pgslo_catalog.verdict e
+        WHERE e.rule_id = v.rule_id AND e.place < v.place ORDER BY e.place DESC LIMIT 28) AS b
+    WHERE (changed_since_said.rule).kind = 'learned' AND v.rule_id = (changed_since_said.incident).rule_id
+      AND v.batch = (changed_since_said.incident).opened_batch AND b.judged_at > v.judged_at
+    HAVING count(*) > 0
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.changed_since_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) IS 'Return how many batches that a learned bound rested on were evaluated after an incident''s first batch; NULL without one.';
 
 CREATE FUNCTION pgslo_catalog.check_condition(condition text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -9405,6 +9473,7 @@ BEGIN
         WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
         ORDER BY r.rule_id;
     END IF;
+    PERFORM pgslo_catalog.judge_later(judge_closed.definition, closed);
 END
 $$;
 
@@ -9620,6 +9689,38 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) IS 'Compare existing batches with expected ones, by the rules about that.';
+
+CREATE FUNCTION pgslo_catalog.judge_later(definition pgslo_catalog.definition, batch pgslo_catalog.batch) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT r AS rule, l.later
+        FROM pgslo_catalog.rule r
+        CROSS JOIN LATERAL (SELECT coalesce(r.measure ->> 'relative_to', r.measure #>> '{of,relative_to}') AS against) AS m
+        CROSS JOIN LATERAL (
+            SELECT n AS later FROM pgslo_catalog.batch n
+            WHERE n.definition_id = (judge_later.batch).definition_id AND n.closed_at IS NOT NULL AND n.rows > 0
+              AND n.place > (judge_later.batch).place AND n.place < 'Infinity'
+              AND (m.against <> 'same weekday'
+                   OR n.place BETWEEN (judge_later.batch).place + 604800 - 3600 AND (judge_later.batch).place + 604800 + 3600)
+            ORDER BY n.place
+            -- Of a mean of many batches, one changes little.
+            LIMIT CASE WHEN m.against ~ '^[0-9]+ batches$' THEN least(split_part(m.against, ' ', 1)::numeric, 28)::integer ELSE 1 END) AS l
+        WHERE r.definition_id = (judge_later.batch).definition_id AND r.retired_at IS NULL AND r.scope NOT IN ('row', 'assertion')
+          AND (m.against IN ('previous', 'same weekday') OR m.against ~ '^[0-9]+ batches$')
+          AND EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = (l.later).name)
+        ORDER BY (l.later).place, r.rule_id
+    LOOP
+        PERFORM pgslo_catalog.judge_rule(judge_later.definition, one.later, one.rule);
+    END LOOP;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.judge_later(definition pgslo_catalog.definition, batch pgslo_catalog.batch) IS 'Evaluate batches again that were compared with an older one, which was closed after them or changed since.';
 
 CREATE FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) RETURNS TABLE(column_name text, verdict text, value double precision, low double precision, high double precision, score double precision, said text)
     LANGUAGE sql STABLE
@@ -10204,55 +10305,6 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.known_place(definition_id bigint, batch text) IS 'Return the order of a recorded batch; NULL for a new one.';
-
-CREATE TABLE pgslo_catalog.incident (
-    incident_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_id bigint NOT NULL,
-    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    opened_batch text NOT NULL,
-    opened_place numeric NOT NULL,
-    resolved_at timestamp with time zone,
-    over_batch text,
-    over_place numeric,
-    resolution text,
-    writer text,
-    application text,
-    written_at timestamp with time zone,
-    acknowledged_at timestamp with time zone,
-    acknowledged_by text,
-    muted_until timestamp with time zone,
-    resolved_by text,
-    note text,
-    definition text,
-    about text[],
-    opened_by_tick boolean DEFAULT false NOT NULL,
-    over_at timestamp with time zone,
-    is_of_batches boolean DEFAULT false NOT NULL,
-    is_suspect boolean DEFAULT false NOT NULL,
-    CONSTRAINT incident_has_no_resolution_while_open CHECK (((resolution IS NULL) OR (resolved_at IS NOT NULL) OR ((resolution = 'real'::text) AND (over_at IS NOT NULL)))),
-    CONSTRAINT incident_is_resolved_with_a_resolution CHECK (((resolved_at IS NULL) OR ((resolution IS NOT NULL) AND (over_at IS NOT NULL)))),
-    CONSTRAINT incident_resolution_is_known CHECK ((resolution = ANY (ARRAY['met'::text, 'healed'::text, 'removed'::text, 'accepted'::text, 'retired'::text, 'real'::text, 'false_alarm'::text]))),
-    CONSTRAINT note_is_at_most_4000_characters CHECK ((length(note) <= 4000))
-);
-
-COMMENT ON TABLE pgslo_catalog.incident IS 'Runs of missed batches of one rule.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.resolved_at IS 'When no batch of it was missed any more.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.writer IS 'Who wrote what opened it, for example the role of the nightly job.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.definition IS 'The name of its definition until it is resolved.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.about IS 'Columns whose readers are warned until it is resolved; * for a rule about the table as a whole.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.opened_by_tick IS 'Whether tick() opened it while a transaction that had not ended held the lock of the rule; that one may have opened another.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.over_at IS 'When later batches met the rule, or a role said so; NULL while it is open.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.is_of_batches IS 'Whether its missed batches are recorded one by one, and their rows tell whom it concerns: guards leave it to them.';
-
-COMMENT ON COLUMN pgslo_catalog.incident.is_suspect IS 'Whether no batch of it was twice beyond what is learned: readers are warned, and nobody is notified.';
 
 CREATE FUNCTION pgslo_catalog.last_missed(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS numeric
     LANGUAGE plpgsql STABLE
@@ -21188,7 +21240,7 @@ CREATE VIEW pgslo_catalog.generated AS
             t.tgname,
             t.tgrelid,
             p.proowner,
-            ((p.pronamespace = g.oid) AND (NOT t.tgisinternal) AND (t.tgparentid = (0)::oid) AND starts_with((t.tgname)::text, 'pgslo_'::text))
+            ((p.pronamespace = g.oid) AND (NOT t.tgisinternal) AND (t.tgparentid = (0)::oid))
            FROM (((commented m
              JOIN pg_trigger t ON ((t.oid = m.objoid)))
              JOIN pg_proc p ON ((p.oid = t.tgfoid)))
@@ -23330,6 +23382,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.change_key(definition_id bigint, was_number
 
 REVOKE ALL ON FUNCTION pgslo_catalog.changed_columns(relation regclass, old_row record, new_row record) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.changed_since_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.check_condition(condition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.check_cursors(target pgslo_catalog.definition) FROM PUBLIC;
@@ -23643,6 +23697,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.judge_closed(definition pgslo_catalog.defin
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_columns(definition_id bigint, batch text, place numeric, alone boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_expected(definition pgslo_catalog.definition) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.judge_later(definition pgslo_catalog.definition, batch pgslo_catalog.batch) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.judge_learned(definition_id bigint, batch text, place numeric) FROM PUBLIC;
 

@@ -4,24 +4,25 @@ WITH stated AS MATERIALIZED (
     SELECT m.kind, m.schema, m.relation, m.name, m.definition
     FROM jsonb_to_recordset(%(made)s::jsonb) AS m (kind text, schema text, relation text, name text, definition text)
 ), made AS MATERIALIZED (
-    SELECT g.oid AS object_id, g.tgname AS name, g.tgrelid AS on_relation, m.definition
+    SELECT g.oid AS object_id, g.tgname AS name, g.tgrelid AS on_relation, g.tgfoid AS function_id, g.tgtype AS fires, m.definition
     FROM stated m
     JOIN pg_catalog.pg_namespace s ON s.nspname = m.schema
     JOIN pg_catalog.pg_class x ON x.relnamespace = s.oid AND x.relname = m.relation
     JOIN pg_catalog.pg_trigger g ON g.tgrelid = x.oid AND g.tgname = m.name
     WHERE m.kind = 'trigger'
 ), seen_through AS MATERIALIZED (
-    SELECT v.oid AS view_id, v.relowner AS owner, m.definition
+    SELECT v.oid AS view_id, v.relowner AS owner, m.definition, v.relnamespace AS schema_id, s.nspname AS schema
     FROM stated m
     JOIN pg_catalog.pg_namespace s ON s.nspname = m.schema
     JOIN pg_catalog.pg_class v ON v.relnamespace = s.oid AND v.relname = m.name
     WHERE m.kind = 'view'
 ), of_whole AS MATERIALIZED (
     -- Statement triggers of partitioned tables, which each partition needs as well.
-    SELECT m.definition, w.oid AS table_id, g.tgname AS name
+    SELECT m.definition, w.oid AS table_id, g.tgname AS name, g.tgfoid AS function_id, g.tgtype AS fires
     FROM made m
     JOIN pg_catalog.pg_trigger g ON g.oid = m.object_id AND g.tgtype & 1 = 0
     JOIN pg_catalog.pg_class w ON w.oid = g.tgrelid AND w.relkind = 'p' AND NOT w.relispartition
+    WHERE g.tgname ~ '^pgslo_'
 ), off AS MATERIALIZED (
     -- Row triggers are cloned to partitions, and each clone can be disabled separately.
     SELECT g.oid AS object_id, g.tgrelid AS table_id, g.tgname AS name
@@ -53,7 +54,18 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
     (SELECT coalesce(jsonb_agg(jsonb_build_array(v.view_id::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.owner))) ORDER BY v.view_id::regclass::text), '[]')
      FROM seen_through v
      WHERE v.definition = d.name
-       AND NOT (pg_catalog.has_schema_privilege(v.owner, c.relnamespace, 'USAGE') AND pg_catalog.has_table_privilege(v.owner, c.oid, 'SELECT'))) AS blind_views,
+       -- USAGE of the schema is checked where a name is looked up, and a view needs none.
+       AND NOT pg_catalog.has_table_privilege(v.owner, c.oid, 'SELECT')) AS blind_views,
+    -- Rights of the definition's readers that were revoked: the role, the object, and the missing right.
+    (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(pg_catalog.quote_ident(o.rolname), w.thing, w.privilege)), '[]')
+     FROM seen_through v
+     CROSS JOIN unnest(d.readers) AS k (name) JOIN pg_catalog.pg_roles o ON o.rolname = k.name
+     CROSS JOIN LATERAL (
+         SELECT 'view ' || v.view_id::regclass::text, 'SELECT ON ' || v.view_id::regclass::text WHERE NOT pg_catalog.has_table_privilege(o.oid, v.view_id, 'SELECT')
+         UNION ALL
+         SELECT 'schema ' || pg_catalog.quote_ident(v.schema), 'USAGE ON SCHEMA ' || pg_catalog.quote_ident(v.schema)
+         WHERE NOT pg_catalog.has_schema_privilege(o.oid, v.schema_id, 'USAGE')) AS w (thing, privilege)
+     WHERE v.definition = d.name) AS shut_out,
     -- Whether rows in quarantine can be written to the table: with the rights of pgslo's owner, or of the table's own.
     d.writer IS NOT NULL OR c.oid IS NULL
         OR NOT EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.on_breach = 'quarantine')
@@ -76,7 +88,10 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
      CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.table_id) p
      JOIN pg_catalog.pg_class x ON x.oid = p.relid
      WHERE g.definition = d.name AND p.relid <> g.table_id AND x.relkind IN ('r', 'p')
-       AND NOT EXISTS (SELECT FROM made own WHERE own.on_relation = p.relid AND own.name = g.name)) AS unarmed,
+       -- One that was renamed there is reported as such.
+       AND NOT EXISTS (SELECT FROM made own
+                       WHERE own.on_relation = p.relid
+                         AND (own.name = g.name OR own.name !~ '^pgslo_' AND (own.function_id, own.fires) = (g.function_id, g.fires)))) AS unarmed,
     -- Tables that a trigger of it stood on and that are not there under their names, and those that assertions depend on besides its own.
     (SELECT coalesce(jsonb_agg(DISTINCT o.stood -> 'relation'), '[]') FROM jsonb_array_elements(a.objects) AS o (stood)
      WHERE o.stood ->> 'kind' = 'trigger'

@@ -51,9 +51,10 @@ WITH trusted AS (
       -- That of a constraint comes and goes with it. pgslo makes none that is a key, whatever its owner called it.
       AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('x', 'p', 'u'))
     UNION ALL
-    -- Only its owner may execute a function of pgslo_gen, so no other role can create a trigger that calls it.
+    -- Only its owner may execute a function of pgslo_gen, so no other role can create a trigger that calls it. One that was
+    -- renamed fires all the same.
     SELECT m.*, 'trigger', NULL, t.tgname, t.tgrelid, p.proowner,
-           p.pronamespace = g.oid AND NOT t.tgisinternal AND t.tgparentid = 0 AND starts_with(t.tgname, 'pgslo_')
+           p.pronamespace = g.oid AND NOT t.tgisinternal AND t.tgparentid = 0
     FROM commented m
     JOIN pg_trigger t ON t.oid = m.objoid
     JOIN pg_proc p ON p.oid = t.tgfoid

@@ -196,6 +196,38 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.record_unprofiled(pgslo_catalog.batch, text, text) IS
     'Record that a batch has no profile because of an error, and that rules which read it cannot be evaluated.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.judge_later(definition pgslo_catalog.definition, batch pgslo_catalog.batch) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT r AS rule, l.later
+        FROM pgslo_catalog.rule r
+        CROSS JOIN LATERAL (SELECT coalesce(r.measure ->> 'relative_to', r.measure #>> '{of,relative_to}') AS against) AS m
+        CROSS JOIN LATERAL (
+            SELECT n AS later FROM pgslo_catalog.batch n
+            WHERE n.definition_id = (judge_later.batch).definition_id AND n.closed_at IS NOT NULL AND n.rows > 0
+              AND n.place > (judge_later.batch).place AND n.place < 'Infinity'
+              AND (m.against <> 'same weekday'
+                   OR n.place BETWEEN (judge_later.batch).place + 604800 - 3600 AND (judge_later.batch).place + 604800 + 3600)
+            ORDER BY n.place
+            -- Of a mean of many batches, one changes little.
+            LIMIT CASE WHEN m.against ~ '^[0-9]+ batches$' THEN least(split_part(m.against, ' ', 1)::numeric, 28)::integer ELSE 1 END) AS l
+        WHERE r.definition_id = (judge_later.batch).definition_id AND r.retired_at IS NULL AND r.scope NOT IN ('row', 'assertion')
+          AND (m.against IN ('previous', 'same weekday') OR m.against ~ '^[0-9]+ batches$')
+          AND EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = (l.later).name)
+        ORDER BY (l.later).place, r.rule_id
+    LOOP
+        PERFORM pgslo_catalog.judge_rule(judge_later.definition, one.later, one.rule);
+    END LOOP;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.judge_later(pgslo_catalog.definition, pgslo_catalog.batch) IS
+    'Evaluate batches again that were compared with an older one, which was closed after them or changed since.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.judge_closed(
     definition pgslo_catalog.definition, batch text, columns text[], sample text[], level smallint
 ) RETURNS void
@@ -236,6 +268,7 @@ BEGIN
         WHERE r.definition_id = closed.definition_id AND r.kind = 'learned' AND NOT r.measure ? 'form' AND r.retired_at IS NULL
         ORDER BY r.rule_id;
     END IF;
+    PERFORM pgslo_catalog.judge_later(judge_closed.definition, closed);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_closed(pgslo_catalog.definition, text, text[], text[], smallint) IS

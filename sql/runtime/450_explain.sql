@@ -113,6 +113,24 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.profiles_of(bigint) IS 'Return profiles of an incident''s columns: of the last good batch, and of the first missed one.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.changed_since_said(incident pgslo_catalog.incident, rule pgslo_catalog.rule) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    -- Rules with a reference of their own are evaluated again: judge_later().
+    SELECT format('%s of the 28 batches before it, the newest %s, since its verdict of %s, which rests on their earlier contents',
+                  count(*), (array_agg(b.batch ORDER BY b.place DESC))[1], pgslo_catalog.utc(max(v.judged_at)))
+    FROM pgslo_catalog.verdict v
+    CROSS JOIN LATERAL (
+        SELECT e.batch, e.place, e.judged_at FROM pgslo_catalog.verdict e
+        WHERE e.rule_id = v.rule_id AND e.place < v.place ORDER BY e.place DESC LIMIT 28) AS b
+    WHERE (changed_since_said.rule).kind = 'learned' AND v.rule_id = (changed_since_said.incident).rule_id
+      AND v.batch = (changed_since_said.incident).opened_batch AND b.judged_at > v.judged_at
+    HAVING count(*) > 0
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.changed_since_said(pgslo_catalog.incident, pgslo_catalog.rule) IS
+    'Return how many batches that a learned bound rested on were evaluated after an incident''s first batch; NULL without one.';
+
 CREATE OR REPLACE FUNCTION pgslo.explain(incident_id bigint) RETURNS TABLE (topic text, fact text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
@@ -154,6 +172,7 @@ AS $pgslo$
         ('profile then', (SELECT string_agg(concat_ws(': ', nullif(p.column_name, '*'), pgslo_catalog.profile_said(p.after)), '; ' ORDER BY p.column_name)
                           FROM pgslo_catalog.profiles_of(n.incident_id) p
                           WHERE pgslo_catalog.may_see_figures(n.relation, array_remove(ARRAY[p.column_name], '*'), NULL, pgslo_catalog.caller()))),
+        ('changed since', pgslo_catalog.changed_since_said(n.i, n.r)),
         ('newest missed batch', pgslo_catalog.newest_missed_said(n.i, n.r)),
         ('broke together', (SELECT string_agg(format('incident %s, %s', o.incident_id, q.name), '; ' ORDER BY o.incident_id)
                             FROM pgslo_catalog.incident o JOIN pgslo_catalog.rule q USING (rule_id)

@@ -52,7 +52,8 @@ def _examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stan
 def with_standings(conn: database.Connection, plan: Plan) -> Plan:
     """A plan that also says which rules are not in force now, whether or not one of its steps changes that."""
     planned = {definition for definition, _ in plan.choices}
-    if plan.runtime_scripts or not planned.intersection(catalog_reader.definitions_installed(conn)):
+    is_other = bool(set(plan.runtime_scripts) - {runtime.RIGHTS})
+    if is_other or not planned.intersection(catalog_reader.definitions_installed(conn)):
         return plan  # nothing is installed that could be in force, or not in a way that this version reads
     _, standings = _of_tables(conn, catalog_reader.installed(conn), is_thorough=False)
     kept = {(definition, choice.rule.name) for definition, choices in plan.choices for choice in choices}

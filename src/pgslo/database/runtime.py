@@ -228,7 +228,8 @@ def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
     if scripts := wanted(installed):
         return scripts
     if not installed.is_there or not (
-        fetch(conn, "own_objects") or any(one.can_mend for one in strange_rights(conn))
+        once(conn, "own objects", lambda: fetch(conn, "own_objects"))
+        or any(one.can_mend for one in strange_rights(conn))
     ):
         return ()
     return tuple(script for script in functions() if script.name == RIGHTS)

@@ -9,7 +9,7 @@ from typing import Any
 from pgslo import naming
 from pgslo.catalog import Forgery, Installed, ViewSchema, identity
 from pgslo.compile.views import schemas as view_schemas
-from pgslo.plan import observation
+from pgslo.plan import observation, rights
 from pgslo.plan.findings import Facts, Finding, What
 
 
@@ -40,8 +40,7 @@ def find(
     paused = any(pause["definition"] == name for pause in pauses)
     return (
         *_table(facts),
-        *_owners(facts),
-        *_rights(facts),
+        *rights.find(facts),
         *_objects(facts, installed, paused=paused),
         *_aside(facts, installed),
         *_native(facts, installed),
@@ -157,41 +156,15 @@ def _table(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _owners(facts: Facts) -> Iterator[Finding]:
-    """Whether the table still belongs to the role with whose rights it is read."""
-    if facts.applied_owner not in (None, facts.table_owner):
-        said = f"it belongs to role {facts.table_owner} now, and belonged to role {facts.applied_owner}"
-        said += "; batches are not counted and rows are not released until it is applied again"
-        yield Finding(facts.definition, "other owner", f"table {facts.table_name}", said, "pgslo apply")
-
-
-def _rights(facts: Facts) -> Iterator[Finding]:
-    """Whether the owners of guarded views, and pgslo's, have the needed rights on the table."""
-    owned = f"or make the role a member of {facts.table_owner} again"
-    for view, owner in facts.blind_views:
-        yield Finding(
-            facts.definition,
-            "no rights",
-            f"view {view}",
-            f"it belongs to role {owner}, who may not read {facts.table_name}: its readers get 42501",
-            f"GRANT SELECT ON {facts.quoted_name} TO {owner}, {owned}",
-        )
-    if not facts.can_lock:
-        yield Finding(
-            facts.definition,
-            "no rights",
-            f"table {facts.table_name}",
-            f"role {facts.keeper}, who owns pgslo, may not lock it: batches are not counted from it and no row is released",
-            f"GRANT SELECT ON {facts.quoted_name} TO {facts.keeper}, and USAGE on its schema, {owned}",
-        )
-    if not facts.can_release:
-        yield Finding(
-            facts.definition,
-            "no rights",
-            f"table {facts.table_name}",
-            f"role {facts.keeper}, who owns pgslo, may not write to it: rows in quarantine cannot be released",
-            f"GRANT INSERT, UPDATE ON {facts.quoted_name} TO {facts.keeper}, {owned}",
-        )
+def _renamed(
+    installed: Sequence[Installed], then: Mapping[str, Any], relation: Sequence[str] | None
+) -> str | None:
+    """The name that a trigger has by now, whose fingerprint is in its comment."""
+    place, mark = tuple(relation or ()), (then["kind"], then["fingerprint"])
+    its = (one for one in installed if one.kind == "trigger" and not one.names[0].startswith("pgslo_"))
+    return next(
+        (one.names[0] for one in its if one.relation == place and (one.kind, one.fingerprint) == mark), None
+    )
 
 
 def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> Iterator[Finding]:
@@ -211,7 +184,11 @@ def _objects(facts: Facts, installed: Sequence[Installed], *, paused: bool) -> I
             continue  # reported once, for the table; a partition that is dropped takes its triggers along, as it should
         if relation and list(relation) in facts.left_partitions:
             continue  # the table's rules do not rest on it; its remaining triggers are reported as such
-        if one is None:
+        other = _renamed(installed, then, relation) if one is None else None
+        if other is not None:
+            said = f"it is called {other} now; triggers fire in the order of their names"
+            yield Finding(facts.definition, "trigger renamed", thing, said, again)
+        elif one is None:
             if then["kind"] != "not_null" or names[0] in {column["name"] for column in facts.columns or ()}:
                 yield Finding(
                     facts.definition,

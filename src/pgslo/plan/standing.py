@@ -194,6 +194,9 @@ def _leaves_doubt(rule: Mapping[str, Any], one: Finding) -> bool:
     """Whether a finding may keep a rule from being in force."""
     if rule["mechanism"] not in _ORDERS:
         return False
+    if one.what == "trigger renamed":
+        trigger = _TRIGGER.match(f"{one.thing} ")
+        return trigger is not None and _carries(rule, trigger)
     if one.what in ("edited", "foreign", "missing") and one.thing.startswith("function "):
         return _may_call(rule, one.thing)
     return one.what in ("unknown", "other owner", "not observed")

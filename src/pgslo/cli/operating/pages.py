@@ -52,6 +52,7 @@ def show(page: Sequence[Row], budgets: Sequence[Row]) -> None:
             ("batches", facts.get("missed batches") if row["state"] == "over" else None),
             ("summary", row["promise"]),
             ("newest", facts.get("newest missed batch")),
+            ("changed", facts.get("changed since")),
             ("budget", budget_said(left) if left else None),
             ("known to", facts.get("acknowledged")),
             ("muted", f"until {facts['muted until']}" if "muted until" in facts else None),
@@ -93,6 +94,7 @@ def _show_incident(row: Row, budgets: Sequence[Row]) -> None:
     fact("summary", row["promise"])
     fact("since", f"{moment(row['opened_at'])}, batch {row['opened_batch']}")
     fact("newest", facts.get("newest missed batch"))
+    fact("changed", facts.get("changed since"))
     fact("written by", facts.get("written by"))
     fact("together", facts.get("broke together"))
     fact("read by", facts.get("tasks that read it") or "no task that a definition names")

@@ -619,6 +619,18 @@ BEGIN
     IF (has_table_privilege(reader, source, 'SELECT') AND has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    IF EXISTS (
+        SELECT FROM pg_class t CROSS JOIN pg_class v
+        WHERE t.oid = target.relation AND t.relrowsecurity AND v.oid = source
+          AND NOT coalesce('security_invoker=true' = ANY (v.reloptions), false))
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('view %I.%I shows all rows of %s, which has row security', begin_snapshot.source_schema,
+                             begin_snapshot.source_name, target.name),
+            DETAIL = 'Row security was enabled after the last apply.',
+            HINT = 'Run pgslo apply.';
+    END IF;
     PERFORM pgslo_catalog.check_types(target);
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();
@@ -2051,6 +2063,7 @@ DECLARE
     constraint_name text;
     -- Names of the key's columns now: one may have been renamed since the definition was applied.
     key_names text[];
+    table_owner oid;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -2100,13 +2113,15 @@ BEGIN
     IF target.writer IS NULL THEN
         -- So that no session adds a trigger between this check and the write.
         EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
-        unknown := pgslo_catalog.strange_code(target.relation, is_update);
     END IF;
+    table_owner := (SELECT c.relowner FROM pg_class c WHERE c.oid = target.relation);
+    unknown := pgslo_catalog.strange_code(target.relation, is_update, table_owner);
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('In %s, %s; its code would run with the rights of pgslo''s owner.', target.name, unknown),
+            DETAIL = format('In %s, %s; its code would run with the rights of role %s.', target.name, unknown,
+                            quote_ident(pg_get_userbyid(table_owner))),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;
@@ -4228,14 +4243,14 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) IS 'Return the expected calibration error over ten bins of equal width. Interval: minus and plus the random gap of each calibrated bin.';
 
-CREATE FUNCTION pgslo_catalog.called_by(relation oid, writes boolean) RETURNS TABLE(by_class oid, by_id oid, classid oid, objid oid)
+CREATE FUNCTION pgslo_catalog.called_by(relation oid, writes boolean, events integer) RETURNS TABLE(by_class oid, by_id oid, classid oid, objid oid)
     LANGUAGE plpgsql ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN QUERY
     SELECT o.classid, o.objid, d.refclassid, d.refobjid
-    FROM pgslo_catalog.code_of(called_by.relation, called_by.writes) AS o
+    FROM pgslo_catalog.code_of(called_by.relation, called_by.writes, called_by.events) AS o
     CROSS JOIN LATERAL (
         SELECT d.refclassid, d.refobjid
         FROM pg_depend d
@@ -4250,9 +4265,9 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.called_by(relation oid, writes boolean) IS 'Return the objects that indexes, constraints, statistics, policies and rules of a relation use, and by which of these.';
+COMMENT ON FUNCTION pgslo_catalog.called_by(relation oid, writes boolean, events integer) IS 'Return the objects that indexes, constraints, statistics, policies, rules and triggers of a relation use, and by which of these.';
 
-CREATE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE(called_by text, owner oid)
+CREATE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer DEFAULT 28) RETURNS TABLE(called_by text, owner oid)
     LANGUAGE plpgsql ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -4265,7 +4280,7 @@ BEGIN
     WITH RECURSIVE reached AS (
         SELECT o.by_class, o.by_id, o.classid, o.objid
         FROM unnest(called_code.relations) AS r (oid)
-        CROSS JOIN LATERAL pgslo_catalog.called_by(r.oid, called_code.writes) AS o
+        CROSS JOIN LATERAL pgslo_catalog.called_by(r.oid, called_code.writes, called_code.events) AS o
         UNION
         -- Code calls other code: a domain has constraints, a body of SQL has functions and views, an aggregate its function.
         SELECT r.by_class, r.by_id, n.classid, n.objid
@@ -4295,7 +4310,7 @@ BEGIN
             UNION ALL
             -- Of a relation that code reads or writes to. Those that were asked about come with their parts.
             SELECT o.classid, o.objid
-            FROM pgslo_catalog.called_by(r.objid, called_code.writes) AS o
+            FROM pgslo_catalog.called_by(r.objid, called_code.writes, 28) AS o
             WHERE r.classid = 'pg_class'::regclass AND r.objid <> ALL (called_code.relations)
             UNION ALL
             SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE r.classid = 'pg_class'::regclass AND i.inhparent = r.objid
@@ -4308,7 +4323,7 @@ BEGIN
             -- Of a table that a rule writes to.
             SELECT 'pg_trigger'::regclass, g.oid
             FROM pg_trigger g
-            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal
+            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
             OFFSET 0
         ) AS n (classid, objid)
     )
@@ -4331,7 +4346,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to.';
+COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer) IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to, then with their triggers. events: those of pg_trigger.tgtype.';
 
 CREATE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -4412,7 +4427,8 @@ BEGIN
     FROM pgslo_catalog.definition d
     JOIN pg_namespace n ON n.nspname = snapshot.source_schema
     JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
-    WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+    WHERE d.name = snapshot.definition AND pg_has_role(v.relowner, keeper, 'USAGE') AND has_schema_privilege(keeper, n.oid, 'USAGE')
+      AND has_table_privilege(keeper, v.oid, 'SELECT')
       AND NOT EXISTS (
           WITH RECURSIVE part AS (
               SELECT d.relation::oid AS oid
@@ -4855,7 +4871,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) IS 'Return a fault for each column in turn, NULL where none applies, and the column of the same kind to swap it with.';
 
-CREATE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) RETURNS TABLE(classid oid, objid oid)
+CREATE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean, events integer) RETURNS TABLE(classid oid, objid oid)
     LANGUAGE plpgsql ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4884,12 +4900,16 @@ BEGIN
     UNION ALL
     SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
     UNION ALL
+    SELECT 'pg_trigger'::regclass, g.oid
+    FROM pg_trigger g
+    WHERE code_of.writes AND g.tgrelid = code_of.relation AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & code_of.events <> 0
+    UNION ALL
     -- The query of a view, or the actions of a rule in place of a write or besides it.
     SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also written to.';
+COMMENT ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean, events integer) IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also when it is written to, then with triggers. events: those of pg_trigger.tgtype.';
 
 CREATE FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) RETURNS smallint[]
     LANGUAGE sql STABLE
@@ -11119,10 +11139,10 @@ BEGIN
                    JOIN pg_rewrite w ON w.oid = p.objid
                    JOIN pg_class v ON v.oid = w.ev_class
                    WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
-                     -- A view of another owner, whatever its comment, is not a guarded one.
+                     -- A view of another owner, whatever its comment, is not a guarded one. Members of pgslo's owner may apply.
                      AND v.relkind = 'v'
                      AND (v.relowner = t.relowner
-                          OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+                          OR pg_has_role(v.relowner, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'), 'USAGE'))
                      AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
                      AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
                      AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
@@ -11149,7 +11169,7 @@ BEGIN
             JOIN pg_class v ON v.oid = w.ev_class
             WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
               AND (v.relowner = t.relowner
-                   OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+                   OR pg_has_role(v.relowner, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'), 'USAGE'))
               AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
               -- Those of a distributed table read its shards with the rights of the reader.
               AND NOT EXISTS (
@@ -11182,8 +11202,9 @@ CREATE FUNCTION pgslo_catalog.may_run(task text, reader name) RETURNS boolean
             OR NOT EXISTS (SELECT FROM unnest(k.reads) AS c (name) JOIN pg_attribute a ON a.attrelid = d.relation AND a.attname = c.name AND a.attnum > 0
                            WHERE NOT has_column_privilege(may_run.reader, d.relation, a.attnum, 'SELECT')))
         OR EXISTS (
-            SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog' AND o.nspowner = v.relowner
-            WHERE v.relkind = 'v' AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
+            SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog'
+            WHERE v.relkind = 'v' AND pg_has_role(v.relowner, o.nspowner, 'USAGE')
+              AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
               AND has_schema_privilege(may_run.reader, v.relnamespace, 'USAGE') AND has_table_privilege(may_run.reader, v.oid, 'SELECT')))
     FROM pgslo_catalog.task k
     JOIN pgslo_catalog.definition d USING (definition_id)
@@ -12194,8 +12215,15 @@ BEGIN
         said := format('column %I does not exist', names[array_position(numbers, NULL)]);
         to_do := 'take the rule out of the definition, then pgslo apply';
     ELSIF rests_on ->> 'kind' = 'not_null' THEN
-        SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
-        FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull
+        SELECT format(CASE WHEN a.attnotnull THEN 'NOT NULL of column %I is NOT VALID' ELSE 'column %I accepts NULL' END, a.attname),
+               'pgslo apply makes it NOT NULL'
+        INTO said, to_do
+        FROM pg_attribute a
+        WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1]
+          -- PostgreSQL 18 and later: NOT VALID, which rows from before may not satisfy.
+          AND (NOT a.attnotnull OR EXISTS (
+              SELECT FROM pg_constraint v
+              WHERE v.conrelid = a.attrelid AND v.contype = 'n' AND v.conkey[1] = a.attnum AND NOT v.convalidated))
           -- The check in place of the constraint holds for every row that is written.
           AND NOT EXISTS (
               SELECT FROM pg_constraint k
@@ -15815,6 +15843,9 @@ CREATE FUNCTION pgslo_catalog.refuse_to_be_prepared() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    proof text := gen_random_uuid()::text;
+    writer xid;
 BEGIN
     IF current_setting('max_prepared_transactions') = '0' THEN
         RETURN;
@@ -15822,8 +15853,13 @@ BEGIN
     -- PREPARE TRANSACTION refuses a transaction that notifies: a prepared one has no session, and its locks stay over a restart.
     IF pg_notification_queue_usage() <= 0.5 THEN
         PERFORM pg_notify('pgslo_turn', '');
-    ELSE
-        -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well; a subtransaction cannot export one.
+        RETURN;
+    END IF;
+    -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well, which no subtransaction can export:
+    -- that has another number than its transaction.
+    INSERT INTO pgslo_catalog.turn (name) VALUES (proof) RETURNING xmin INTO writer;
+    DELETE FROM pgslo_catalog.turn t WHERE t.name = proof;
+    IF writer = pg_current_xact_id()::xid THEN
         PERFORM pg_export_snapshot();
     END IF;
 END
@@ -18113,14 +18149,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
+CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    trusted oid[] := pgslo_catalog.trusted_roles();
+    is_keeper boolean := strange_code.role = pgslo_catalog.keeper();
+    trusted oid[] := pgslo_catalog.trusted_roles() || ARRAY(
+        SELECT r.oid FROM pg_roles r WHERE NOT is_keeper AND pgslo_catalog.can_act_as(r.oid, strange_code.role));
+    -- A cascade to a table of another role runs with the rights of that role. pgslo's owner may have rights that no such role gives away.
     reached oid[] := ARRAY(
-        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid));
+        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid)
+        JOIN pg_class c ON c.oid = t.oid
+        WHERE is_keeper OR c.relowner = ANY (trusted));
+    -- INSERT; or INSERT, DELETE and UPDATE.
+    events integer := CASE WHEN strange_code.cascades THEN 28 ELSE 4 END;
 BEGIN
     RETURN (
         SELECT min(s.said)
@@ -18131,25 +18174,7 @@ BEGIN
             FROM pg_class c
             WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
             UNION ALL
-            SELECT pgslo_catalog.strange_expression(reached, trusted)
-            UNION ALL
-            SELECT format('trigger "%s" on %s calls code of role "%s"',
-                          g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
-            FROM pg_trigger g
-            CROSS JOIN LATERAL (
-                SELECT p.proowner FROM pg_proc p WHERE p.oid = g.tgfoid
-                -- Its WHEN condition.
-                UNION ALL
-                SELECT coalesce(f.proowner, o.oprowner, t.typowner)
-                FROM pg_depend d
-                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
-                LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
-                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid AND d.refobjid >= 16384
-            ) AS w (owner)
-            WHERE g.tgrelid = ANY (reached) AND g.tgenabled <> 'D' AND w.owner <> ALL (trusted)
-              -- Of INSERT; or of INSERT, DELETE and UPDATE.
-              AND g.tgtype & CASE WHEN strange_code.cascades THEN 28 ELSE 4 END <> 0
+            SELECT pgslo_catalog.strange_expression(reached, trusted, events)
             UNION ALL
             SELECT format('column "%s" of %s has range type %s with a function of role "%s"',
                           a.attname, a.attrelid::regclass, format_type(g.rngtypid, NULL), pg_get_userbyid(f.proowner))
@@ -18162,21 +18187,21 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) IS 'Return whose code would run with the rights of a role when it writes a row, in words, or NULL.';
 
-CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) RETURNS text
+CREATE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[], events integer) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     RETURN (
         SELECT min(format('%s calls code of role "%s"', c.called_by, pg_get_userbyid(c.owner)))
-        FROM pgslo_catalog.called_code(strange_expression.relations, true) AS c
+        FROM pgslo_catalog.called_code(strange_expression.relations, true, strange_expression.events) AS c
         WHERE c.owner <> ALL (strange_expression.trusted));
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) IS 'Return an index, a constraint, a default, statistics or a policy that calls code of another role than these, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[], events integer) IS 'Return an index, a constraint, a default, statistics, a policy or a trigger that calls code of another role than these, in words, or NULL.';
 
 CREATE FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) RETURNS record
     LANGUAGE plpgsql
@@ -23364,9 +23389,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.calendar_said(form text, step numeric, plac
 
 REVOKE ALL ON FUNCTION pgslo_catalog.calibration_error(scores pgslo_catalog.pair_score[], z double precision, OUT value double precision, OUT low double precision, OUT high double precision) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.called_by(relation oid, writes boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.called_by(relation oid, writes boolean, events integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) FROM PUBLIC;
 
@@ -23404,7 +23429,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.checked_domain(relation regclass) FROM PUBL
 
 REVOKE ALL ON FUNCTION pgslo_catalog.choose_faults(kinds text[], faults text[], turn integer, seed bigint, OUT chosen text[], OUT partners integer[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.code_of(relation oid, writes boolean, events integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.column_numbers(relation regclass, names text[]) FROM PUBLIC;
 
@@ -24204,9 +24229,9 @@ REVOKE ALL ON FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[], events integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_part(relation oid, role oid, OUT part text, OUT whole text, OUT owner name, OUT whole_owner name) FROM PUBLIC;
 

@@ -66,6 +66,11 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
          SELECT 'schema ' || pg_catalog.quote_ident(v.schema), 'USAGE ON SCHEMA ' || pg_catalog.quote_ident(v.schema)
          WHERE NOT pg_catalog.has_schema_privilege(o.oid, v.schema_id, 'USAGE')) AS w (thing, privilege)
      WHERE v.definition = d.name) AS shut_out,
+    -- Guarded views that show each reader all rows, although row security chooses them.
+    (SELECT coalesce(jsonb_agg(v.view_id::regclass::text ORDER BY v.view_id::regclass::text), '[]')
+     FROM seen_through v JOIN pg_catalog.pg_class w ON w.oid = v.view_id
+     WHERE v.definition = d.name AND c.relrowsecurity
+       AND NOT coalesce('security_invoker=true' = ANY (w.reloptions), false)) AS open_views,
     -- Whether rows in quarantine can be written to the table: with the rights of pgslo's owner, or of the table's own.
     d.writer IS NOT NULL OR c.oid IS NULL
         OR NOT EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.on_breach = 'quarantine')

@@ -4,7 +4,7 @@ DECLARE
     one record;
 BEGIN
     FOR one IN
-        SELECT t.said, t.owner, k.nspowner AS keeper
+        SELECT t.said, k.nspowner AS keeper
         FROM pg_catalog.pg_namespace k
         JOIN pg_catalog.pg_namespace n ON n.nspname IN ('pgslo', 'pgslo_catalog')
         CROSS JOIN LATERAL (
@@ -24,18 +24,12 @@ BEGIN
             SELECT pg_catalog.format('TYPE %s', y.oid::regtype), y.typowner
             FROM pg_catalog.pg_type y WHERE y.typnamespace = n.oid AND y.typtype IN ('d', 'e')
         ) AS t (said, owner)
+        JOIN pg_catalog.pg_roles r ON r.oid = t.owner
         WHERE k.nspname = 'pgslo_catalog' AND t.owner <> k.nspowner
+          -- A function of another role would run with the rights of pgslo's owner.
+          AND (r.rolsuper OR pg_catalog.pg_has_role(r.oid, k.nspowner, 'USAGE')) AND pg_catalog.pg_has_role(r.oid, 'USAGE')
     LOOP
-        BEGIN
-            EXECUTE pg_catalog.format('ALTER %s OWNER TO %I', one.said, pg_catalog.pg_get_userbyid(one.keeper));
-        EXCEPTION WHEN insufficient_privilege THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'insufficient_privilege',
-                MESSAGE = pg_catalog.format('%s belongs to role %I, and pgslo to role %I', one.said,
-                                            pg_catalog.pg_get_userbyid(one.owner), pg_catalog.pg_get_userbyid(one.keeper)),
-                DETAIL = 'Another role than the owner of pgslo ran an earlier pgslo migrate.',
-                HINT = 'Run pgslo migrate as a superuser: it gives all objects of pgslo to its owner.';
-        END;
+        EXECUTE pg_catalog.format('ALTER %s OWNER TO %I', one.said, pg_catalog.pg_get_userbyid(one.keeper));
     END LOOP;
 END
 $pgslo$

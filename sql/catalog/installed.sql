@@ -81,6 +81,8 @@ FROM (
     FROM pgslo_catalog.native_not_null s JOIN pgslo_catalog.definition d ON d.relation = s.relation
 ) u
 JOIN pg_catalog.pg_attribute a ON a.attrelid = u.relation AND a.attname = u.column_name AND a.attnotnull
+    -- PostgreSQL 18 and later: one that is NOT VALID is made again.
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND NOT k.convalidated)
 JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'not_null', ARRAY[a.attname::text], ARRAY[n.nspname::text, c.relname::text],

@@ -11,4 +11,9 @@ WITH own AS (
     FROM own o JOIN pg_catalog.pg_class c ON c.relnamespace = o.oid
     WHERE c.relowner <> o.keeper AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 )
-SELECT pg_catalog.pg_get_userbyid(t.owner)::text AS role, count(*)::integer AS number, min(t.object) AS object FROM thing t GROUP BY t.owner ORDER BY 1
+SELECT r.rolname::text AS role, count(*)::integer AS number, min(t.object) AS object,
+       -- Nothing of a role without the rights of pgslo's owner is taken over: it would run with these.
+       r.rolsuper OR pg_catalog.pg_has_role(r.oid, k.nspowner, 'USAGE') AS is_trusted,
+       pg_catalog.pg_has_role(r.oid, 'USAGE') AS can_give
+FROM thing t JOIN pg_catalog.pg_roles r ON r.oid = t.owner JOIN pg_catalog.pg_namespace k ON k.nspname = 'pgslo_catalog'
+GROUP BY r.oid, r.rolname, r.rolsuper, k.nspowner ORDER BY 1

@@ -12,7 +12,8 @@ SELECT pg_catalog.bool_and(coalesce(r.rolname = current_user OR r.rolsuper OR r.
        AND pgslo_catalog.strange_expression(
            pg_catalog.array_agg(p.relation::oid),
            ARRAY(SELECT t.oid FROM pg_catalog.pg_roles t WHERE t.rolsuper OR t.rolname = current_user
-                 UNION SELECT k.nspowner FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog')) IS NULL
+                 UNION SELECT k.nspowner FROM pg_catalog.pg_namespace k WHERE k.nspname = 'pgslo_catalog'),
+           0) IS NULL
 FROM part p
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgslo_catalog'
 LEFT JOIN pg_catalog.pg_class c ON c.oid = p.relation

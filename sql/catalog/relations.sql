@@ -89,7 +89,8 @@ SELECT w.schema_name::text, w.name::text, w.relkind::text AS kind, w.reltuples::
     parts.of_others AS foreign_parts, parts.elsewhere AS foreign_tables,
     (SELECT coalesce(jsonb_agg(y.facts || jsonb_build_object(
                 'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
-                'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull, 'generated', a.attgenerated) ORDER BY a.attnum), '[]')
+                'type_number', a.atttypid::bigint, 'comment', coalesce(left(pg_catalog.col_description(w.oid, a.attnum), 2000), ''), 'not_null', a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND NOT k.convalidated),
+                'generated', a.attgenerated) ORDER BY a.attnum), '[]')
      FROM pg_catalog.pg_attribute a
      JOIN typed y ON y.oid = a.atttypid
      WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,

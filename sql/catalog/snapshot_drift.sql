@@ -37,4 +37,17 @@ WHERE s.is_copy AND x.privilege_type = 'SELECT' AND x.grantee <> c.relowner AND 
           OR NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.nspacl) AS p WHERE p.grantee = 0 AND p.privilege_type = 'USAGE')
       ELSE (pg_catalog.has_schema_privilege(r.oid, m.oid, 'USAGE') AND pg_catalog.has_table_privilege(r.oid, v.oid, 'SELECT')) IS NOT TRUE
   END
+UNION ALL
+SELECT s.name, s.definition, pg_catalog.format('role %s may read this copy of all rows, and %s has row security', o.role, d.relation::regclass),
+       pg_catalog.format('REVOKE SELECT ON TABLE pgslo_snapshot.%I FROM %s', s.name, o.role)
+FROM pgslo_catalog.snapshot s
+JOIN pgslo_catalog.definition d ON d.name = s.definition
+JOIN pg_catalog.pg_class t ON t.oid = d.relation AND t.relrowsecurity
+JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgslo_snapshot'
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'r'
+CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS x
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+CROSS JOIN LATERAL (SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END AS role) AS o
+WHERE s.is_copy AND x.privilege_type = 'SELECT' AND x.grantee <> c.relowner AND (x.grantee = 0 OR r.oid IS NOT NULL)
+  AND r.rolname IS DISTINCT FROM s.taken_by
 ORDER BY 1, 3

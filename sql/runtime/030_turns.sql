@@ -47,6 +47,9 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_to_be_prepared() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
+DECLARE
+    proof text := gen_random_uuid()::text;
+    writer xid;
 BEGIN
     IF current_setting('max_prepared_transactions') = '0' THEN
         RETURN;
@@ -54,8 +57,13 @@ BEGIN
     -- PREPARE TRANSACTION refuses a transaction that notifies: a prepared one has no session, and its locks stay over a restart.
     IF pg_notification_queue_usage() <= 0.5 THEN
         PERFORM pg_notify('pgslo_turn', '');
-    ELSE
-        -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well; a subtransaction cannot export one.
+        RETURN;
+    END IF;
+    -- Any role can fill the queue. PREPARE TRANSACTION refuses an exported snapshot as well, which no subtransaction can export:
+    -- that has another number than its transaction.
+    INSERT INTO pgslo_catalog.turn (name) VALUES (proof) RETURNING xmin INTO writer;
+    DELETE FROM pgslo_catalog.turn t WHERE t.name = proof;
+    IF writer = pg_current_xact_id()::xid THEN
         PERFORM pg_export_snapshot();
     END IF;
 END

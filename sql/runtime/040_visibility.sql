@@ -61,10 +61,10 @@ BEGIN
                    JOIN pg_rewrite w ON w.oid = p.objid
                    JOIN pg_class v ON v.oid = w.ev_class
                    WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass
-                     -- A view of another owner, whatever its comment, is not a guarded one.
+                     -- A view of another owner, whatever its comment, is not a guarded one. Members of pgslo's owner may apply.
                      AND v.relkind = 'v'
                      AND (v.relowner = t.relowner
-                          OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+                          OR pg_has_role(v.relowner, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'), 'USAGE'))
                      AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
                      AND has_schema_privilege(r.oid, v.relnamespace, 'USAGE')
                      AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))));
@@ -91,7 +91,7 @@ BEGIN
             JOIN pg_class v ON v.oid = w.ev_class
             WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = t.oid AND p.classid = 'pg_rewrite'::regclass AND v.relkind = 'v'
               AND (v.relowner = t.relowner
-                   OR v.relowner = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'))
+                   OR pg_has_role(v.relowner, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'pgslo_catalog'), 'USAGE'))
               AND left(obj_description(v.oid, 'pg_class'), 4000) ~ E'(^|\n)pgslo [0-9a-f]{16} '
               -- Those of a distributed table read its shards with the rights of the reader.
               AND NOT EXISTS (

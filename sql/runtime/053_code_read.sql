@@ -26,7 +26,7 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.read_with(oid) IS 'Return a relation, its parts, and the relations that a view reads.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean) RETURNS TABLE (classid oid, objid oid)
+CREATE OR REPLACE FUNCTION pgslo_catalog.code_of(relation oid, writes boolean, events integer) RETURNS TABLE (classid oid, objid oid)
 LANGUAGE plpgsql ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
@@ -55,14 +55,19 @@ BEGIN
     UNION ALL
     SELECT 'pg_attrdef'::regclass, a.oid FROM pg_attrdef a WHERE code_of.writes AND a.adrelid = code_of.relation
     UNION ALL
+    SELECT 'pg_trigger'::regclass, g.oid
+    FROM pg_trigger g
+    WHERE code_of.writes AND g.tgrelid = code_of.relation AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & code_of.events <> 0
+    UNION ALL
     -- The query of a view, or the actions of a rule in place of a write or besides it.
     SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = code_of.relation AND (code_of.writes OR w.ev_type = '1');
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.code_of(oid, boolean)
-    IS 'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also written to.';
+COMMENT ON FUNCTION pgslo_catalog.code_of(oid, boolean, integer) IS
+    'Return the indexes, constraints, statistics, policies and rules of a relation, which call code when it is read, or also '
+    'when it is written to, then with triggers. events: those of pg_trigger.tgtype.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.called_by(relation oid, writes boolean)
+CREATE OR REPLACE FUNCTION pgslo_catalog.called_by(relation oid, writes boolean, events integer)
 RETURNS TABLE (by_class oid, by_id oid, classid oid, objid oid)
 LANGUAGE plpgsql ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -70,7 +75,7 @@ AS $pgslo$
 BEGIN
     RETURN QUERY
     SELECT o.classid, o.objid, d.refclassid, d.refobjid
-    FROM pgslo_catalog.code_of(called_by.relation, called_by.writes) AS o
+    FROM pgslo_catalog.code_of(called_by.relation, called_by.writes, called_by.events) AS o
     CROSS JOIN LATERAL (
         SELECT d.refclassid, d.refobjid
         FROM pg_depend d
@@ -84,10 +89,10 @@ BEGIN
     ) AS d;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.called_by(oid, boolean)
-    IS 'Return the objects that indexes, constraints, statistics, policies and rules of a relation use, and by which of these.';
+COMMENT ON FUNCTION pgslo_catalog.called_by(oid, boolean, integer)
+    IS 'Return the objects that indexes, constraints, statistics, policies, rules and triggers of a relation use, and by which of these.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean) RETURNS TABLE (called_by text, owner oid)
+CREATE OR REPLACE FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer DEFAULT 28) RETURNS TABLE (called_by text, owner oid)
 LANGUAGE plpgsql ROWS 10
 SET search_path = pg_catalog, pg_temp
 -- The planner expects very many rows of a recursive query, and has room made for them; there are a few.
@@ -101,7 +106,7 @@ BEGIN
     WITH RECURSIVE reached AS (
         SELECT o.by_class, o.by_id, o.classid, o.objid
         FROM unnest(called_code.relations) AS r (oid)
-        CROSS JOIN LATERAL pgslo_catalog.called_by(r.oid, called_code.writes) AS o
+        CROSS JOIN LATERAL pgslo_catalog.called_by(r.oid, called_code.writes, called_code.events) AS o
         UNION
         -- Code calls other code: a domain has constraints, a body of SQL has functions and views, an aggregate its function.
         SELECT r.by_class, r.by_id, n.classid, n.objid
@@ -131,7 +136,7 @@ BEGIN
             UNION ALL
             -- Of a relation that code reads or writes to. Those that were asked about come with their parts.
             SELECT o.classid, o.objid
-            FROM pgslo_catalog.called_by(r.objid, called_code.writes) AS o
+            FROM pgslo_catalog.called_by(r.objid, called_code.writes, 28) AS o
             WHERE r.classid = 'pg_class'::regclass AND r.objid <> ALL (called_code.relations)
             UNION ALL
             SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE r.classid = 'pg_class'::regclass AND i.inhparent = r.objid
@@ -144,7 +149,7 @@ BEGIN
             -- Of a table that a rule writes to.
             SELECT 'pg_trigger'::regclass, g.oid
             FROM pg_trigger g
-            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal
+            WHERE called_code.writes AND r.classid = 'pg_class'::regclass AND g.tgrelid = r.objid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
             OFFSET 0
         ) AS n (classid, objid)
     )
@@ -166,8 +171,9 @@ BEGIN
     ) AS w (owner);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.called_code(oid[], boolean)
-    IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to.';
+COMMENT ON FUNCTION pgslo_catalog.called_code(oid[], boolean, integer) IS
+    'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when '
+    'they are written to, then with their triggers. events: those of pg_trigger.tgtype.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
 LANGUAGE plpgsql

@@ -84,8 +84,15 @@ BEGIN
         said := format('column %I does not exist', names[array_position(numbers, NULL)]);
         to_do := 'take the rule out of the definition, then pgslo apply';
     ELSIF rests_on ->> 'kind' = 'not_null' THEN
-        SELECT format('column %I accepts NULL', a.attname), 'pgslo apply makes it NOT NULL' INTO said, to_do
-        FROM pg_attribute a WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1] AND NOT a.attnotnull
+        SELECT format(CASE WHEN a.attnotnull THEN 'NOT NULL of column %I is NOT VALID' ELSE 'column %I accepts NULL' END, a.attname),
+               'pgslo apply makes it NOT NULL'
+        INTO said, to_do
+        FROM pg_attribute a
+        WHERE a.attrelid = native_fault.relation AND a.attnum = numbers[1]
+          -- PostgreSQL 18 and later: NOT VALID, which rows from before may not satisfy.
+          AND (NOT a.attnotnull OR EXISTS (
+              SELECT FROM pg_constraint v
+              WHERE v.conrelid = a.attrelid AND v.contype = 'n' AND v.conkey[1] = a.attnum AND NOT v.convalidated))
           -- The check in place of the constraint holds for every row that is written.
           AND NOT EXISTS (
               SELECT FROM pg_constraint k

@@ -48,6 +48,7 @@ DECLARE
     constraint_name text;
     -- Names of the key's columns now: one may have been renamed since the definition was applied.
     key_names text[];
+    table_owner oid;
 BEGIN
     SELECT q.* INTO held FROM pgslo_catalog.quarantine q WHERE q.quarantine_id = release.quarantine_id FOR UPDATE;
     IF NOT FOUND OR held.state <> 'held' THEN
@@ -97,13 +98,15 @@ BEGIN
     IF target.writer IS NULL THEN
         -- So that no session adds a trigger between this check and the write.
         EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', target.relation);
-        unknown := pgslo_catalog.strange_code(target.relation, is_update);
     END IF;
+    table_owner := (SELECT c.relowner FROM pg_class c WHERE c.oid = target.relation);
+    unknown := pgslo_catalog.strange_code(target.relation, is_update, table_owner);
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('cannot release row %s', release.quarantine_id),
-            DETAIL = format('In %s, %s; its code would run with the rights of pgslo''s owner.', target.name, unknown),
+            DETAIL = format('In %s, %s; its code would run with the rights of role %s.', target.name, unknown,
+                            quote_ident(pg_get_userbyid(table_owner))),
             HINT = format('SELECT image_text FROM pgslo_catalog.quarantine WHERE quarantine_id = %s; '
                           'write it by hand and discard this one.', release.quarantine_id);
     END IF;

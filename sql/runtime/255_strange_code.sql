@@ -32,28 +32,35 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.reached_tables(regclass, boolean)
     IS 'Return a table, its partitions and, if asked for, the tables to which foreign keys cascade its updates.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[]) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.strange_expression(relations oid[], trusted oid[], events integer) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
     RETURN (
         SELECT min(format('%s calls code of role "%s"', c.called_by, pg_get_userbyid(c.owner)))
-        FROM pgslo_catalog.called_code(strange_expression.relations, true) AS c
+        FROM pgslo_catalog.called_code(strange_expression.relations, true, strange_expression.events) AS c
         WHERE c.owner <> ALL (strange_expression.trusted));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.strange_expression(oid[], oid[])
-    IS 'Return an index, a constraint, a default, statistics or a policy that calls code of another role than these, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.strange_expression(oid[], oid[], integer)
+    IS 'Return an index, a constraint, a default, statistics, a policy or a trigger that calls code of another role than these, in words, or NULL.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean) RETURNS text
+CREATE OR REPLACE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    trusted oid[] := pgslo_catalog.trusted_roles();
+    is_keeper boolean := strange_code.role = pgslo_catalog.keeper();
+    trusted oid[] := pgslo_catalog.trusted_roles() || ARRAY(
+        SELECT r.oid FROM pg_roles r WHERE NOT is_keeper AND pgslo_catalog.can_act_as(r.oid, strange_code.role));
+    -- A cascade to a table of another role runs with the rights of that role. pgslo's owner may have rights that no such role gives away.
     reached oid[] := ARRAY(
-        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid));
+        SELECT t.oid FROM pgslo_catalog.reached_tables(strange_code.relation, strange_code.cascades) AS t (oid)
+        JOIN pg_class c ON c.oid = t.oid
+        WHERE is_keeper OR c.relowner = ANY (trusted));
+    -- INSERT; or INSERT, DELETE and UPDATE.
+    events integer := CASE WHEN strange_code.cascades THEN 28 ELSE 4 END;
 BEGIN
     RETURN (
         SELECT min(s.said)
@@ -64,25 +71,7 @@ BEGIN
             FROM pg_class c
             WHERE c.oid = ANY (reached) AND c.relowner <> ALL (trusted)
             UNION ALL
-            SELECT pgslo_catalog.strange_expression(reached, trusted)
-            UNION ALL
-            SELECT format('trigger "%s" on %s calls code of role "%s"',
-                          g.tgname, g.tgrelid::regclass, pg_get_userbyid(w.owner))
-            FROM pg_trigger g
-            CROSS JOIN LATERAL (
-                SELECT p.proowner FROM pg_proc p WHERE p.oid = g.tgfoid
-                -- Its WHEN condition.
-                UNION ALL
-                SELECT coalesce(f.proowner, o.oprowner, t.typowner)
-                FROM pg_depend d
-                LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-                LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
-                LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
-                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = g.oid AND d.refobjid >= 16384
-            ) AS w (owner)
-            WHERE g.tgrelid = ANY (reached) AND g.tgenabled <> 'D' AND w.owner <> ALL (trusted)
-              -- Of INSERT; or of INSERT, DELETE and UPDATE.
-              AND g.tgtype & CASE WHEN strange_code.cascades THEN 28 ELSE 4 END <> 0
+            SELECT pgslo_catalog.strange_expression(reached, trusted, events)
             UNION ALL
             SELECT format('column "%s" of %s has range type %s with a function of role "%s"',
                           a.attname, a.attrelid::regclass, format_type(g.rngtypid, NULL), pg_get_userbyid(f.proowner))
@@ -94,8 +83,8 @@ BEGIN
         ) AS s (said));
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean)
-    IS 'Return whose code would run with the rights of pgslo''s owner when a row is written, in words, or NULL.';
+COMMENT ON FUNCTION pgslo_catalog.strange_code(regclass, boolean, oid)
+    IS 'Return whose code would run with the rights of a role when it writes a row, in words, or NULL.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.unchecked_policy(
     relation regclass, written_to regclass, writer text, operation text, names text[]

@@ -203,7 +203,8 @@ BEGIN
     FROM pgslo_catalog.definition d
     JOIN pg_namespace n ON n.nspname = snapshot.source_schema
     JOIN pg_class v ON v.relnamespace = n.oid AND v.relname = snapshot.source_name
-    WHERE d.name = snapshot.definition AND v.relowner = keeper AND has_schema_privilege(keeper, n.oid, 'USAGE')
+    WHERE d.name = snapshot.definition AND pg_has_role(v.relowner, keeper, 'USAGE') AND has_schema_privilege(keeper, n.oid, 'USAGE')
+      AND has_table_privilege(keeper, v.oid, 'SELECT')
       AND NOT EXISTS (
           WITH RECURSIVE part AS (
               SELECT d.relation::oid AS oid

@@ -33,6 +33,18 @@ BEGIN
     IF (has_table_privilege(reader, source, 'SELECT') AND has_schema_privilege(reader, begin_snapshot.source_schema, 'USAGE')) IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied for view %s', begin_snapshot.source_name);
     END IF;
+    IF EXISTS (
+        SELECT FROM pg_class t CROSS JOIN pg_class v
+        WHERE t.oid = target.relation AND t.relrowsecurity AND v.oid = source
+          AND NOT coalesce('security_invoker=true' = ANY (v.reloptions), false))
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('view %I.%I shows all rows of %s, which has row security', begin_snapshot.source_schema,
+                             begin_snapshot.source_name, target.name),
+            DETAIL = 'Row security was enabled after the last apply.',
+            HINT = 'Run pgslo apply.';
+    END IF;
     PERFORM pgslo_catalog.check_types(target);
     PERFORM pgslo_catalog.check_condition(begin_snapshot.condition);
     PERFORM pgslo_catalog.keep_snapshots();

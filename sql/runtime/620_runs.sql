@@ -18,8 +18,9 @@ AS $pgslo$
             OR NOT EXISTS (SELECT FROM unnest(k.reads) AS c (name) JOIN pg_attribute a ON a.attrelid = d.relation AND a.attname = c.name AND a.attnum > 0
                            WHERE NOT has_column_privilege(may_run.reader, d.relation, a.attnum, 'SELECT')))
         OR EXISTS (
-            SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog' AND o.nspowner = v.relowner
-            WHERE v.relkind = 'v' AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
+            SELECT FROM pg_class v JOIN pg_namespace o ON o.nspname = 'pgslo_catalog'
+            WHERE v.relkind = 'v' AND pg_has_role(v.relowner, o.nspowner, 'USAGE')
+              AND substring(left(obj_description(v.oid, 'pg_class'), 4000) FROM E'(?:^|\n)pgslo [0-9a-f]{16} (.+)$') = d.name
               AND has_schema_privilege(may_run.reader, v.relnamespace, 'USAGE') AND has_table_privilege(may_run.reader, v.oid, 'SELECT')))
     FROM pgslo_catalog.task k
     JOIN pgslo_catalog.definition d USING (definition_id)

@@ -228,7 +228,10 @@ def to_run(conn: psycopg.Connection[TupleRow]) -> tuple[Script, ...]:
     if scripts := wanted(installed):
         return scripts
     if not installed.is_there or not (
-        once(conn, "own objects", lambda: fetch(conn, "own_objects"))
+        any(
+            one["is_trusted"] and one["can_give"]
+            for one in once(conn, "own objects", lambda: fetch(conn, "own_objects"))
+        )
         or any(one.can_mend for one in strange_rights(conn))
     ):
         return ()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 What = Literal[
     "quarantine full",
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed",
+    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed", "row security",
 ]  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Facts:
     broken: Sequence[str]
     blind_views: Sequence[Sequence[str]]
     shut_out: Sequence[Sequence[str]]
+    open_views: Sequence[str]
     can_release: bool
     can_lock: bool
     keeper: str

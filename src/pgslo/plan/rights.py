@@ -41,6 +41,14 @@ def _rights(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             facts.definition, "no rights", thing, said, f"GRANT {right} TO {role}, or remove it from readers"
         )
+    for view in facts.open_views:
+        yield Finding(
+            facts.definition,
+            "row security",
+            f"view {view}",
+            f"it shows all rows of {facts.table_name} to each of its readers, which has row security since the last apply",
+            "pgslo apply, on PostgreSQL 15 and newer; until then REVOKE SELECT on the view",
+        )
     if not facts.can_lock:
         yield Finding(
             facts.definition,

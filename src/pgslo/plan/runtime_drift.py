@@ -39,7 +39,9 @@ def find_owners(others: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
             "other owner",
             f"objects of role {one['role']}",
             f"{one['number']} of pgslo belong to it, such as {one['object']}, and not to pgslo's owner",
-            "pgslo migrate, as a superuser",
+            "pgslo migrate, as a superuser"
+            if one["is_trusted"]
+            else "drop them, or look at them and change their owner",
         )
         for one in others
     )

@@ -37,6 +37,9 @@ POLICY = (
     "ALTER TABLE features.ex ENABLE ROW LEVEL SECURITY; ALTER TABLE features.ex FORCE ROW LEVEL SECURITY;"
     " CREATE POLICY p ON features.ex USING (EXISTS (SELECT FROM {} w WHERE w.x = ex.id)) WITH CHECK (true)"
 )
+#: A function of the table's owner calls hers.
+CALLS = "CREATE FUNCTION features.f(n int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT evil.spy(n); END"
+NOTHING = "CREATE FUNCTION features.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 #: The same through objects of the table's owner.
 THROUGH = {
     "domain": f"{SMALL}; ALTER TABLE features.ex ADD d features.small DEFAULT 3",
@@ -56,6 +59,13 @@ THROUGH = {
     "cascade of a rule": "CREATE TABLE features.log (x int PRIMARY KEY); INSERT INTO features.log VALUES (1);"
     " CREATE TABLE features.sub (x int REFERENCES features.log ON UPDATE CASCADE, CHECK (evil.spy(x) IS NOT NULL));"
     " CREATE RULE r AS ON INSERT TO features.ex DO ALSO UPDATE features.log SET x = x + 1",
+    "condition of a trigger": f"{CALLS}; {NOTHING};"
+    " CREATE TRIGGER z BEFORE INSERT ON features.ex FOR EACH ROW WHEN (features.f(NEW.a) IS NOT NULL) EXECUTE FUNCTION features.nothing()",
+    "domain in a condition": f"{SMALL}; {NOTHING};"
+    " CREATE TRIGGER z BEFORE INSERT ON features.ex FOR EACH ROW WHEN ((NEW.a)::features.small > -9) EXECUTE FUNCTION features.nothing()",
+    "child that a rule writes to": "CREATE TABLE features.log (x int); CREATE TABLE features.log1 () INHERITS (features.log);"
+    " CREATE INDEX ON features.log1 ((evil.spy(1) + x));"
+    " CREATE RULE r AS ON INSERT TO features.ex DO ALSO UPDATE features.log SET x = 2",
     "policy": f"CREATE TABLE features.w (x int); CREATE INDEX ON features.w ((evil.spy(1) + x)); {POLICY.format('features.w')}",
     "policy on her table": POLICY.format("evil.w"),
 }
@@ -232,6 +242,50 @@ def test_a_trainer_runs_none_as_pgslos_owner(lent: World, condition: str) -> Non
     assert lent.run("superuser", "SELECT is_checked FROM pgslo_catalog.snapshot") == lent.run(
         "superuser", f"SELECT EXISTS (SELECT {defaults})"
     )
+
+
+#: Of a table of a third role, whose rights pgslo's owner has.
+THIRD = {
+    "generated": "ALTER TABLE tr.ex ADD g int GENERATED ALWAYS AS (evil.spy(a)) STORED",
+    "domain": "ALTER TABLE tr.ex ADD g evil.small DEFAULT 3",
+    "trigger": "CREATE TRIGGER z BEFORE INSERT ON tr.ex FOR EACH ROW EXECUTE FUNCTION evil.look()",
+    "condition": "CREATE FUNCTION tr.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    " CREATE TRIGGER z BEFORE INSERT ON tr.ex FOR EACH ROW WHEN (evil.spy(NEW.a) > -9) EXECUTE FUNCTION tr.nothing()",
+    "rule": "CREATE TABLE tr.log (x int);"
+    " CREATE RULE r AS ON INSERT TO tr.ex DO ALSO INSERT INTO tr.log VALUES (evil.spy(NEW.a))",
+}
+
+
+@pytest.mark.parametrize("place", [*THIRD, "none"])
+def test_a_release_runs_none_as_the_owner_of_the_table(world: World, place: str) -> None:
+    world.run("superuser", "GRANT $trainer TO $installer; GRANT USAGE ON SCHEMA tr TO $installer, $writer")
+    awake = asleep(world)
+    world.run("mallory", "CREATE DOMAIN evil.small AS int")
+    world.run(
+        "mallory",
+        """CREATE FUNCTION evil.look() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM evil.spy(1); RETURN NEW; END'""",
+    )
+    world.run(
+        "trainer", "CREATE TABLE tr.ex (id int PRIMARY KEY, day date, a int); CREATE INDEX ON tr.ex (day)"
+    )
+    world.run("trainer", "GRANT INSERT, SELECT ON tr.ex TO $installer, $writer")
+    if place in THIRD:
+        world.run("trainer", THIRD[place])
+    world.apply(
+        "{table: tr.ex, key: [id], writes: bulk, batch: {by: day}, columns: {a: [range: {min: 0, on_breach: quarantine}]}}"
+    )
+    world.run("writer", "INSERT INTO tr.ex (id, day, a) VALUES (1, '2026-01-01', -1)")
+    world.run("mallory", f"{awake}; ALTER DOMAIN evil.small ADD CHECK (evil.spy(VALUE) < 100000)")
+    forget(world)
+    if place in THIRD:
+        with pytest.raises(
+            psycopg.errors.InsufficientPrivilege, match=r"cannot release row|calls code of role"
+        ):
+            world.run("steward", "SELECT pgslo.release(1, '{\"a\": 7}')")
+    else:
+        world.run("steward", "SELECT pgslo.release(1, '{\"a\": 7}')")
+    assert not ran(world)[1]
 
 
 READS = """

@@ -100,4 +100,10 @@ def test_nor_while_the_notification_queue_is_full(server):
         session.execute("BEGIN; SELECT pgslo.tick()")
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="cannot PREPARE"):
             session.execute("PREPARE TRANSACTION 'kept'")
+        session.execute("ROLLBACK")
+        # A subtransaction does its work all the same.
+        session.execute(
+            "BEGIN; SAVEPOINT s; SELECT pgslo.close_batch('features.ex'); RELEASE SAVEPOINT s; COMMIT"
+        )
+        assert session.execute("SELECT name FROM pgslo_catalog.turn").fetchall() == [("tick",)]
         listening.execute("ROLLBACK")

@@ -156,16 +156,16 @@ GRANT USAGE ON SCHEMA evil TO PUBLIC;
 STRANGE = {
     "trigger": (
         "CREATE TRIGGER z BEFORE INSERT OR UPDATE ON features.pay FOR EACH ROW EXECUTE FUNCTION evil.look()",
-        'trigger "z" on features.pay calls code of role',
+        "trigger z on table features.pay calls code of role",
     ),
     "trigger of a statement": (
         "CREATE TRIGGER z AFTER INSERT OR UPDATE ON features.pay EXECUTE FUNCTION evil.look()",
-        'trigger "z" on features.pay calls code of role',
+        "trigger z on table features.pay calls code of role",
     ),
     "condition of a trigger": (
         """CREATE TRIGGER z BEFORE INSERT OR UPDATE ON features.pay FOR EACH ROW WHEN (evil.is_so(NEW.id))
            EXECUTE FUNCTION suppress_redundant_updates_trigger()""",
-        'trigger "z" on features.pay calls code of role',
+        "trigger z on table features.pay calls code of role",
     ),
     "foreign key that cascades": (
         """CREATE TABLE evil.child (id int REFERENCES features.pay ON UPDATE CASCADE);

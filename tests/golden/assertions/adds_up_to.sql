@@ -193,19 +193,19 @@ FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
 SELECT DISTINCT d.pgslo_key, d.pgslo_bucket
 FROM (
     (SELECT jsonb_build_array(r.team::text)::text AS pgslo_key,
-         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", r.share
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer AS pgslo_bucket, r.team::text COLLATE "C", numeric_send(r.share)
      FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
      SELECT jsonb_build_array(r.team::text)::text,
-         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", numeric_send(r.share)
      FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE)
     UNION ALL
     (SELECT jsonb_build_array(r.team::text)::text,
-         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", numeric_send(r.share)
      FROM pgslo_new AS r WHERE r.team IS NOT NULL AND TRUE
      EXCEPT ALL
      SELECT jsonb_build_array(r.team::text)::text,
-         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", r.share
+         (hash_record_extended(ROW(r.team::text), 0) & 1023)::integer, r.team::text COLLATE "C", numeric_send(r.share)
      FROM pgslo_old AS r WHERE r.team IS NOT NULL AND TRUE)
 ) AS d
             ) AS k;
@@ -237,7 +237,7 @@ INSERT INTO pgslo_gen.features__staff__touched (assertion, keys, buckets)
     RETURN NULL;
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo a2b87d7a9ed01b95 features.staff';
+COMMENT ON FUNCTION pgslo_gen.features__staff__assert() IS 'pgslo ab30eee1214d36a7 features.staff';
 REVOKE ALL ON FUNCTION pgslo_gen.features__staff__assert() FROM PUBLIC;
 
 -- create registration features.staff: registers names, owners and summaries for messages.

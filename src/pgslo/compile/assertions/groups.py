@@ -28,6 +28,16 @@ ONE_KEY = Sql("'[]'")
 #: Guard rows of an assertion that has groups: enough that groups rarely share one, few enough to be read at a glance.
 BUCKETS = 1024
 _INTEGERS = ("smallint", "integer", "bigint")
+#: Types of which two values can be equal and not the same, such as 1.0 and 1.00, with what returns the image of a value.
+_IMAGES = {
+    "numeric": "numeric_send",
+    "real": "float4send",
+    "double precision": "float8send",
+    "interval": "interval_send",
+    "character": "bpcharsend",
+    "jsonb": "jsonb_send",
+}
+_RANGE = "R"
 #: Types whose bare name means another type in a cast.
 _CASTS = {"character": "bpchar", "bit": "varbit"}
 
@@ -289,9 +299,13 @@ class GroupCompiler(Generic[A]):
 
 
 def _comparable(column: Column) -> Sql:
-    """A column as EXCEPT compares it: by its text where equality is coarser than what an expression can see, or missing."""
-    if column.has_equality and column.category not in (TEXT, ARRAY, COMPOSITE):
-        return Sql(f"{ROW}.{sql.identifier(column.name)}")
+    """A column as EXCEPT compares it: by its image or text where equality is coarser than what an expression can see, or missing."""
+    value = Sql(f"{ROW}.{sql.identifier(column.name)}")
+    image = _IMAGES.get(column.base_type) if column.plain else None
+    if image is not None:
+        return Sql(f"{image}({value})")
+    if column.has_equality and column.category not in (TEXT, ARRAY, COMPOSITE, _RANGE):
+        return value
     return Sql(f'{texts.text(column, ROW)} COLLATE "C"')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pgslo import naming, sql
@@ -89,6 +90,22 @@ class Subject:
                 location=location,
             )
         return found
+
+
+def check_stored(relation: Relation, names: Iterable[str], location: Location) -> None:
+    """Refuse virtual columns, which are NULL to triggers.
+
+    Raises:
+        CatalogError: One of the columns is virtual.
+    """
+    for name in names:
+        column = relation.column(name)
+        if column is not None and column.generated == "v":
+            raise CatalogError(
+                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
+                hint="name a stored column, or the columns that it is generated from",
+                location=location,
+            )
 
 
 def _guarded(definition: Definition, catalog: Catalog) -> Relation:

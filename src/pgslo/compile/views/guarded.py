@@ -14,6 +14,7 @@ from pgslo.compile.table.batching import Batching
 from pgslo.compile.table.subject import Subject
 from pgslo.compile.views import comments
 from pgslo.compile.views.columns import NO_WINDOW, Columns, array, laid_out
+from pgslo.compile.views.schemas import made_schema
 from pgslo.compile.views.shards import ShardViews, told_table
 from pgslo.definition import names, wording
 from pgslo.definition.rules import Definition, Task
@@ -69,11 +70,6 @@ class _Grant:
     roles: Sql
 
 
-@dataclass(frozen=True)
-class _SchemaOnly:
-    schema: Sql
-
-
 def artifacts(
     definition: Definition,
     catalog: Catalog,
@@ -106,7 +102,7 @@ def artifacts(
         if called.count(view.identity) > 1:
             raise CatalogError(f"two views would be called {view.identity}", location=definition.location)
     schemas = sorted({view.names[0] for view in views if compiler.makes_schema(view)})
-    return (*(compiler.schema(name) for name in schemas), *told, *views)
+    return (*(made_schema(name, catalog) for name in schemas), *told, *views)
 
 
 class _ViewCompiler:
@@ -359,7 +355,7 @@ class _ViewCompiler:
                 Statement(sql.render("grant_view", grant)),
                 *(self.shards.grants(roles) if self.shards else ()),
             ]
-        return Artifact(
+        made = Artifact(
             kind="view",
             names=name,
             definition=self.definition.name,
@@ -372,21 +368,14 @@ class _ViewCompiler:
             description=comments.describe(self.definition, self.relation, how, task),
             column_comments=comments.of_columns(self.relation, columns),
         )
+        keeper = self.catalog.keeper
+        if keeper in ("", self.catalog.user):
+            return made
+        # It copies rows of the view for snapshots. The view is the same one, also if another role applies.
+        granted = sql.render("grant_view", _Grant(view, sql.identifier(name[0]), sql.identifier(keeper)))
+        return replace(made, create=(*made.create, Statement(granted)), known_as=made.fingerprint)
 
     def makes_schema(self, view: Artifact) -> bool:
         schema = view.names[0]
         ours = any(one.kind == "schema" and one.identity == schema for one in self.catalog.installed)
         return ours or schema not in self.catalog.schemas
-
-    def schema(self, name: str) -> Artifact:
-        """A schema for views, created if missing; shared by all definitions that use it."""
-        schema = sql.identifier(name)
-        return Artifact(
-            kind="schema",
-            names=(name,),
-            definition="guarded views",
-            create=(Statement(sql.render("guarded_schema", _SchemaOnly(schema))),),
-            reason="readers' views have a schema of their own",
-            commented=Sql(f"SCHEMA {schema}"),
-            replaceable=False,
-        )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pgslo.catalog import ViewSchema
+from pgslo import sql
+from pgslo.catalog import Catalog, ViewSchema
+from pgslo.compile.artifact import Artifact, Statement
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
+from pgslo.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,33 @@ def _places(definition: Definition) -> dict[str, Location]:
     """Where a definition names each schema of its views."""
     places = {task.relation[0]: task.place("view") for task in definition.tasks if task.relation is not None}
     return {**places, definition.guarded: definition.place("guarded")}
+
+
+@dataclass(frozen=True)
+class _SchemaOnly:
+    schema: Sql
+
+
+@dataclass(frozen=True)
+class _SchemaOwner(_SchemaOnly):
+    owner: Sql
+
+
+def made_schema(name: str, catalog: Catalog) -> Artifact:
+    """A schema for views, created if missing; shared by all definitions that use it."""
+    schema = sql.identifier(name)
+    made = Artifact(
+        kind="schema",
+        names=(name,),
+        definition="guarded views",
+        create=(Statement(sql.render("guarded_schema", _SchemaOnly(schema))),),
+        reason="readers' views have a schema of their own",
+        commented=Sql(f"SCHEMA {schema}"),
+        replaceable=False,
+    )
+    if catalog.keeper in ("", catalog.user):
+        return made
+    # Its owner applies and reads after another role did; the schema is the same one.
+    owned = sql.render("schema_owner", _SchemaOwner(schema, sql.identifier(catalog.keeper)))
+    create = (Statement(made.create[0].text, then=(owned,)),)
+    return replace(made, create=create, known_as=made.fingerprint)

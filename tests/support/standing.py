@@ -4,7 +4,6 @@ from __future__ import annotations
 
 #: For roles ``{owner}``, ``{other}`` and ``{installer}``.
 ROLES = """
-GRANT {owner} TO {installer};
 GRANT USAGE, CREATE ON SCHEMA t TO {owner}, {other};
 ALTER TABLE t.f OWNER TO {owner}; ALTER TABLE t.f1 OWNER TO {owner}; ALTER TABLE t.f2 OWNER TO {owner};
 ALTER TABLE t.f3 OWNER TO {owner}; ALTER TABLE t.f4 OWNER TO {owner}; ALTER TABLE t.p OWNER TO {owner};

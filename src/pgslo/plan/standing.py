@@ -219,7 +219,9 @@ def _carries(rule: Mapping[str, Any], trigger: re.Match[str]) -> bool:
 
 
 def _rests_on(facts: Facts, rule: Mapping[str, Any]) -> Iterator[str]:
-    """The objects that a rule needs, as the last apply left them."""
+    """The objects that a rule needs, as the last apply left them, and the function that evaluates it."""
+    if rule["mechanism"] == "at close":
+        yield "pgslo.tick(), which closes batches"
     rest = rule["rests_on"]
     if rest is not None:
         columns = ", ".join(rest["columns"])

@@ -40,6 +40,8 @@ _ASKED, _AGAIN = (0.1, 0.25) if STEPS <= 100 else (1, 1)
 _BY_COMMAND = 0.1
 #: Share of the rounds that dump the database and go on in a new one.
 _RESTORED = 0.01
+#: Not all binaries of PostgreSQL come with them.
+_PROGRAMS = [found for name in ("pg_dump", "psql") if (found := embedded.program(name)) is not None]
 _DAYS = {"f1": "2026-01-15", "f2": "2026-02-15", "f3": "2026-03-15", "f4": "2026-04-15"}
 _CLEAN = "DROP TABLE IF EXISTS t.{0}; CREATE TABLE t.{0} (LIKE t.f INCLUDING ALL)"
 
@@ -62,6 +64,10 @@ class World:
     done: list[str] = field(default_factory=list)
     undo: list[str] = field(default_factory=list)
     is_renamed: bool = False
+
+    def owning(self, text: str) -> str:
+        """A statement about a role that is not the owner of the table."""
+        return text if self.roles["installer"] != self.roles["owner"] else "SELECT"
 
     def run(self, text: str) -> None:
         self.connection.execute(text.format_map(_Roles(self.roles)).encode())
@@ -154,7 +160,7 @@ def changes(world: World, rng: random.Random) -> list[Change]:
         Change("ALTER TABLE t.f OWNER TO {other}", "ALTER TABLE t.f OWNER TO {owner}"),
         Change("ALTER TABLE t.f1 OWNER TO {other}", "ALTER TABLE t.f1 OWNER TO {owner}"),
         Change("ALTER TABLE t.p OWNER TO {other}", "ALTER TABLE t.p OWNER TO {owner}"),
-        Change("REVOKE {owner} FROM {installer}", "GRANT {owner} TO {installer}"),
+        Change(world.owning("REVOKE {owner} FROM {installer}"), world.owning("GRANT {owner} TO {installer}")),
         Change("REVOKE USAGE ON SCHEMA t FROM {owner}", "GRANT USAGE ON SCHEMA t TO {owner}"),
         Change("REVOKE SELECT ON t.p FROM {owner}", "GRANT SELECT ON t.p TO {owner}"),
         Change("REVOKE SELECT ON guarded.f FROM {reader}", "GRANT SELECT ON guarded.f TO {reader}"),
@@ -387,9 +393,7 @@ def as_installer(world: World) -> Iterator[None]:
 @contextlib.contextmanager
 def restored(world: World, new: str) -> Iterator[World]:
     """A dump of the world, restored into another database."""
-    dump, restore = (embedded.program(name) for name in ("pg_dump", "psql"))
-    assert dump is not None
-    assert restore is not None
+    dump, restore = _PROGRAMS
     text = subprocess.run([dump, world.dsn], capture_output=True, check=True).stdout
     subprocess.run(
         [restore, "-X", "-q", "-v", "ON_ERROR_STOP=1", new], input=text, check=True, capture_output=True
@@ -408,10 +412,14 @@ def world(empty_dsn: str, role: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PGSLO_DSN", empty_dsn)
     roles = {stem: role(stem) for stem in ("owner", "other", "installer", "reader")}
-    monkeypatch.setenv("PGSLO_RUNTIME_OWNER", roles["installer"])
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        if connection.info.server_version < 180000:
+            # A foreign key of a partitioned table is validated as it is made, with the rights of the role that applies.
+            roles["installer"] = roles["owner"]
+        monkeypatch.setenv("PGSLO_RUNTIME_OWNER", roles["installer"])
         made = World(connection, empty_dsn, roles)
         made.run(TABLES)
+        made.run(made.owning("GRANT {owner} TO {installer}"))
         made.run(ROLES)
         yield made
 
@@ -430,8 +438,10 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(world: World, make_da
             for step in range(of_round):
                 steps += 1
                 is_new = world.change(rng.choice(changes(world, rng)))
-                if rng.random() < _RESTORED and not any(
-                    "SET session_replication_role" in one for one in world.done
+                if (
+                    rng.random() < _RESTORED
+                    and len(_PROGRAMS) == 2
+                    and not any("SET session_replication_role" in one for one in world.done)
                 ):
                     new = stack.enter_context(make_database(template="template0"))
                     world = stack.enter_context(restored(world, new))

@@ -96,6 +96,22 @@ def test_what_status_says_of_each_rule(run, connection):
     assert "trigger pgslo_100_repair_row ON t.f: it was dropped" in shown.output
 
 
+def test_a_rule_about_batches_rests_on_tick_and_on_each_trigger_that_counts_rows(run, connection):
+    text = DEFINITION.format(writes="bulk").replace("columns:", "row_count: {min: 1}\ncolumns:")
+    Path("slos/f.yml").write_text(text, encoding="utf-8")
+    assert run("apply", "--yes").exit_code == 0
+    assert stated(run)["row_count"]["rests_on"] == [
+        "pgslo.tick(), which closes batches",
+        "trigger pgslo_450_taken_delete",
+        "trigger pgslo_450_taken_update",
+        "trigger pgslo_500_measure_insert",
+        "trigger pgslo_500_measure_update",
+        "trigger pgslo_600_emptied_truncate",
+    ]
+    connection.execute("DROP TRIGGER pgslo_450_taken_delete ON t.f")
+    assert stated(run)["row_count"]["why"] == ["trigger pgslo_450_taken_delete ON t.f: it was dropped"]
+
+
 def test_rows_that_no_trigger_saw(run, connection):
     Path("slos/f.yml").write_text(DEFINITION.format(writes="bulk"), encoding="utf-8")
     assert run("apply", "--yes").exit_code == 0

@@ -1,4 +1,4 @@
-"""A Python process that answers many calls: what it imports takes longer than what it does."""
+"""A Python process that answers many calls: its imports take longer than its work."""
 
 from __future__ import annotations
 

@@ -24,6 +24,19 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert sorted(one.name for one in folder.iterdir()) == [".a.yml.new", "a.yml"]
 
 
+def test_no_folder_below_the_given_one_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "tables").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic link"):
+        put(tmp_path / "site" / "tables" / "t.html", "text", below=tmp_path / "site")
+    assert list((tmp_path / "victim").iterdir()) == []
+    # The folder that was asked for may be one.
+    (tmp_path / "link").symlink_to(tmp_path / "site")
+    put(tmp_path / "link" / "new" / "t.html", "text", below=tmp_path / "link")
+    assert (tmp_path / "site" / "new" / "t.html").read_text() == "text"
+
+
 def test_folders_are_made_and_rights_are_those_of_new_files(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
 
 
-def put(path: Path, text: str) -> None:
+def put(path: Path, text: str, *, below: Path | None = None) -> None:
     """Write a file so that who reads it meanwhile gets the old one or the new one; folders are made.
 
     A symbolic link at its place, which a repository may bring, is replaced and not followed. The file has a name that no other role
     can know until it is whole.
 
+    Args:
+        path: The file.
+        text: Its contents.
+        below: The folder that was asked for, below which no folder may be a symbolic link.
+
     Raises:
         OSError: The file cannot be written.
     """
+    if path.parent == Path("/dev"):
+        path.write_text(text, encoding="utf-8")  # A device, such as /dev/stdout.
+        return
+    for folder in path.parents if below is not None else ():
+        if folder == below:
+            break
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "a folder of it is a symbolic link", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
     try:

@@ -181,6 +181,19 @@ def test_pages_of_what_is_gone_are_deleted_and_nothing_else(report, dsn):
     assert others.read_bytes() == kept[others]
 
 
+def test_links_of_a_repository_are_not_followed(report, dsn, tmp_path, monkeypatch):
+    del report
+    monkeypatch.chdir(tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    Path("pgslo-report.html").unlink(missing_ok=True)
+    Path("pgslo-report.html").symlink_to(victim)
+    result = CliRunner().invoke(main, ["report", "--dsn", dsn])
+    assert result.exit_code == 0, result.output
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert not Path("pgslo-report.html").is_symlink()
+
+
 def test_nothing_is_defined(connection, dsn):
     del connection
     result = CliRunner().invoke(main, ["report", "--dsn", dsn, "-o", "-"])

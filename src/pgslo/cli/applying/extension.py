@@ -41,7 +41,7 @@ def extension(folder: Path, older: tuple[str, ...]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.files(older=older).items():
-            put(folder / name, text)
+            put(folder / name, text, below=folder)
             output.say(str(output.shown_path(folder / name)))
     except OSError as exc:
         raise PgsloError(f"cannot write to {output.shown_path(folder)}: {exc.strerror}") from exc

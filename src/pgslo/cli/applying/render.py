@@ -119,7 +119,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
             )
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        put(folder / name, text)
+        put(folder / name, text, below=folder)
         output.say(str(output.shown_path(folder / name)))
 
 

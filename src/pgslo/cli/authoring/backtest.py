@@ -13,6 +13,7 @@ from pgslo import backtest as measured
 from pgslo import database
 from pgslo.backtest import RARE, WHOLE, Judged, Report
 from pgslo.cli import output
+from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.target import definition_to_try
 from pgslo.database import Connection
@@ -135,7 +136,7 @@ def backtest(
         shown, at = (result, used) if tuned is None else (tuned[1], tuned[0])
         svg = as_svg(shown, table=name, sensitivity=at, rate=rate)
         text = svg if plot.suffix == ".svg" else as_html(svg, table=name)
-        plot.write_text(text, encoding="utf-8")
+        put(plot, text)
         output.message(f"{plot} written")
     return 0
 

@@ -82,7 +82,7 @@ def report(
     if folder is not None:
         files = reporting.pages(facts)
         for name, page in files.items():
-            put(folder / name, page)
+            put(folder / name, page, below=folder)
         # Of some tables, the other pages are about others.
         gone = _delete_stale(folder, set(files)) if not tables else 0
         more = f", {output.counted(gone, 'page')} of removed tables and incidents deleted" if gone else ""
@@ -92,7 +92,7 @@ def report(
     if str(path) == "-":
         click.echo(text)
         return
-    path.write_text(text, encoding="utf-8")
+    put(path, text)
     output.message(f"{path} written: {output.counted(len(shown), 'table')}, {len(text) // 1024:,} kB")
 
 

@@ -1775,6 +1775,87 @@ $$;
 
 COMMENT ON FUNCTION pgslo.queue_delivery(delivery_key text, recipient text, page bigint, event text, incidents bigint[], subject text, body text) IS 'Write a message down to be sent by the caller, once a key and caller, and return whether it is new.';
 
+CREATE FUNCTION pgslo.read(value anyelement, batch date, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch date, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch bigint, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch bigint, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch numeric, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch numeric, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch text, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch text, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp without time zone, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, batch, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, batch timestamp with time zone, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment date, every interval, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, moment, every, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment date, every interval, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, moment, every, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp without time zone, every interval, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
+CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                ELSE pgslo.read_hit(value, moment, every, about[1], about[3:], about[2], NULL) END
+$$;
+
+COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, about text[]) IS 'Return the value of a guarded view''s column. about: definition, on_read, columns.';
+
 CREATE FUNCTION pgslo.read(value anyelement, batch date, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -1849,6 +1930,15 @@ CREATE FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, ev
 $$;
 
 COMMENT ON FUNCTION pgslo.read(value anyelement, moment timestamp with time zone, every interval, definition text, columns text[], on_read text, within interval) IS 'Return the value of a guarded view''s column.';
+
+CREATE FUNCTION pgslo.read_any(value anyelement, about text[]) RETURNS anyelement
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pgslo.planned_fine(about[1], about[3:]) THEN value
+                WHEN pgslo.announce_row(about[1], about[3:], about[2]) THEN value ELSE value END
+$$;
+
+COMMENT ON FUNCTION pgslo.read_any(value anyelement, about text[]) IS 'Return a column of a guarded view whose rows do not name their batch. about: definition, on_read, columns.';
 
 CREATE FUNCTION pgslo.read_any(value anyelement, definition text, columns text[], on_read text, within interval DEFAULT NULL::interval) RETURNS anyelement
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10717,6 +10807,10 @@ BEGIN
             'is_healthy(smallint, smallint[], boolean)', 'is_healthy(integer, integer[], boolean)', 'is_healthy(bigint, bigint[], boolean)',
             'is_healthy(numeric, numeric[], boolean)', 'is_healthy(text, text[], boolean)', 'is_healthy(uuid, uuid[], boolean)',
             'announce_row(text, text[], text, interval)', 'read_any(anyelement, text, text[], text, interval)',
+            'read_any(anyelement, text[])', 'read(anyelement, date, text[])', 'read(anyelement, timestamp, text[])',
+            'read(anyelement, timestamptz, text[])', 'read(anyelement, bigint, text[])', 'read(anyelement, numeric, text[])',
+            'read(anyelement, text, text[])', 'read(anyelement, date, interval, text[])',
+            'read(anyelement, timestamp, interval, text[])', 'read(anyelement, timestamptz, interval, text[])',
             'read(anyelement, date, text, text[], text, interval)', 'read(anyelement, timestamp, text, text[], text, interval)',
             'read(anyelement, timestamptz, text, text[], text, interval)', 'read(anyelement, bigint, text, text[], text, interval)',
             'read(anyelement, numeric, text, text[], text, interval)', 'read(anyelement, text, text, text[], text, interval)',

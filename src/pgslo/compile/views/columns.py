@@ -60,6 +60,7 @@ class Guard:
         every: The interval that cuts it; empty where none does.
         hit: Whether the row is of a missed batch.
         announced: The announcement, once in a process.
+        about: Definition, columns and ``on_read`` for the one call of a column in a view with many.
     """
 
     definition: Sql
@@ -70,6 +71,7 @@ class Guard:
     every: Sql = _NONE
     hit: Sql = _NONE
     announced: Sql = _NONE
+    about: Sql = _NONE
     column: Sql = _NONE
     value: Sql = _NONE
 
@@ -180,7 +182,13 @@ class Columns:
             every=Sql(f"interval {sql.literal(self._every)}") if self._every is not None else _NONE,
         )
         announced = sql.render("wide_announced" if wide else "guarded_announced", guard)
-        return replace(guard, hit=self._hit(guard, announced), announced=announced)
+        # An interval in a text would not be a constant.
+        asked = (
+            _constant((self._definition.name, on_read, *about))
+            if within == NO_WINDOW
+            else sql.render("wide_about", guard)
+        )
+        return replace(guard, hit=self._hit(guard, announced), announced=announced, about=asked)
 
     def _value(self, name: str) -> Sql:
         if name in self.computed:

@@ -460,6 +460,6 @@ def test_whatever_was_done_before_it(connection, connect, apply, writes):
 
     check()
     # Else there was little to be silent about.
-    assert table.warned >= 0.1 * table.reads
+    assert table.warned >= (0.1 * table.reads if table.reads > 300 else 1)
     # A row that was computed, and dropped by a join or a filter after that.
     assert table.over <= 0.05 * table.reads + 1

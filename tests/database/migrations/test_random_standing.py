@@ -36,6 +36,8 @@ SEED = os.environ.get("PGSLO_STANDING_SEED", "7")
 #: Share of the steps after which the oracle is asked, as it is at the end of each round, and of the rounds after which a
 #: second plan has to be empty: both take longest.
 _ASKED, _AGAIN = (0.1, 0.25) if STEPS <= 100 else (1, 1)
+#: How many steps a round has, before the definition is applied again.
+_ROUNDS = (1, 4, 16, 32) if STEPS <= 100 else (1, 2, 4, 8, 16)
 #: Share of the rounds in which the command line answers, too: what it prints is what is compared in the others.
 _BY_COMMAND = 0.1
 #: Share of the rounds that dump the database and go on in a new one.
@@ -434,7 +436,7 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(world: World, make_da
             definitions = [definition.load(text, path="slos/f.yml")]
             apply(world, definitions, again=rng.random() < _AGAIN)
             begin(world)
-            of_round = rng.choice((1, 2, 4, 8, 16))
+            of_round = rng.choice(_ROUNDS)
             for step in range(of_round):
                 steps += 1
                 is_new = world.change(rng.choice(changes(world, rng)))

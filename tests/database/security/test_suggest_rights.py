@@ -91,6 +91,18 @@ def test_a_table_of_a_third_role_is_not_looked_up_in(world: World, world_dsn: st
     )
 
 
+def test_code_of_a_third_role_is_not_run_as_the_owner(world: World, world_dsn: str) -> None:
+    world.run("mallory", SPY)
+    world.run("installer", TABLE.format(table="features.tab"))
+    world.run("installer", "CREATE INDEX ON features.tab ((evil.spy(1) + seq))")
+    result = suggest(world_dsn, "features.tab")
+    assert result.exit_code != 0
+    assert f"calls code of role {world.names['mallory']}" in result.output + result.stderr
+    assert not ran_as(result)
+    # With the rights of the role that asks, if that is what it wants.
+    assert suggest(world_dsn, "features.tab", "--own-rights").exit_code == 0
+
+
 def test_a_part_of_a_third_role_is_refused(world: World, world_dsn: str) -> None:
     world.run("mallory", SPY)
     world.run("installer", "CREATE TABLE features.tab (day date, id int) PARTITION BY RANGE (day)")

@@ -138,6 +138,12 @@ class Questions:
                 detail=f"It or a part of it belongs to further roles. Functions in their indexes and constraints would run: {listed}.",
                 hint=f"{_TRUST}; or give the parts to the owner of the table",
             )
+        for thing, role in self.relation.lent_code:
+            raise PgsloError(
+                f"{self.table} cannot be read with the rights of its owner: {thing} calls code of role {role}",
+                detail=f"It would run with the rights of role {self.relation.owner}.",
+                hint=f"{_TRUST}; or have the function belong to the owner of the table, or to a superuser",
+            )
         return self.relation.owner
 
     def _make_reader(self, owner: str) -> None:

@@ -1,6 +1,7 @@
 """For every kind: columns that do not exist, have odd names or types, or are generated."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -166,6 +167,42 @@ def test_virtual_columns(example, kind):
     (error,) = example.errors(_definition({"first": [_rule(kind, "first")]}), kinds=OWN)
     assert 'column "first" is virtual: PostgreSQL has no value for it while a row is written' in error
     assert "hint: write the rule as an expression over the columns it is generated from" in error
+
+
+#: Where else a definition names a column of which triggers read the value, as a part of one.
+NAMED = {
+    "batch": "batch: {by: v}",
+    "key": "key: [v]",
+    "where of a statistic": 'columns: {a: [statistic: {of: mean, where: "v < 0", max: 0}]}',
+    "segments": "by_segment: [v]",
+    "column of an assertion": "assertions: [one: {all_equal: v, group_by: g, on_breach: reject}]",
+    "group of an assertion": "assertions: [one: {all_equal: a, group_by: v, on_breach: reject}]",
+    "where of an assertion": 'assertions: [one: {count: {max: 1}, where: "v > 10", group_by: g, on_breach: reject}]',
+    "sum of an assertion": "assertions: [one: {adds_up_to: {column: v, total: 20}, group_by: g, on_breach: reject}]",
+    "query of an assertion": 'assertions: [one: {sql: "SELECT g FROM features.example GROUP BY g HAVING min(v) < 0", on_breach: reject}]',
+    "key of two tables": "assertions: [one: {exists_for_each: {table: features.other, on: v}, on_breach: reject}]",
+}
+
+
+@pytest.mark.parametrize("place", NAMED)
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_virtual_columns_are_refused_wherever_triggers_read_them(example, place, writes):
+    if example.connection.info.server_version < 180000:
+        pytest.skip("virtual columns came with PostgreSQL 18")
+    example.run(
+        """CREATE TABLE features.example (id integer PRIMARY KEY, day date, g integer, a integer,
+           v integer GENERATED ALWAYS AS (a * 2) VIRTUAL);
+           CREATE INDEX ON features.example (g); CREATE TABLE features.other (v integer PRIMARY KEY)"""
+    )
+    parts = {"batch": "batch: {by: day}", "key": "key: [id]"}
+    name = place if place in parts else "rest"
+    text = "\n".join(
+        ("table: features.example", f"writes: {writes}", *(parts | {name: NAMED[place]}).values())
+    )
+    errors = example.errors(text)
+    assert len(errors) == 1, errors
+    assert 'column "v" is virtual: PostgreSQL has no value for it while a row is written' in errors[0]
+    assert re.match(r".*:\d+:\d+: error", errors[0])
 
 
 @pytest.mark.parametrize("writes", ["bulk", "stream"])

@@ -12,7 +12,7 @@ from pgslo.compile.snippets import parts, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import ROW, Subject
+from pgslo.compile.table.subject import ROW, Subject, refuse_virtual
 from pgslo.definition.rules import Assertion
 from pgslo.errors import CatalogError, Location
 from pgslo.expression import Expression
@@ -230,10 +230,14 @@ class GroupCompiler(Generic[A]):
         ]
         known = [Sql(f"{ROW}.{sql.identifier(name)} IS NOT NULL") for name in keys]
         listed = sql.join(", ", casts)
+        read = tuple(dict.fromkeys((*keys, *columns)))
+        for column in relation.columns:
+            if column.name in read:
+                refuse_virtual(column, self.rule.place_of(column.name))
         return Touch(
             relation=relation,
             events=events,
-            columns=tuple(dict.fromkeys((*keys, *columns))),
+            columns=read,
             key=sql.render("assertion_key", _Values(listed)) if keys else ONE_KEY,
             bucket=sql.render("assertion_bucket", _Bucket(listed, sql.literal(buckets - 1)))
             if keys

@@ -20,7 +20,6 @@ from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
 from pgslo.compile.table.batching import unseen_children
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import check_stored
 from pgslo.definition import wording
 from pgslo.definition.rules import Assertion, Definition
 from pgslo.errors import CatalogError, Problems
@@ -168,8 +167,6 @@ def _hold(rule: Assertion, table: TableContext) -> Held:
         choice = Choice(rule, "native", reason, kind.rests_on(made))
         return Held(rule, parts, function, choice, made)
     _check_lookups(rule, parts)
-    for touch in parts.touches:
-        check_stored(touch.relation, touch.columns, rule.location)
     if rule.on_breach != "reject":
         when = "when the transaction commits" if rule.is_deferred else "after each statement"
         reason = (

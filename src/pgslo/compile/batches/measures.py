@@ -13,7 +13,7 @@ from pgslo.compile.probes import Probed
 from pgslo.compile.table import paths
 from pgslo.compile.table.column_types import check_casts
 from pgslo.compile.table.context import TableContext
-from pgslo.compile.table.subject import ROW, check_stored
+from pgslo.compile.table.subject import ROW
 from pgslo.definition import bounds, rules
 from pgslo.errors import CatalogError, Problems
 
@@ -43,7 +43,8 @@ def measure(rule: rules.BatchRule, table: TableContext) -> Part:
     kind = kinds.of(rule, table)
     parts = kind.parts()
     if rule.where is not None and parts.tallies:
-        check_stored(table.relation, rule.where.columns, rule.where.location)
+        for name in rule.where.columns:
+            table.subject.stored(name, rule.where.location)
     if kind.is_counted and kind.max_age is None:
         _check_counted(rule, table)
     reject_low, reject_high = bounds.rejects(rule)

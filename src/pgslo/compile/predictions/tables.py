@@ -48,12 +48,7 @@ class Tables:
         Raises:
             CatalogError: It does not exist, or triggers see no value of it.
         """
-        column = self.subject.column(name, location)
-        if column.generated == "v":
-            raise CatalogError(
-                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-                location=location,
-            )
+        column = self.subject.stored(name, location)
         check_operators(column, location)
         return column
 

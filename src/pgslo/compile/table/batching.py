@@ -10,7 +10,7 @@ from pgslo.catalog import NUMERIC, TEMPORAL, Name, Relation
 from pgslo.compile.snippets import texts
 from pgslo.compile.snippets.literals import seconds
 from pgslo.compile.table.column_types import check_casts
-from pgslo.compile.table.subject import NEW, ROW, Subject, check_stored
+from pgslo.compile.table.subject import NEW, ROW, Subject
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError
 from pgslo.expression import Expression
@@ -132,8 +132,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
 
     column = next((name for name in batch.by.columns if _is_column(name, batch.by)), None)
     for name in batch.by.columns:
-        found = subject.column(name, batch.by.location)
-        check_stored(subject.relation, [name], batch.by.location)
+        found = subject.stored(name, batch.by.location)
         if column is None:
             check_casts(found, batch.by.location)
     relation: Name = (subject.relation.schema, subject.relation.name)

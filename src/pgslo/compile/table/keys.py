@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgslo.catalog import Relation
-from pgslo.compile.table.subject import Subject, check_stored
+from pgslo.compile.table.subject import Subject
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, DefinitionErrors
 
@@ -46,8 +46,7 @@ def of(definition: Definition, relation: Relation, subject: Subject) -> tuple[st
     errors = []
     for name in key:
         try:
-            subject.column(name, place)
-            check_stored(relation, [name], place)
+            subject.stored(name, place)
         except CatalogError as error:
             errors.append(error)
     if errors:

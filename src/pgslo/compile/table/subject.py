@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pgslo import naming, sql
@@ -91,21 +90,29 @@ class Subject:
             )
         return found
 
+    def stored(self, name: str, location: Location, hint: str = "name a column that is stored") -> Column:
+        """Return the column of that name, whose value triggers see.
 
-def check_stored(relation: Relation, names: Iterable[str], location: Location) -> None:
-    """Refuse virtual columns, which are NULL to triggers.
+        Raises:
+            CatalogError: It does not exist, or as :func:`refuse_virtual`.
+        """
+        found = self.column(name, location)
+        refuse_virtual(found, location, hint)
+        return found
+
+
+def refuse_virtual(column: Column, location: Location, hint: str = "name a column that is stored") -> None:
+    """Refuse a generated column that is not stored, which is NULL to triggers.
 
     Raises:
-        CatalogError: One of the columns is virtual.
+        CatalogError: It is one.
     """
-    for name in names:
-        column = relation.column(name)
-        if column is not None and column.generated == "v":
-            raise CatalogError(
-                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-                hint="name a stored column, or the columns that it is generated from",
-                location=location,
-            )
+    if column.generated == "v":
+        raise CatalogError(
+            f'column "{column.name}" is virtual: PostgreSQL has no value for it while a row is written',
+            hint=hint,
+            location=location,
+        )
 
 
 def _guarded(definition: Definition, catalog: Catalog) -> Relation:

@@ -83,14 +83,7 @@ class BatchKind(Generic[R]):
         """
         name = self.rule.column if name is None else name
         assert name is not None, f"{self.rule.kind} is written under a column"
-        column = self.table.subject.column(name, self.rule.place(key))
-        if column.generated == "v":
-            raise CatalogError(
-                f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-                hint="judge a column that is stored",
-                location=self.rule.place(key),
-            )
-        return column
+        return self.table.subject.stored(name, self.rule.place(key))
 
     def check_columns(self, listed: tuple[str, ...], key: str) -> None:
         """See that columns exist."""

@@ -139,13 +139,9 @@ class RowKind(Generic[R]):
         """
         for name in self.rule.read_as_named:
             place = self.rule.place_of(name)
-            column = self.subject.column(name, place)
-            if column.generated == "v":
-                raise CatalogError(
-                    f'column "{name}" is virtual: PostgreSQL has no value for it while a row is written',
-                    hint="write the rule as an expression over the columns it is generated from",
-                    location=place,
-                )
+            column = self.subject.stored(
+                name, place, "write the rule as an expression over the columns it is generated from"
+            )
             if self.rule.looks_up and not column.has_equality:
                 raise self.unfit(column, "its values cannot be compared")
             is_stated = any(name in expression.columns for expression in self.rule.expressions)

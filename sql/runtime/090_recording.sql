@@ -248,6 +248,12 @@ BEGIN
         SELECT (SELECT count(*) FROM pgslo_catalog.sample s WHERE s.rule_id = r.rule_id AND s.batch = has_samples.batches[1].batch) >= r.samples
         FROM pgslo_catalog.definition d JOIN pgslo_catalog.rule r USING (definition_id)
         WHERE d.name = has_samples.definition AND r.name = has_samples.rule);
+EXCEPTION WHEN OTHERS THEN
+    -- The write does not fail for samples; what stores them reports what cannot be stored.
+    IF pgslo_catalog.must_raise(SQLSTATE, false) THEN
+        RAISE;
+    END IF;
+    RETURN false;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.has_samples(text, text, pgslo_catalog.measured[]) IS

@@ -443,7 +443,7 @@ def test_a_busy_table_is_waited_for_without_holding_others_up(
 def test_a_table_that_is_never_free_is_given_up_with_the_name_of_who_holds_it(
     run: Run, connection: psycopg.Connection[Any], dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "LOCK_PATIENCE", 0.5)
+    monkeypatch.setattr(installation, "LOCK_PATIENCE", 2.5)
     before = snapshot(connection)
     with psycopg.connect(dsn, application_name="nightly report") as other:
         other.execute("LOCK TABLE features.user_stats IN ACCESS SHARE MODE")
@@ -451,11 +451,11 @@ def test_a_table_that_is_never_free_is_given_up_with_the_name_of_who_holds_it(
         holder = other.info.backend_pid
     assert result.exit_code == 1
     assert (
-        result.stderr.count("another session holds features.user_stats; trying again for 0.5 seconds at most")
+        result.stderr.count("another session holds features.user_stats; trying again for 2.5 seconds at most")
         == 1
     )
     assert result.stderr.count("create NOT NULL of country") == 1
-    assert "no moment came in 0.5 seconds in which features.user_stats could be locked" in result.stderr
+    assert "no moment came in 2.5 seconds in which features.user_stats could be locked" in result.stderr
     assert re.search(
         rf"detail: +Transactions hold locks there: process {holder} \(nightly report\), for \d\.\d s\.",
         result.stderr,

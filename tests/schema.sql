@@ -1746,6 +1746,7 @@ DECLARE
 BEGIN
     -- tick() writes profiles.
     PERFORM pgslo_catalog.wait_for_turn('tick');
+    PERFORM pgslo_catalog.remove_old_repairs(target);
     RETURN QUERY SELECT p.thinned, p.profiles, p.verdicts FROM pgslo_catalog.prune_definition(target, greatest(prune.at_most, 1)) AS p;
 END
 $$;
@@ -3102,7 +3103,7 @@ COMMENT ON COLUMN pgslo_catalog.definition.reader IS 'Function that runs a query
 
 COMMENT ON COLUMN pgslo_catalog.definition.writer IS 'Function that writes a released row with the rights of the table''s owner, as pgslo_gen names it.';
 
-COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may wait in quarantine; a row beyond is rejected.';
+COMMENT ON COLUMN pgslo_catalog.definition.max_bytes IS 'Bytes of rows that may wait in quarantine; a row beyond is rejected. As many bytes of records of repairs are kept, the newest.';
 
 COMMENT ON COLUMN pgslo_catalog.definition.known_types IS 'Name and type number of each column with a type of a user at apply; NULL for a table of the owner of pgslo.';
 
@@ -4057,6 +4058,42 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.bound_quarantine() IS 'Reject a row that exceeds its definition''s quarantine, and cut its texts.';
+
+CREATE FUNCTION pgslo_catalog.bound_repairs() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+DECLARE
+    measured pgslo_catalog.repair_size;
+    newest record;
+    total bigint;
+BEGIN
+    SELECT s.* INTO measured FROM pgslo_catalog.repair_size s WHERE s.definition_id = NEW.definition_id;
+    -- The newest record that this transaction sees knows the total until then: no record is summed, and no counter is shared.
+    SELECT r.total, r.is_left_out INTO newest
+    FROM pgslo_catalog.repair r
+    WHERE r.definition_id = NEW.definition_id AND r.repair_id > coalesce(measured.up_to, 0)
+    ORDER BY r.repair_id DESC
+    LIMIT 1;
+    -- The value is repaired all the same. To remove old records is left to tick(): a writer would wait for others that do it.
+    IF newest.is_left_out THEN
+        RETURN NULL;
+    END IF;
+    total := coalesce(newest.total, measured.bytes, 0);
+    IF total >= (SELECT d.max_bytes FROM pgslo_catalog.definition d WHERE d.definition_id = NEW.definition_id) THEN
+        NEW.is_left_out := true;
+        NEW.row_key := '';
+        NEW.old_value := NULL;
+        NEW.new_value := NULL;
+    END IF;
+    NEW.bytes := pg_column_size(NEW);
+    NEW.total := total + NEW.bytes;
+    RETURN NEW;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.bound_repairs() IS 'Leave out a record of a repair that exceeds its definition''s bound, and note that.';
 
 CREATE FUNCTION pgslo_catalog.bound_shown(value double precision, factor numeric) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -10839,7 +10876,7 @@ BEGIN
             'is_missed(pgslo_catalog.rule, bigint, bigint)', 'metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8)',
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
-            'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
+            'snapshot', 'task_run', 'pause', 'quarantine_size', 'repair_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
             'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'incident_failures', 'assertion',
             'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),
@@ -10929,7 +10966,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..8 LOOP
+    FOR step IN 0..9 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -10942,7 +10979,8 @@ BEGIN
                 WHEN 6 THEN is_behind := pgslo_catalog.follow_missed(look_after.definition) OR is_behind;
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
-                WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
+                WHEN 8 THEN is_behind := pgslo_catalog.remove_old_repairs(look_after.definition) OR is_behind;
+                WHEN 9 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN
@@ -16325,6 +16363,76 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) IS 'Record the state of these definitions, which drift is compared with.';
 
+CREATE FUNCTION pgslo_catalog.remove_old_repairs(definition pgslo_catalog.definition) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    id bigint := (remove_old_repairs.definition).definition_id;
+    max_bytes bigint := (remove_old_repairs.definition).max_bytes;
+    -- Room for the next ones.
+    wanted bigint := max_bytes - max_bytes / 4;
+    until timestamptz := clock_timestamp() + interval '1 second';
+    size pgslo_catalog.repair_size;
+    newest bigint := (
+        SELECT r.repair_id FROM pgslo_catalog.repair r
+        WHERE r.definition_id = (remove_old_repairs.definition).definition_id ORDER BY r.repair_id DESC LIMIT 1);
+    is_whole boolean;
+    new record;
+    removed_bytes bigint := 0;
+    removed_until timestamptz;
+BEGIN
+    SELECT s.* INTO size FROM pgslo_catalog.repair_size s WHERE s.definition_id = id;
+    -- All of them once an hour, for transactions that were open then.
+    is_whole := size.definition_id IS NULL OR newest IS NULL OR newest < size.up_to
+        OR size.measured_at < clock_timestamp() - interval '1 hour';
+    IF coalesce(newest, 0) = coalesce(size.up_to, 0) AND coalesce(size.bytes, 0) < max_bytes
+        AND NOT (is_whole AND coalesce(size.bytes, 0) > 0)
+    THEN
+        RETURN false;
+    END IF;
+    SELECT coalesce(sum(coalesce(r.bytes, pg_column_size(r))), 0)::bigint AS bytes, coalesce(max(r.repair_id), 0) AS up_to,
+           max(r.written_at) FILTER (WHERE r.is_left_out) AS left_out_at
+    INTO new
+    FROM pgslo_catalog.repair r
+    WHERE r.definition_id = id AND r.repair_id > CASE WHEN is_whole THEN 0 ELSE size.up_to END;
+    size.bytes := new.bytes + CASE WHEN is_whole THEN 0 ELSE size.bytes END;
+    size.up_to := CASE WHEN is_whole THEN new.up_to ELSE greatest(new.up_to, size.up_to) END;
+    size.left_out_at := greatest(size.left_out_at, new.left_out_at);
+    IF size.bytes >= max_bytes THEN
+        LOOP
+            WITH oldest AS MATERIALIZED (
+                SELECT r.repair_id, coalesce(r.bytes, pg_column_size(r)) AS bytes
+                FROM pgslo_catalog.repair r
+                WHERE r.definition_id = id AND r.repair_id <= size.up_to
+                ORDER BY r.repair_id
+                LIMIT 5000
+                FOR UPDATE SKIP LOCKED
+            ), too_much AS MATERIALIZED (
+                SELECT o.repair_id, o.bytes, sum(o.bytes) OVER (ORDER BY o.repair_id) - o.bytes AS before FROM oldest o
+            ), removed AS (
+                DELETE FROM pgslo_catalog.repair r
+                WHERE r.repair_id IN (SELECT t.repair_id FROM too_much t WHERE t.before < size.bytes - wanted)
+                RETURNING r.repair_id, r.written_at
+            )
+            SELECT coalesce(sum(t.bytes), 0)::bigint, max(r.written_at) INTO removed_bytes, removed_until
+            FROM removed r JOIN too_much t USING (repair_id);
+            size.bytes := size.bytes - removed_bytes;
+            size.removed_until := greatest(size.removed_until, removed_until);
+            EXIT WHEN removed_bytes = 0 OR size.bytes <= wanted OR clock_timestamp() > until;
+        END LOOP;
+    END IF;
+    INSERT INTO pgslo_catalog.repair_size AS s (definition_id, bytes, up_to, removed_until, left_out_at)
+    VALUES (id, size.bytes, size.up_to, size.removed_until, size.left_out_at)
+    ON CONFLICT ON CONSTRAINT repair_size_is_kept_once DO UPDATE
+        SET bytes = excluded.bytes, up_to = excluded.up_to, removed_until = excluded.removed_until, left_out_at = excluded.left_out_at,
+            measured_at = CASE WHEN is_whole THEN excluded.measured_at ELSE s.measured_at END;
+    RETURN size.bytes >= max_bytes AND removed_bytes > 0;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.remove_old_repairs(definition pgslo_catalog.definition) IS 'Remove the oldest records of repairs of a definition once they reach its bound, for about a second, and return whether more of them have to go.';
+
 CREATE FUNCTION pgslo_catalog.renumber_restored() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -21624,10 +21732,19 @@ CREATE TABLE pgslo_catalog.repair (
     old_value text,
     new_value text,
     writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    bytes bigint,
+    total bigint,
+    is_left_out boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON TABLE pgslo_catalog.repair IS 'Values that a repair replaced, with what they were. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.bytes IS 'Bytes of the record; NULL for those from before there was a bound.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.total IS 'Bytes of the definition''s records as this one was written, as far as its transaction saw them.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.is_left_out IS 'The bound was reached: from this value on, none is recorded until tick() has removed old records.';
 
 CREATE VIEW pgslo.repair AS
  SELECT r.repair_id,
@@ -21640,9 +21757,49 @@ CREATE VIEW pgslo.repair AS
     r.writer,
     r.written_at
    FROM (pgslo_catalog.repair r
-     JOIN pgslo_catalog.definition d USING (definition_id));
+     JOIN pgslo_catalog.definition d USING (definition_id))
+  WHERE (NOT r.is_left_out);
 
 COMMENT ON VIEW pgslo.repair IS 'Repaired values, with the original ones. May hold personal data.';
+
+CREATE TABLE pgslo_catalog.repair_size (
+    definition_id bigint NOT NULL,
+    bytes bigint NOT NULL,
+    up_to bigint NOT NULL,
+    removed_until timestamp with time zone,
+    left_out_at timestamp with time zone,
+    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.repair_size IS 'Bytes of records of repairs, summed by tick().';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.up_to IS 'Number of the newest record that was summed.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.removed_until IS 'When the newest of the records was written that were removed to make room.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.left_out_at IS 'Since when repairs were last not recorded; the next tick() made room.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.measured_at IS 'When all records were summed; since then, new ones are added.';
+
+CREATE VIEW pgslo.repair_size WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
+    d.max_bytes,
+    s.removed_until,
+    GREATEST(s.left_out_at, newest.written_at) AS left_out_at
+   FROM ((pgslo_catalog.known_definition d
+     LEFT JOIN pgslo_catalog.repair_size s USING (definition_id))
+     LEFT JOIN LATERAL ( SELECT r.total,
+                CASE
+                    WHEN r.is_left_out THEN r.written_at
+                    ELSE NULL::timestamp with time zone
+                END AS written_at
+           FROM pgslo_catalog.repair r
+          WHERE ((r.definition_id = d.definition_id) AND (r.repair_id > COALESCE(s.up_to, (0)::bigint)))
+          ORDER BY r.repair_id DESC
+         LIMIT 1) newest ON (true));
+
+COMMENT ON VIEW pgslo.repair_size IS 'How much is kept of the repairs of each definition, and how much may be; until when older records were removed, and since when repairs were last not recorded.';
 
 CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
  SELECT d.name AS definition,
@@ -22515,6 +22672,9 @@ ALTER TABLE ONLY pgslo_catalog.definition
 ALTER TABLE ONLY pgslo_catalog.repair
     ADD CONSTRAINT repair_has_an_id PRIMARY KEY (repair_id);
 
+ALTER TABLE ONLY pgslo_catalog.repair_size
+    ADD CONSTRAINT repair_size_is_kept_once PRIMARY KEY (definition_id);
+
 ALTER TABLE ONLY pgslo_catalog.rule_break
     ADD CONSTRAINT rule_break_has_an_id PRIMARY KEY (rule_break_id);
 
@@ -22861,6 +23021,10 @@ CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_c
 
 ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER leave_out_replicated;
 
+CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.repair_size FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.repair_size ENABLE ALWAYS TRIGGER leave_out_replicated;
+
 CREATE TRIGGER leave_out_replicated BEFORE INSERT OR DELETE OR UPDATE ON pgslo_catalog.rule FOR EACH ROW WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER leave_out_replicated;
@@ -23085,6 +23249,10 @@ CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.repair 
 
 ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER leave_out_replicated_all;
 
+CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.repair_size FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
+
+ALTER TABLE pgslo_catalog.repair_size ENABLE ALWAYS TRIGGER leave_out_replicated_all;
+
 CREATE TRIGGER leave_out_replicated_all BEFORE TRUNCATE ON pgslo_catalog.rule FOR EACH STATEMENT WHEN ((current_setting('session_replication_role'::text) = 'replica'::text)) EXECUTE FUNCTION pgslo_catalog.leave_out_replicated();
 
 ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER leave_out_replicated_all;
@@ -23201,6 +23369,10 @@ CREATE TRIGGER tell_guards AFTER UPDATE OF columns, scope, measure ON pgslo_cata
 
 ALTER TABLE pgslo_catalog.rule ENABLE ALWAYS TRIGGER tell_guards;
 
+CREATE TRIGGER within_bound BEFORE INSERT ON pgslo_catalog.repair FOR EACH ROW WHEN ((new.bytes IS NULL)) EXECUTE FUNCTION pgslo_catalog.bound_repairs();
+
+ALTER TABLE pgslo_catalog.repair ENABLE ALWAYS TRIGGER within_bound;
+
 ALTER TABLE ONLY pgslo_catalog.applied
     ADD CONSTRAINT applied_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
@@ -23287,6 +23459,9 @@ ALTER TABLE ONLY pgslo_catalog.quarantine_size
 
 ALTER TABLE ONLY pgslo_catalog.repair
     ADD CONSTRAINT repair_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pgslo_catalog.repair_size
+    ADD CONSTRAINT repair_size_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY pgslo_catalog.rule
     ADD CONSTRAINT rule_belongs_to_a_definition FOREIGN KEY (definition_id) REFERENCES pgslo_catalog.definition(definition_id) ON DELETE CASCADE;
@@ -23468,6 +23643,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.begin_pause(definition text, rule text) FRO
 REVOKE ALL ON FUNCTION pgslo_catalog.blur_scores(cells bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.bound_quarantine() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.bound_repairs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.bound_shown(value double precision, factor numeric) FROM PUBLIC;
 
@@ -24199,6 +24376,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.reject_schema(definition text, schema_name 
 
 REVOKE ALL ON FUNCTION pgslo_catalog.remember(definitions text[], library_version text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.remove_old_repairs(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.renumber_restored() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.reopen_incident(rule pgslo_catalog.rule, batch text, place numeric, opened_by_tick boolean) FROM PUBLIC;
@@ -24500,6 +24679,8 @@ GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
+
+GRANT SELECT ON TABLE pgslo.repair_size TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 

@@ -158,6 +158,7 @@ DECLARE
 BEGIN
     -- tick() writes profiles.
     PERFORM pgslo_catalog.wait_for_turn('tick');
+    PERFORM pgslo_catalog.remove_old_repairs(target);
     RETURN QUERY SELECT p.thinned, p.profiles, p.verdicts FROM pgslo_catalog.prune_definition(target, greatest(prune.at_most, 1)) AS p;
 END
 $pgslo$;

@@ -143,7 +143,8 @@ COMMENT ON VIEW pgslo.sample IS 'Keys and values of some failing rows. May hold 
 
 CREATE OR REPLACE VIEW pgslo.repair AS
 SELECT r.repair_id, d.name AS definition, r.rule_name AS rule, r.column_name, r.row_key, r.old_value, r.new_value, r.writer, r.written_at
-FROM pgslo_catalog.repair r JOIN pgslo_catalog.definition d USING (definition_id);
+FROM pgslo_catalog.repair r JOIN pgslo_catalog.definition d USING (definition_id)
+WHERE NOT r.is_left_out;
 COMMENT ON VIEW pgslo.repair IS 'Repaired values, with the original ones. May hold personal data.';
 
 CREATE OR REPLACE FUNCTION pgslo.version() RETURNS text

@@ -77,7 +77,7 @@ BEGIN
     is_done := true;
     is_behind := false;
     -- Each goes on when another one fails.
-    FOR step IN 0..8 LOOP
+    FOR step IN 0..9 LOOP
         BEGIN
             CASE step
                 WHEN 0 THEN PERFORM pgslo_catalog.follow_parts(look_after.definition, clock_timestamp() + interval '1 second');
@@ -90,7 +90,8 @@ BEGIN
                 WHEN 6 THEN is_behind := pgslo_catalog.follow_missed(look_after.definition) OR is_behind;
                 -- Once nothing waits: old state can.
                 WHEN 7 THEN PERFORM pgslo_catalog.prune_due(look_after.definition) WHERE NOT is_behind;
-                WHEN 8 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
+                WHEN 8 THEN is_behind := pgslo_catalog.remove_old_repairs(look_after.definition) OR is_behind;
+                WHEN 9 THEN PERFORM pgslo_catalog.tell_nodes(look_after.definition);
             END CASE;
         EXCEPTION
             WHEN query_canceled THEN

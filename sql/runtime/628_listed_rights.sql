@@ -49,7 +49,7 @@ BEGIN
             'is_missed(pgslo_catalog.rule, bigint, bigint)', 'metric(pgslo_catalog.pair_cell[], pgslo_catalog.pair_score[], text, float8)',
             'may_see(pgslo_catalog.snapshot, name)', 'listed_rights()', 'strange_rights()']),
         ('public', 'relation', 'SELECT', 'pgslo.', ARRAY[
-            'snapshot', 'task_run', 'pause', 'quarantine_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
+            'snapshot', 'task_run', 'pause', 'quarantine_size', 'repair_size', 'incident', 'rule', 'status', 'batch', 'verdict', 'page', 'reader',
             'incident_event', 'budget', 'measured_precision', 'column_history', 'incident_quantiles', 'incident_failures', 'assertion',
             'assertion_dependency', 'metric', 'ml_metric',
             'prediction_problem', 'post_processing']),

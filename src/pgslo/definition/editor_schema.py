@@ -69,7 +69,7 @@ _DESCRIPTIONS = {
     "opens_after": "Batches in a row that have to miss it before an incident opens.",
     "resolves_after": "Batches in a row that have to meet it before the incident resolves.",
     "settle": "How long after its last write a batch is taken as complete; without it, ten minutes.",
-    "max_bytes": "Bytes of rows that may wait in quarantine; rows beyond are rejected. 1 GB without it.",
+    "max_bytes": "Bytes of rows that may wait in quarantine; rows beyond are rejected. As many bytes of records of repairs are kept. 1 GB without it.",
     "watch": "false: no bounds are learned.",
     "unwatched": "Columns for which no bounds are learned.",
     "holidays": "Days that are not like others, as 2026-11-26 or, each year, 12-25; learned bounds are wide on them.",

@@ -75,7 +75,7 @@ def test_status_for_programs(run: Run) -> None:
             "broken_rules",
             "quarantined_rows",
         ),
-        *("quarantine_bytes", "quarantine_max_bytes", "quarantine_fraction"),
+        *("quarantine_bytes", "quarantine_max_bytes", "quarantine_fraction", "repairs_left_out_at"),
         *("schema_difference", "last_recorded_at", "waiting_batches"),
         *("settling_batch", "settles_at"),
     }

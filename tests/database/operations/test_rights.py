@@ -121,6 +121,7 @@ CLOSED = {
         "snapshot_column",
         "secret",
         "quarantine_size",
+        "repair_size",
         "given_up",
         "missed_look",
         "expected_look",

@@ -30,6 +30,7 @@ VIEWS = {
     "rule": "definition",
     "status": "definition",
     "quarantine_size": "definition",
+    "repair_size": "definition",
     "batch": "definition",
     "verdict": "definition",
     "page": "definition",
@@ -135,6 +136,7 @@ def test_views_are_security_barriers(emp):
         "page": "rules::text",
         "status": "definition",
         "quarantine_size": "definition",
+        "repair_size": "definition",
         "reader": "name",
     }.items():
         emp.run("mallory", f"SELECT count(*) FROM pgslo.{view} WHERE evil.leak({column})")

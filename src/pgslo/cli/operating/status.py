@@ -234,6 +234,17 @@ def _show_room(row: Row) -> None:
     )
 
 
+def _show_left_out(row: Row) -> None:
+    """Repairs that were not recorded, because the records had reached their bound."""
+    output.say()
+    output.say(f"{row['definition']}: repaired values were not recorded", fg="yellow", bold=True)
+    pages.fact(
+        "since", f"{moment(row['repairs_left_out_at'])}, until the next tick removed the oldest records"
+    )
+    pages.fact("bound", f"{output.size(row['quarantine_max_bytes'])} of records are kept")
+    pages.fact("to do", f"run {again('tick')} every minute; find who writes such values, or raise max_bytes")
+
+
 def _show_other(
     rows: Sequence[Row],
     broken: Sequence[Row],
@@ -268,6 +279,9 @@ def _show_other(
     for row in rows:
         if row["quarantine_fraction"] >= _NEARLY_FULL:
             _show_room(row)
+    for row in rows:
+        if row["repairs_left_out_at"] is not None:
+            _show_left_out(row)
     for row in rows:
         if row["quarantined_rows"]:
             count = output.counted(row["quarantined_rows"], "row")

@@ -103,7 +103,7 @@ class Definition(BaseModel):
         unwatched: Columns that are left out of that.
         listed: Columns that are named without a rule.
         settle: How long after its last write a batch is taken as complete; ``None``: ten minutes.
-        max_bytes: Bytes of rows that may wait in quarantine; a row beyond is rejected.
+        max_bytes: Bytes of rows that may wait in quarantine; a row beyond is rejected. Also of records of repairs; the oldest go.
         target: Objective of each rule that has none of its own: share of batches, or of the time, that meet it.
         window: Over which the target is to be reached.
         budgeting: Whether batches are counted, or the time that they cover.

@@ -201,9 +201,13 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    one record;
+    rules pgslo_catalog.rule[];
+    later pgslo_catalog.batch[];
 BEGIN
-    FOR one IN
+    -- No query stays open: evaluating a rule reads tables of others.
+    SELECT array_agg(f.rule ORDER BY (f.later).place, (f.rule).rule_id), array_agg(f.later ORDER BY (f.later).place, (f.rule).rule_id)
+    INTO rules, later
+    FROM (
         SELECT r AS rule, l.later
         FROM pgslo_catalog.rule r
         CROSS JOIN LATERAL (SELECT coalesce(r.measure ->> 'relative_to', r.measure #>> '{of,relative_to}') AS against) AS m
@@ -219,9 +223,9 @@ BEGIN
         WHERE r.definition_id = (judge_later.batch).definition_id AND r.retired_at IS NULL AND r.scope NOT IN ('row', 'assertion')
           AND (m.against IN ('previous', 'same weekday') OR m.against ~ '^[0-9]+ batches$')
           AND EXISTS (SELECT FROM pgslo_catalog.verdict v WHERE v.rule_id = r.rule_id AND v.batch = (l.later).name)
-        ORDER BY (l.later).place, r.rule_id
-    LOOP
-        PERFORM pgslo_catalog.judge_rule(judge_later.definition, one.later, one.rule);
+    ) f;
+    FOR n IN 1 .. coalesce(cardinality(rules), 0) LOOP
+        PERFORM pgslo_catalog.judge_rule(judge_later.definition, later[n], rules[n]);
     END LOOP;
 END
 $pgslo$;

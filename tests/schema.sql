@@ -2838,7 +2838,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, see for a second which missed batches are good again, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
+COMMENT ON FUNCTION pgslo.tick() IS 'Close and judge batches that are due, up to 50 a table or for about a second where there are more, see for a second which of at most 600 missed batches of a table are good again, and return whether more are due: call it again then. Resolves incidents of streamed tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it every minute, for example from pg_cron, with a statement_timeout.';
 
 CREATE FUNCTION pgslo.told_by_rows(definition text, columns text[], within interval, kind regtype, OUT keys text[], OUT has_null boolean, OUT is_any boolean, OUT is_untold boolean) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -6602,46 +6602,52 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) IS 'Return the open batches of a loaded table that are to be closed: a later one began, or they settled; also the one that is named, or all for *.';
 
-CREATE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+CREATE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT changed bigint[], OUT are_left boolean) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     known text := (due_missed.definition).name;
     look pgslo_catalog.missed_look;
-    due bigint[];
-    in_turn bigint[];
+    -- A writer decides how many there are, and tick() has other tables to look after.
+    at_most constant integer := 400;
     last bigint;
 BEGIN
     SELECT l.* INTO look FROM pgslo_catalog.missed_look l WHERE l.definition_id = (due_missed.definition).definition_id;
     -- A rule may be retired, or be another one.
     IF look.fingerprint IS DISTINCT FROM (due_missed.definition).fingerprint THEN
         PERFORM pgslo_catalog.name_missed((due_missed.definition).definition_id);
-        due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
-        last := 0;
-    ELSE
-        -- A change that was skipped, because another transaction had the row, is found in turn.
-        in_turn := ARRAY(
-            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
-            WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
-            ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
-        due := in_turn || ARRAY(
-            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
-            WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (in_turn));
-        last := CASE WHEN cardinality(in_turn) < pgslo_catalog.looks_in_turn() THEN 0
-                     ELSE coalesce(in_turn[cardinality(in_turn)], 0) END;
+        UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+        WHERE m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+            WHERE u.definition = known AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+            FOR UPDATE SKIP LOCKED);
+        look.after := 0;
     END IF;
+    -- A change that was skipped, because another transaction had the row, is found in turn.
+    due := ARRAY(
+        SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+        WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
+        ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
+    -- In any order: those that stay due must not delay others for ever.
+    changed := ARRAY(
+        SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+        WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (due)
+        ORDER BY random() LIMIT at_most + 1);
+    are_left := cardinality(changed) > at_most;
+    changed := changed[1:at_most];
+    last := CASE WHEN cardinality(due) < pgslo_catalog.looks_in_turn() THEN 0 ELSE coalesce(due[cardinality(due)], 0) END;
+    due := due || changed;
     IF look.definition_id IS NULL OR look.after <> last OR look.fingerprint <> (due_missed.definition).fingerprint THEN
         INSERT INTO pgslo_catalog.missed_look AS l (definition_id, fingerprint, after)
         VALUES ((due_missed.definition).definition_id, (due_missed.definition).fingerprint, last)
         ON CONFLICT ON CONSTRAINT missed_look_is_of_one_definition DO UPDATE
             SET fingerprint = excluded.fingerprint, after = excluded.after;
     END IF;
-    RETURN due;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) IS 'Return numbers of stored missed batches to look at: new and changed ones, the next ones in turn, and all once the definition changed.';
+COMMENT ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT changed bigint[], OUT are_left boolean) IS 'Return numbers of stored missed batches to look at: the next ones in turn, and some of those that are new or changed; all are, once the definition changed. are_left: others of them are left to the next call.';
 
 CREATE FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) RETURNS SETOF pgslo_catalog.batch
     LANGUAGE plpgsql STABLE
@@ -6737,6 +6743,8 @@ DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
     part bigint[];
+    changed bigint[];
+    are_left boolean;
     claimed bigint[] := '{}';
     claims text[] := '{}';
     unasked bigint[] := '{}';
@@ -6744,7 +6752,7 @@ DECLARE
     one integer;
     asked record;
     is_ending boolean := false;
-    until timestamptz := clock_timestamp() + interval '1 second';
+    until timestamptz;
 BEGIN
     due := '{}';
     is_behind := false;
@@ -6752,7 +6760,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN;
     END IF;
-    due := pgslo_catalog.due_missed(end_missed.definition);
+    SELECT d.due, d.changed, d.are_left INTO due, changed, are_left FROM pgslo_catalog.due_missed(end_missed.definition) AS d;
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
     DELETE FROM pgslo_catalog.missed_batch m
     WHERE m.missed_id IN (
@@ -6829,6 +6837,7 @@ BEGIN
     END LOOP;
     -- Sums are of recorded rows: rows from before pgslo are not in them, and rows that fail now may have passed.
     -- In any order: one that cannot be evaluated must not delay others for ever.
+    until := clock_timestamp() + interval '1 second';  -- However long the look at sums took: some are asked about.
     FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
         IF until IS NULL THEN
             unasked := unasked || claimed[one];
@@ -6870,10 +6879,14 @@ BEGIN
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
         WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
         FOR UPDATE SKIP LOCKED);
+    -- Only if another call goes further.
+    is_behind := is_behind OR are_left AND cardinality(changed) > (
+        SELECT count(*) FROM pgslo_catalog.missed_batch m
+        WHERE m.missed_id = ANY (changed) AND m.ended_at IS NULL AND m.looked_at IS NULL);
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean) IS 'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at. is_behind: some ended, and the time was up before the table was asked about all.';
+COMMENT ON FUNCTION pgslo_catalog.end_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT is_behind boolean) IS 'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule is retired, and return which were looked at. is_behind: some are done, and others are left to the next call.';
 
 CREATE FUNCTION pgslo_catalog.enough_batches() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -23782,7 +23795,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.drop_view(view_schema text, view_name text,
 
 REVOKE ALL ON FUNCTION pgslo_catalog.due_batches(definition pgslo_catalog.definition, at_once text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition, OUT due bigint[], OUT changed bigint[], OUT are_left boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.earlier(batch pgslo_catalog.batch, relative_to text) FROM PUBLIC;
 

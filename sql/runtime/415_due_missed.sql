@@ -59,46 +59,55 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.looks_in_turn() IS
     'Return the number of missed batches of a definition that tick() looks at besides those that changed.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.due_missed(definition pgslo_catalog.definition) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION pgslo_catalog.due_missed(
+    definition pgslo_catalog.definition, OUT due bigint[], OUT changed bigint[], OUT are_left boolean
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     known text := (due_missed.definition).name;
     look pgslo_catalog.missed_look;
-    due bigint[];
-    in_turn bigint[];
+    -- A writer decides how many there are, and tick() has other tables to look after.
+    at_most constant integer := 400;
     last bigint;
 BEGIN
     SELECT l.* INTO look FROM pgslo_catalog.missed_look l WHERE l.definition_id = (due_missed.definition).definition_id;
     -- A rule may be retired, or be another one.
     IF look.fingerprint IS DISTINCT FROM (due_missed.definition).fingerprint THEN
         PERFORM pgslo_catalog.name_missed((due_missed.definition).definition_id);
-        due := ARRAY(SELECT m.missed_id FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL);
-        last := 0;
-    ELSE
-        -- A change that was skipped, because another transaction had the row, is found in turn.
-        in_turn := ARRAY(
-            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
-            WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
-            ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
-        due := in_turn || ARRAY(
-            SELECT m.missed_id FROM pgslo_catalog.missed_batch m
-            WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (in_turn));
-        last := CASE WHEN cardinality(in_turn) < pgslo_catalog.looks_in_turn() THEN 0
-                     ELSE coalesce(in_turn[cardinality(in_turn)], 0) END;
+        UPDATE pgslo_catalog.missed_batch m SET looked_at = NULL
+        WHERE m.missed_id IN (
+            SELECT u.missed_id FROM pgslo_catalog.missed_batch u
+            WHERE u.definition = known AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
+            FOR UPDATE SKIP LOCKED);
+        look.after := 0;
     END IF;
+    -- A change that was skipped, because another transaction had the row, is found in turn.
+    due := ARRAY(
+        SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+        WHERE m.definition = known AND m.ended_at IS NULL AND m.missed_id > look.after
+        ORDER BY m.missed_id LIMIT pgslo_catalog.looks_in_turn());
+    -- In any order: those that stay due must not delay others for ever.
+    changed := ARRAY(
+        SELECT m.missed_id FROM pgslo_catalog.missed_batch m
+        WHERE m.definition = known AND m.ended_at IS NULL AND m.looked_at IS NULL AND m.missed_id <> ALL (due)
+        ORDER BY random() LIMIT at_most + 1);
+    are_left := cardinality(changed) > at_most;
+    changed := changed[1:at_most];
+    last := CASE WHEN cardinality(due) < pgslo_catalog.looks_in_turn() THEN 0 ELSE coalesce(due[cardinality(due)], 0) END;
+    due := due || changed;
     IF look.definition_id IS NULL OR look.after <> last OR look.fingerprint <> (due_missed.definition).fingerprint THEN
         INSERT INTO pgslo_catalog.missed_look AS l (definition_id, fingerprint, after)
         VALUES ((due_missed.definition).definition_id, (due_missed.definition).fingerprint, last)
         ON CONFLICT ON CONSTRAINT missed_look_is_of_one_definition DO UPDATE
             SET fingerprint = excluded.fingerprint, after = excluded.after;
     END IF;
-    RETURN due;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.due_missed(pgslo_catalog.definition) IS
-    'Return numbers of stored missed batches to look at: new and changed ones, the next ones in turn, and all once the definition changed.';
+    'Return numbers of stored missed batches to look at: the next ones in turn, and some of those that are new or changed; all are, once the '
+    'definition changed. are_left: others of them are left to the next call.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_unknown(definition pgslo_catalog.definition, rule pgslo_catalog.rule) RETURNS bigint
 LANGUAGE plpgsql

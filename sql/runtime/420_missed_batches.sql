@@ -9,6 +9,8 @@ DECLARE
     id bigint := (end_missed.definition).definition_id;
     known text := (end_missed.definition).name;
     part bigint[];
+    changed bigint[];
+    are_left boolean;
     claimed bigint[] := '{}';
     claims text[] := '{}';
     unasked bigint[] := '{}';
@@ -16,7 +18,7 @@ DECLARE
     one integer;
     asked record;
     is_ending boolean := false;
-    until timestamptz := clock_timestamp() + interval '1 second';
+    until timestamptz;
 BEGIN
     due := '{}';
     is_behind := false;
@@ -24,7 +26,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pgslo_catalog.missed_batch m WHERE m.definition = known AND m.ended_at IS NULL) THEN
         RETURN;
     END IF;
-    due := pgslo_catalog.due_missed(end_missed.definition);
+    SELECT d.due, d.changed, d.are_left INTO due, changed, are_left FROM pgslo_catalog.due_missed(end_missed.definition) AS d;
     -- Of two that writers recorded at once, the first stays. Rows that another transaction has are left to the next time.
     DELETE FROM pgslo_catalog.missed_batch m
     WHERE m.missed_id IN (
@@ -101,6 +103,7 @@ BEGIN
     END LOOP;
     -- Sums are of recorded rows: rows from before pgslo are not in them, and rows that fail now may have passed.
     -- In any order: one that cannot be evaluated must not delay others for ever.
+    until := clock_timestamp() + interval '1 second';  -- However long the look at sums took: some are asked about.
     FOREACH one IN ARRAY ARRAY(SELECT g.n FROM generate_series(1, cardinality(claimed)) AS g (n) ORDER BY random()) LOOP
         IF until IS NULL THEN
             unasked := unasked || claimed[one];
@@ -142,11 +145,15 @@ BEGIN
         SELECT u.missed_id FROM pgslo_catalog.missed_batch u
         WHERE u.missed_id = ANY (unasked) AND u.ended_at IS NULL AND u.looked_at IS NOT NULL
         FOR UPDATE SKIP LOCKED);
+    -- Only if another call goes further.
+    is_behind := is_behind OR are_left AND cardinality(changed) > (
+        SELECT count(*) FROM pgslo_catalog.missed_batch m
+        WHERE m.missed_id = ANY (changed) AND m.ended_at IS NULL AND m.looked_at IS NULL);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.end_missed(pgslo_catalog.definition) IS
     'End missed batches of a definition whose rows were corrected or removed, by what the table says, or whose rule '
-    'is retired, and return which were looked at. is_behind: some ended, and the time was up before the table was asked about all.';
+    'is retired, and return which were looked at. is_behind: some are done, and others are left to the next call.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.follow_missed(definition pgslo_catalog.definition) RETURNS boolean
 LANGUAGE plpgsql

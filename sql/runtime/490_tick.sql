@@ -228,6 +228,6 @@ END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.tick() IS
     'Close and judge batches that are due, up to 50 a table or for about a second where there are more, see for a second which '
-    'missed batches are good again, and return whether more are due: call it again then. Resolves incidents of streamed '
+    'of at most 600 missed batches of a table are good again, and return whether more are due: call it again then. Resolves incidents of streamed '
     'tables whose later batches met the rule, and opens and resolves what concurrent writers left to each other. Run it '
     'every minute, for example from pg_cron, with a statement_timeout.';

@@ -129,14 +129,29 @@ def test_a_tick_looks_at_a_bounded_number(loaded: Connection) -> None:
                   extract(epoch FROM date '1900-01-01' + n), now()
            FROM (SELECT * FROM pgslo_catalog.missed_batch ORDER BY missed_id LIMIT 1) m, generate_series(1, 1000) n"""
     )
-    due = "SELECT cardinality(pgslo_catalog.due_missed(d)) FROM pgslo_catalog.definition d"
+    due = "SELECT cardinality(l.due) FROM pgslo_catalog.definition d, pgslo_catalog.due_missed(d) l"
     assert loaded.execute(due).fetchone() == (200,)
     loaded.execute("UPDATE pgslo_catalog.batch SET last_written_at = now() WHERE name = '2026-01-01'")
     found = [loaded.execute(due).fetchone() for _ in range(6)]
     # Both rules of the batch, until it is looked at; the last of a turn are fewer.
     assert found == [(202,), (202,), (202,), (202,), (22,), (200,)]
     loaded.execute("UPDATE pgslo_catalog.definition SET fingerprint = 'another'")
-    assert loaded.execute(due).fetchone() == (1020,)
+    # All are due, in portions.
+    assert loaded.execute(due).fetchone() == (600,)
+    (left,) = loaded.execute(
+        "SELECT count(*) FROM pgslo_catalog.missed_batch WHERE looked_at IS NULL AND ended_at IS NULL"
+    ).fetchone() or (0,)
+    assert left == 1020
+    answers = []
+    while left:
+        answers += loaded.execute("SELECT pgslo.tick()").fetchone() or ()
+        (now_left,) = loaded.execute(
+            "SELECT count(*) FROM pgslo_catalog.missed_batch WHERE looked_at IS NULL AND ended_at IS NULL"
+        ).fetchone() or (0,)
+        assert left - 600 <= now_left < left
+        left = now_left
+    assert answers == [*[True] * (len(answers) - 1), False]
+    assert len(answers) > 1
 
 
 def test_more_is_due_where_the_time_was_up_before_the_table_was_asked_about_all(loaded):
@@ -152,3 +167,18 @@ def test_more_is_due_where_the_time_was_up_before_the_table_was_asked_about_all(
     assert 1 <= len(asked) <= 9
     assert asked == sorted(set(asked))
     assert ended(loaded) == [(day, "a_range", "corrected") for day in range(1, 11)]
+
+
+def test_batches_that_another_transaction_keeps_are_not_said_to_be_due_for_ever(
+    loaded: Connection, dsn: str
+) -> None:
+    loaded.execute(
+        """INSERT INTO pgslo_catalog.missed_batch (definition_id, rule_id, incident_id, definition, about, batch, place)
+           SELECT m.definition_id, m.rule_id, m.incident_id, m.definition, m.about, (date '1900-01-01' + n)::text,
+                  extract(epoch FROM date '1900-01-01' + n)
+           FROM (SELECT * FROM pgslo_catalog.missed_batch ORDER BY missed_id LIMIT 1) m, generate_series(1, 1000) n"""
+    )
+    with psycopg.connect(dsn) as other:
+        other.execute("SELECT FROM pgslo_catalog.missed_batch FOR UPDATE")
+        assert loaded.execute("SELECT pgslo.tick()").fetchone() == (False,)
+    assert loaded.execute("SELECT pgslo.tick()").fetchone() == (True,)

@@ -37,6 +37,18 @@ def test_no_folder_below_the_given_one_is_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "new" / "t.html").read_text() == "text"
 
 
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        put(pipe, "text")
+        assert os.read(reader, 10) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
 def test_folders_are_made_and_rights_are_those_of_new_files(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:

@@ -15,21 +15,18 @@ def put(path: Path, text: str, *, below: Path | None = None) -> None:
     can know until it is whole.
 
     Args:
-        path: The file.
+        path: The file; a device or a pipe is written to.
         text: Its contents.
         below: The folder that was asked for, below which no folder may be a symbolic link.
 
     Raises:
         OSError: The file cannot be written.
     """
-    if path.parent == Path("/dev"):
-        path.write_text(text, encoding="utf-8")  # A device, such as /dev/stdout.
+    if Path("/dev") in path.parents or (path.exists() and not path.is_symlink() and not path.is_file()):
+        path.write_text(text, encoding="utf-8")  # A device or a pipe, such as /dev/stdout.
         return
-    for folder in path.parents if below is not None else ():
-        if folder == below:
-            break
-        if folder.is_symlink():
-            raise OSError(errno.ELOOP, "a folder of it is a symbolic link", str(path))
+    if below is not None:
+        refuse_links(path, below)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
     try:
@@ -41,3 +38,16 @@ def put(path: Path, text: str, *, below: Path | None = None) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def refuse_links(path: Path, below: Path) -> None:
+    """Refuse a file if a folder between it and another folder is a symbolic link.
+
+    Raises:
+        OSError: One is.
+    """
+    for folder in path.parents:
+        if folder == below:
+            break
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "a folder of it is a symbolic link", str(path))

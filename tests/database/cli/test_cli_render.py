@@ -139,6 +139,19 @@ def test_the_files_run_by_hand_go_there_and_back(run: Run, dsn: str, connection:
     )
 
 
+@pytest.mark.parametrize("name", ["deploy", "verify"])
+def test_no_file_is_written_behind_a_folder_that_is_a_link(run: Run, name: str) -> None:
+    Path("elsewhere").mkdir()
+    Path("c").mkdir()
+    Path("c", name).symlink_to(Path("elsewhere").absolute())
+    result = run("render", "--to", "c", "--layout", "sqitch")
+    assert result.exit_code == root.ERROR
+    assert "a folder of it is a symbolic link" in result.stderr
+    # Nor one of those before it.
+    assert [one.name for one in Path("c").iterdir()] == [name]
+    assert list(Path("elsewhere").iterdir()) == []
+
+
 ENVIRONMENT = """
 from alembic import context
 from sqlalchemy import create_engine

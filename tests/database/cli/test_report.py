@@ -194,6 +194,19 @@ def test_links_of_a_repository_are_not_followed(report, dsn, tmp_path, monkeypat
     assert not Path("pgslo-report.html").is_symlink()
 
 
+@pytest.mark.parametrize("name", ["tables", "incidents"])
+def test_no_page_behind_a_folder_that_is_a_link_is_written_or_deleted(report, dsn, tmp_path, name):
+    elsewhere, site = tmp_path / "elsewhere", tmp_path / "site"
+    for folder in (elsewhere, site):
+        folder.mkdir()
+    (elsewhere / "old.html").write_bytes(report.read_bytes())
+    (site / name).symlink_to(elsewhere)
+    result = CliRunner().invoke(main, ["report", "--dsn", dsn, "--out", str(site)])
+    assert result.exit_code == 1, result.output
+    assert "a folder of it is a symbolic link" in result.stderr
+    assert [one.name for one in elsewhere.iterdir()] == ["old.html"]
+
+
 def test_nothing_is_defined(connection, dsn):
     del connection
     result = CliRunner().invoke(main, ["report", "--dsn", dsn, "-o", "-"])

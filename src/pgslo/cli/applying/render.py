@@ -13,7 +13,7 @@ from pgslo import naming
 from pgslo.cli import output, project, show
 from pgslo.cli.applying import revision
 from pgslo.cli.exit_codes import CHANGES, OK
-from pgslo.cli.files import put
+from pgslo.cli.files import put, refuse_links
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.database import Connection, installation, planning, runtime
 from pgslo.display import one_line
@@ -112,13 +112,13 @@ def _as_scripts(
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     for name in files:
+        refuse_links(folder / name, folder)
         if (folder / name).exists():
             raise PgsloError(
                 f"{output.shown_path(folder / name)} exists already",
                 hint="a file that was reviewed is not written over: give another --name, or remove it",
             )
     for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         put(folder / name, text, below=folder)
         output.say(str(output.shown_path(folder / name)))
 

@@ -68,7 +68,7 @@ def init(session: Session, tables: tuple[str, ...], *, ci: str) -> int:
     schema = json_schema(project.load_own_kinds(session.configuration))
     _write(root / SCHEMA_NAME, json_text(json.dumps(schema, indent=2, ensure_ascii=False)) + "\n")
     if ci == "github":
-        _write(root / ".github/workflows/pgslo.yml", _WORKFLOW.read_text(encoding="utf-8"))
+        _write(root / ".github/workflows/pgslo.yml", _WORKFLOW.read_text(encoding="utf-8"), below=root)
     try:
         with session.connect() as conn:
             made = [_define(conn, table, folder, root) for table in tables or _chosen(conn)]
@@ -86,13 +86,13 @@ def init(session: Session, tables: tuple[str, ...], *, ci: str) -> int:
     return 0
 
 
-def _write(path: Path, text: str) -> bool:
+def _write(path: Path, text: str, *, below: Path | None = None) -> bool:
     """Write a file unless it is there."""
     shown = output.shown_path(path)
     if path.exists() or path.is_symlink():
         output.message(f"{shown} is there already, and stays")
         return False
-    put(path, text)
+    put(path, text, below=below)
     output.message(f"{shown} written")
     return True
 

@@ -106,7 +106,7 @@ def _delete_stale(folder: Path, names: set[str]) -> int:
     for pattern in ("tables/*.html", "incidents/*.html"):
         for page in sorted(folder.glob(pattern)):
             name = page.relative_to(folder).as_posix()
-            if name in names or page.is_symlink() or not page.is_file():
+            if name in names or page.parent.is_symlink() or page.is_symlink() or not page.is_file():
                 continue
             with page.open("rb") as file:
                 if _MARK in file.read(_HEAD):

@@ -15387,6 +15387,10 @@ DECLARE
     resolved integer := 0;
     most constant integer := 100;
 BEGIN
+    -- A statement that wrote no row has none.
+    IF coalesce(cardinality(record_statement.batches), 0) = 0 THEN
+        RETURN '{}';
+    END IF;
     IF cardinality(record_statement.batches) > 2000 THEN
         RAISE WARNING USING
             ERRCODE = '01000',

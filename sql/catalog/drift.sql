@@ -15,7 +15,8 @@ WITH stated AS MATERIALIZED (
     FROM stated m
     JOIN pg_catalog.pg_namespace s ON s.nspname = m.schema
     JOIN pg_catalog.pg_class v ON v.relnamespace = s.oid AND v.relname = m.name
-    WHERE m.kind = 'view'
+    -- One that was replaced and is kept for others has no readers.
+    WHERE m.kind = 'view' AND v.relname !~ '^pgslo_aside_'
 ), of_whole AS MATERIALIZED (
     -- Statement triggers of partitioned tables, which each partition needs as well.
     SELECT m.definition, w.oid AS table_id, g.tgname AS name, g.tgfoid AS function_id, g.tgtype AS fires

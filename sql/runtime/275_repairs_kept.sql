@@ -124,4 +124,5 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) newest ON true;
 COMMENT ON VIEW pgslo.repair_size IS
-    'How much is kept of the repairs of each definition, and how much may be; until when older records were removed, and since when repairs were last not recorded.';
+    'How much is kept of the repairs of each definition, and how much may be; until when older records were removed, '
+    'and since when repairs were last not recorded.';

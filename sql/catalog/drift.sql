@@ -41,7 +41,8 @@ WITH stated AS MATERIALIZED (
 SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_name,
     a.table_name AS applied_name, a.table_owner AS applied_owner,
     pg_catalog.pg_get_userbyid(c.relowner)::text AS table_owner, a.applied_at, a.columns AS applied_columns, a.objects AS applied_objects,
-    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname, 'type', pg_catalog.format_type(t.atttypid, t.atttypmod))
+    (SELECT jsonb_agg(jsonb_build_object('table', t.attrelid::bigint, 'number', t.attnum, 'name', t.attname,
+                                         'type', pg_catalog.format_type(t.atttypid, t.atttypmod))
                       || CASE WHEN %(types)s THEN jsonb_build_object('conversions', pgslo_catalog.conversions_of(t.atttypid, t.attrelid)) ELSE '{}' END
                       ORDER BY t.attnum)
      FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns,
@@ -52,7 +53,8 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
           FROM pgslo_catalog.rule_break b LEFT JOIN pgslo_catalog.rule r USING (rule_id)
           WHERE b.definition_id = d.definition_id AND r.retired_at IS NULL AND b.batch IS NULL AND b.pause_id IS NULL ORDER BY 1) AS broken,
     -- Guarded views whose owner may not read the table: their readers cannot read them.
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.view_id::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.owner))) ORDER BY v.view_id::regclass::text), '[]')
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(v.view_id::regclass::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(v.owner)))
+                               ORDER BY v.view_id::regclass::text), '[]')
      FROM seen_through v
      WHERE v.definition = d.name
        -- USAGE of the schema is checked where a name is looked up, and a view needs none.
@@ -62,7 +64,8 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
      FROM seen_through v
      CROSS JOIN unnest(d.readers) AS k (name) JOIN pg_catalog.pg_roles o ON o.rolname = k.name
      CROSS JOIN LATERAL (
-         SELECT 'view ' || v.view_id::regclass::text, 'SELECT ON ' || v.view_id::regclass::text WHERE NOT pg_catalog.has_table_privilege(o.oid, v.view_id, 'SELECT')
+         SELECT 'view ' || v.view_id::regclass::text, 'SELECT ON ' || v.view_id::regclass::text
+         WHERE NOT pg_catalog.has_table_privilege(o.oid, v.view_id, 'SELECT')
          UNION ALL
          SELECT 'schema ' || pg_catalog.quote_ident(v.schema), 'USAGE ON SCHEMA ' || pg_catalog.quote_ident(v.schema)
          WHERE NOT pg_catalog.has_schema_privilege(o.oid, v.schema_id, 'USAGE')) AS w (thing, privilege)
@@ -126,7 +129,8 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
      FROM off g
      WHERE g.table_id NOT IN (SELECT l.table_id FROM left_it l WHERE l.definition_id = d.definition_id)
        AND (EXISTS (SELECT FROM made m WHERE m.object_id = g.object_id AND m.definition = d.name)
-            OR g.table_id IN (SELECT c.oid UNION ALL SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
+            OR g.table_id IN (SELECT c.oid UNION ALL
+                              SELECT p.relid::oid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p))) AS switched_off,
     ARRAY(SELECT s.srrelid::regclass::text
           FROM pg_catalog.pg_subscription_rel s
           WHERE s.srrelid = c.oid OR s.srrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p) ORDER BY 1) AS subscribed,

@@ -12,7 +12,8 @@ BEGIN
             FROM pg_catalog.pg_proc p WHERE p.pronamespace = n.oid
             UNION ALL
             SELECT pg_catalog.format(
-                       CASE c.relkind WHEN 'v' THEN 'VIEW %s' WHEN 'm' THEN 'MATERIALIZED VIEW %s' WHEN 'c' THEN 'TYPE %s' WHEN 'S' THEN 'SEQUENCE %s' ELSE 'TABLE %s' END,
+                       CASE c.relkind
+                           WHEN 'v' THEN 'VIEW %s' WHEN 'm' THEN 'MATERIALIZED VIEW %s' WHEN 'c' THEN 'TYPE %s' WHEN 'S' THEN 'SEQUENCE %s' ELSE 'TABLE %s' END,
                        c.oid::regclass), c.relowner
             FROM pg_catalog.pg_class c
             WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'S')

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from pgslo import definition
-from pgslo.definition.rules import assertions as forms
+from pgslo.definition.rules.kinds import assertions as forms
 from pgslo.definition.syntax.forms import ASSERTION_FORMS
 from pgslo.errors import DefinitionErrors, Location
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, parse_query, tables_read

@@ -12,7 +12,7 @@ from pgslo.compile.assertions.kinds import KINDS as OVER_GROUPS
 from pgslo.compile.batches.kinds import KINDS as OVER_BATCHES
 from pgslo.compile.rows.kinds import KINDS as OVER_ROWS
 from pgslo.definition import rules
-from pgslo.definition.rules.assertions import ASSERTIONS
+from pgslo.definition.rules.kinds.assertions import ASSERTIONS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "pgslo"
@@ -32,8 +32,11 @@ REGISTRIES = {
 EXCEPTIONS = {
     ("definition/syntax/forms.py", "Custom"): "its syntax is that of the organisation's template",
     ("definition/syntax/prediction_checks.py", "MlMetric"): "other sections say what a metric may be of",
-    ("definition/rules/assertions.py", "Unique"): "an assertion may state the same as a rule over rows",
-    ("definition/rules/assertions.py", "References"): "an assertion may state the same as a rule over rows",
+    ("definition/rules/kinds/assertions.py", "Unique"): "an assertion may state the same as a rule over rows",
+    (
+        "definition/rules/kinds/assertions.py",
+        "References",
+    ): "an assertion may state the same as a rule over rows",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,12 @@ def test_the_map_says_what_the_modules_say(request: pytest.FixtureRequest) -> No
     if request.config.getoption("--update-goldens"):
         PAGE.write_text(_map(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == _map()
+
+
+def test_a_folder_has_at_most_a_dozen_modules_and_a_module_at_most_400_lines() -> None:
+    """With ``__init__.py``, in the tables of this page as in a listing."""
+    modules = sorted(SOURCE.rglob("*.py"))
+    folders = Counter(str(one.parent.relative_to(SOURCE)) for one in modules)
+    assert {folder: number for folder, number in folders.items() if number > 12} == {}
+    lines = {str(one.relative_to(SOURCE)): one.read_text(encoding="utf-8").count("\n") for one in modules}
+    assert {module: number for module, number in lines.items() if number > 400} == {}

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from pgslo import webhooks
 from pgslo.cli import main
 from pgslo.cli.configuration import read
 from pgslo.errors import ConfigurationError
+from pgslo.notify import webhooks
 
 AT = dt.datetime(2026, 11, 30, 9, tzinfo=dt.UTC)
 ROW: dict[str, Any] = {

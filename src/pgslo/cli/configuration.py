@@ -222,7 +222,7 @@ def _routes(notify: Any, text: str, path: Path) -> Iterator[Route]:
 
 def _link(template: Any, location: Location) -> str:
     """A template of addresses."""
-    from pgslo.webhooks import template_faults  # brings HTTP along, which help does without
+    from pgslo.notify.webhooks import template_faults  # brings HTTP along, which help does without
 
     hint = f"link = {_ROUTE_KEYS['link']}"
     if not isinstance(template, str):

@@ -1,18 +1,23 @@
-"""Tables and incidents as commands find, name and print them."""
+"""Tables, definitions and incidents as commands find, name and print them."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from pgslo import database
-from pgslo.cli import output
-from pgslo.cli.session import again
-from pgslo.database import Connection
+from pgslo.cli import output, project
+from pgslo.cli.session import Session, again
+from pgslo.database import Connection, catalog_reader, operations, runtime
+from pgslo.definition import Definition
 from pgslo.errors import PgsloError
 
 Row = dict[str, Any]
+_SUFFIXES = (".yml", ".yaml")
 
 
 def rights_on(conn: Connection) -> Row:
@@ -83,6 +88,45 @@ def resolve(table: str, known: Sequence[str]) -> str:
     return same[0]
 
 
+def definition_of(conn: Connection, session: Session, target: str) -> str:
+    """The name of the definition that is installed for a table or a file.
+
+    Raises:
+        PgsloError: None is.
+    """
+    definition = _in_file(session, target)
+    name = definition.name if definition else target
+    known = catalog_reader.definitions_installed(conn)
+    if name in known:
+        runtime.check(conn)
+        return name
+    raise PgsloError(
+        f"{name} has no definition that was applied",
+        hint=session.command("apply", target) if definition else _hint(session, name, known),
+    )
+
+
+@contextlib.contextmanager
+def definition_to_try(conn: Connection, session: Session, target: str) -> Iterator[str]:
+    """The name of the definition of a table or a file; one that only a file has is installed until the end, then rolled back.
+
+    Raises:
+        PgsloError: Neither is there.
+    """
+    definition = _in_file(session, target) or _of_project(session, target)
+    name = definition.name if definition else target
+    known = catalog_reader.definitions_installed(conn)
+    if name in known:
+        runtime.check(conn)
+        yield name
+    elif definition is not None:
+        output.message(f"{name} is not applied; its file is tried, and nothing of it stays")
+        with operations.trying(conn, definition):
+            yield name
+    else:
+        raise PgsloError(f"{name} has no definition", hint=_hint(session, name, known))
+
+
 def read_incidents(conn: Connection, *, everything: bool = False) -> list[Row]:
     """Incidents, newest first: those that are not resolved, or all."""
     return database.fetch(conn, "incidents", {"all": everything})
@@ -102,3 +146,27 @@ def plain(row: Row) -> Row:
         "read_by": facts.get("tasks that read it"),
         "views": facts.get("views that read it"),
     }
+
+
+def _hint(session: Session, name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return (
+        f'did you mean "{close[0]}"?'
+        if close
+        else f"{session.command('suggest', name)} writes one to begin with"
+    )
+
+
+def _in_file(session: Session, target: str) -> Definition | None:
+    if not target.endswith(_SUFFIXES):
+        return None
+    (definition,) = project.load(session.configuration, (Path(target),)).definitions
+    return definition
+
+
+def _of_project(session: Session, name: str) -> Definition | None:
+    try:
+        found = project.load(session.configuration, ())
+    except PgsloError:
+        return None  # No project here, or one that lint has to look at first: the table alone was asked for.
+    return next((one for one in found.definitions if one.name == name), None)

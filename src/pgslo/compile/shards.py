@@ -10,7 +10,7 @@ from pgslo.compile.table.outbox import ANY_KEY
 from pgslo.definition import bounds, rules
 from pgslo.definition.rules import Definition
 from pgslo.definition.rules.base import CountingRule
-from pgslo.definition.rules.distances import DistanceRule
+from pgslo.definition.rules.kinds.distances import DistanceRule
 from pgslo.errors import CatalogError
 
 #: Mechanisms that put no trigger on the table.

@@ -16,8 +16,8 @@ from pgslo.database import catalog_queries, catalog_reader, installers, planning
 from pgslo.database import connections as database
 from pgslo.definition.rules import Definition, Rule
 from pgslo.errors import PgsloError
-from pgslo.plan import Plan, drift, runtime_drift, standing
-from pgslo.plan.findings import Counts, Facts, Finding
+from pgslo.plan import Plan, drift, standing
+from pgslo.plan.drift.findings import Counts, Facts, Finding
 from pgslo.sql import Sql
 
 _COUNTED = frozenset(one.name for one in fields(Counts))
@@ -38,9 +38,9 @@ def _examine(conn: database.Connection) -> tuple[tuple[Finding, ...], tuple[stan
     now = catalog_reader.installed(conn)
     found, standings = _of_tables(conn, now, is_thorough=True)
     state = runtime.read(conn)
-    found += runtime_drift.find_rights(runtime.strange_rights(conn))
-    found += runtime_drift.find_owners(catalog_queries.fetch(conn, "own_objects"))
-    found += runtime_drift.find_replicated(catalog_queries.fetch(conn, "replicated"))
+    found += drift.find_rights(runtime.strange_rights(conn))
+    found += drift.find_owners(catalog_queries.fetch(conn, "own_objects"))
+    found += drift.find_replicated(catalog_queries.fetch(conn, "replicated"))
     if catalog_reader.SNAPSHOTS in state.migrations:
         found += drift.find_snapshots(catalog_queries.fetch(conn, "snapshot_drift"))
     found += drift.find_schemas(catalog_reader.installed_schemas(conn, now))

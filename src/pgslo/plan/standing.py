@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pgslo import naming
-from pgslo.plan.findings import Facts, Finding
-from pgslo.plan.observation import unseen
+from pgslo.plan.drift.findings import Facts, Finding
+from pgslo.plan.drift.observation import unseen
 
 InForce = Literal["yes", "no", "unknown"]
 

@@ -8,7 +8,7 @@ import pglast
 import psycopg
 import pytest
 
-from pgslo.definition.rules.assertions import ASSERTIONS
+from pgslo.definition.rules.kinds.assertions import ASSERTIONS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

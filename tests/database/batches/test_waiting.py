@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgslo.cli import main
-from pgslo.cli.operating import status, ticking
+from pgslo.cli.operating import status, tick
 
 TABLES = """
 CREATE SCHEMA features;
@@ -59,7 +59,7 @@ def test_status_waits_for_two_seconds(
     )
     assert verdict.fetchall() == [("missed",)]
     # A tick that takes its time warns once.
-    monkeypatch.setattr(ticking, "LONGEST", 1000)
+    monkeypatch.setattr(tick, "LONGEST", 1000)
     assert run(main, ["tick"]).stderr.count("could not judge batches of features.slow") == 1
     # A shorter limit of the session is kept.
     began = time.monotonic()

@@ -26,7 +26,7 @@ from pgslo.cli import main
 from pgslo.database import installation, operations, planning
 from pgslo.errors import PgsloError
 from pgslo.plan import Plan
-from pgslo.plan.findings import Finding
+from pgslo.plan.drift.findings import Finding
 from pgslo.plan.standing import Standing
 
 Connection = psycopg.Connection[Any]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from pgslo import definition
-from pgslo.definition.rules.assertions import ASSERTIONS
+from pgslo.definition.rules.kinds.assertions import ASSERTIONS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/how-to/hold-several-rows.md").read_text(encoding="utf-8")

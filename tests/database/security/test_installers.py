@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from pgslo import definition, naming
 from pgslo.cli import main
-from pgslo.cli.operating import ticking
+from pgslo.cli.operating import tick
 from pgslo.database import installation, installers, planning
 from pgslo.errors import DatabaseError
 
@@ -154,7 +154,7 @@ def test_a_tick_that_runs_out_of_time_leaves_the_rest_to_the_next(
     assert world.run("installer", closed) == [(8,)]
     assert world.run("operator", "SELECT pgslo.tick()") == [(True,)]
     assert world.run("installer", closed) == [(9,)]
-    monkeypatch.setattr(ticking, "TURN", 0)
+    monkeypatch.setattr(tick, "TURN", 0)
     result = invoke(world, empty_dsn, "tick")
     assert result.exit_code == 0
     assert "more batches are due; the next pgslo tick goes on with them" in result.stderr

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgslo.cli import main
-from pgslo.cli.operating import ticking
+from pgslo.cli.operating import tick as command
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +134,7 @@ def test_an_owner_who_forges_the_error_holds_up_nobody(slow, writes):
 
 
 def test_the_command_ends_by_itself(slow, world_dsn, monkeypatch):
-    monkeypatch.setattr(ticking, "LONGEST", 2000)
+    monkeypatch.setattr(command, "LONGEST", 2000)
     slow.run("mallory", nap(60))
     result = CliRunner().invoke(main, ["tick", "--dsn", world_dsn])
     assert result.exit_code == 1, result.output

@@ -15,7 +15,7 @@ from pgslo.backtest import RARE, WHOLE, Judged, Report
 from pgslo.cli import output
 from pgslo.cli.files import put
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.target import definition_to_try
+from pgslo.cli.tables import definition_to_try
 from pgslo.database import Connection
 from pgslo.errors import PgsloError
 from pgslo.report.backtest import as_html, as_svg, percent

@@ -9,7 +9,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.session import Session, pass_session, session_options
-from pgslo.cli.target import definition_of
+from pgslo.cli.tables import definition_of
 from pgslo.database import Connection
 
 #: Batches that are taken in one transaction: few enough that ticks need not wait long.

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-import pgslo
+from pgslo import notify
 from pgslo.cli import project
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.definition import json_schema
 from pgslo.display import json_text
 
 #: What ``webhooks.document`` makes.
-WEBHOOK = Path(pgslo.__file__).parent / "webhook.schema.json"
+WEBHOOK = Path(notify.__file__).parent / "webhook.schema.json"
 
 
 @click.command()

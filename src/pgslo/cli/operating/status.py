@@ -10,7 +10,8 @@ import click
 from pgslo import database
 from pgslo.cli import output, project
 from pgslo.cli.exit_codes import BREACH, OK
-from pgslo.cli.operating import pages, ticking
+from pgslo.cli.operating import pages
+from pgslo.cli.operating.tick import close_due, settling_said
 from pgslo.cli.session import Session, again, pass_session, session_options
 from pgslo.cli.tables import Row, check_sight, matching, moment, plain, read_incidents, rights_on
 from pgslo.database import Connection, catalog_reader, operations
@@ -84,7 +85,7 @@ def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_js
 def _tick(conn: Connection) -> None:
     """Resolve incidents that are over; a failure does not stop the rest."""
     try:
-        ticking.tick(conn, longest=_LONGEST_TICK)
+        close_due(conn, longest=_LONGEST_TICK)
     except DatabaseError as exc:
         output.warning(
             f"incidents could not be brought up to date: {exc.message}", detail=exc.detail, hint=exc.hint
@@ -298,7 +299,7 @@ def _show_other(
     for row in rows:
         if row["settling_batch"] is not None and not row["waiting_batches"]:
             output.say()
-            output.say(ticking.settling_said(row["definition"], row["settling_batch"], row["settles_at"]))
+            output.say(settling_said(row["definition"], row["settling_batch"], row["settles_at"]))
     for name in stray:
         output.message(
             f"{name} is installed, but no definition file is about it; to take it out: {again(f'uninstall {name}')}"

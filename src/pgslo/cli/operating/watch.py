@@ -14,15 +14,16 @@ from typing import Any
 
 import click
 
-from pgslo import database, notify, webhooks
+from pgslo import database, notify
 from pgslo.cli import output
-from pgslo.cli.operating import metrics, runs, ticking
+from pgslo.cli.operating import metrics, runs
+from pgslo.cli.operating.tick import TURN, close_due_once
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import rights_on
 from pgslo.database import Connection, installers
 from pgslo.errors import DatabaseError, NotifyError, PgsloError
 from pgslo.metrics import serving
-from pgslo.notify import Delivery, Incident, Route
+from pgslo.notify import Delivery, Incident, Route, webhooks
 
 CHANNEL = "pgslo_incident_v1"
 _LONGEST_WAIT = 60.0
@@ -135,7 +136,7 @@ def _once(session: Session, routes: tuple[Route, ...], *, tick: bool) -> int:
     with session.connect(writes=True) as conn:
         _check_rights(conn)
         rounds = _Rounds(routes, tick=tick)
-        until = time.monotonic() + ticking.TURN / 1000
+        until = time.monotonic() + TURN / 1000
         undone = rounds.look(conn)
         while rounds.is_behind and time.monotonic() < until:
             undone += rounds.look(conn)
@@ -255,7 +256,7 @@ class _Rounds:
         self.is_behind = False
         if self._tick:
             try:
-                undone, self.is_behind = ticking.tick_once(conn)
+                undone, self.is_behind = close_due_once(conn)
             except DatabaseError as exc:
                 if conn.closed:
                     raise

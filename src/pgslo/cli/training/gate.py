@@ -9,7 +9,7 @@ import click
 from pgslo import database
 from pgslo.cli import output
 from pgslo.cli.exit_codes import BREACH, OK
-from pgslo.cli.operating import ticking
+from pgslo.cli.operating.tick import close_due
 from pgslo.cli.session import Session, pass_session, session_options
 from pgslo.cli.tables import rights_on
 from pgslo.database import Connection
@@ -45,7 +45,7 @@ def gate(session: Session, task: str, *, as_json: bool) -> int:
 def judge(conn: Connection) -> None:
     """Close and evaluate due batches; if that fails, the answer is from the recorded state."""
     try:
-        ticking.tick(conn)
+        close_due(conn)
     except DatabaseError as exc:
         if conn.closed:
             raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pgslo.definition.rules.base import Assertion, BatchRule, OnBreach, OnRead, RowRule, Rule
-from pgslo.definition.rules.batches import (
+from pgslo.definition.rules.definition import Batch, Definition, Gate, Task, WantedSnapshot
+from pgslo.definition.rules.kinds.batches import (
     Change,
     Completeness,
     Freshness,
@@ -14,10 +15,9 @@ from pgslo.definition.rules.batches import (
     StatisticName,
     TalliedName,
 )
-from pgslo.definition.rules.definition import Batch, Definition, Gate, Task, WantedSnapshot
-from pgslo.definition.rules.distances import DistanceName, Drift, Skew
-from pgslo.definition.rules.failures import Monotonic, NoGap, NoOverlap, QueryRule, SameAs
-from pgslo.definition.rules.metrics import (
+from pgslo.definition.rules.kinds.distances import DistanceName, Drift, Skew
+from pgslo.definition.rules.kinds.failures import Monotonic, NoGap, NoOverlap, QueryRule, SameAs
+from pgslo.definition.rules.kinds.metrics import (
     EARLY,
     OF_CLASSES,
     OF_NUMBERS,
@@ -28,10 +28,10 @@ from pgslo.definition.rules.metrics import (
     MlMetric,
     NumberMetric,
 )
-from pgslo.definition.rules.rows import Compare, Custom, ExpressionRule, Operator, References, Unique
-from pgslo.definition.rules.segments import BySegment
-from pgslo.definition.rules.table import Repair, Schema
-from pgslo.definition.rules.values import (
+from pgslo.definition.rules.kinds.rows import Compare, Custom, ExpressionRule, Operator, References, Unique
+from pgslo.definition.rules.kinds.segments import BySegment
+from pgslo.definition.rules.kinds.table import Repair, Schema
+from pgslo.definition.rules.kinds.values import (
     AcceptedValues,
     Format,
     FormatName,

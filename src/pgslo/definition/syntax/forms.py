@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pgslo.definition import names
 from pgslo.definition.rules import BUILT_IN, Custom, OnBreach, Rule
-from pgslo.definition.rules.assertions import ASSERTIONS
+from pgslo.definition.rules.kinds.assertions import ASSERTIONS
 from pgslo.definition.rules.syntax import COLUMNS, Syntax, Ways
 from pgslo.definition.syntax.custom_kinds import CustomKind
 from pgslo.definition.yaml.durations import Duration

@@ -18,7 +18,7 @@ from pgslo.compile.assertions.kinds.queries import ReturnsNothing
 from pgslo.compile.assertions.kinds.two_tables import ExistsForEach, NoneWithout, SameAsThere
 from pgslo.compile.table.context import TableContext
 from pgslo.definition.rules import Assertion
-from pgslo.definition.rules import assertions as rules
+from pgslo.definition.rules.kinds import assertions as rules
 
 #: By the class of the assertion.
 KINDS: dict[type[Assertion], type[AssertionKind[Any]]] = {

@@ -15,7 +15,7 @@ from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import texts
 from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.subject import ROW
-from pgslo.definition.rules import assertions as rules
+from pgslo.definition.rules.kinds import assertions as rules
 from pgslo.errors import CatalogError
 from pgslo.expression.queries.derivation import ADDING, ALL_EVENTS, Event
 from pgslo.sql import Sql

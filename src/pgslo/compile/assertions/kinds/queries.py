@@ -18,7 +18,7 @@ from pgslo.compile.assertions.groups import (
 )
 from pgslo.compile.assertions.kinds.base import AssertionKind
 from pgslo.compile.table.column_types import check_query
-from pgslo.definition.rules import assertions as rules
+from pgslo.definition.rules.kinds import assertions as rules
 from pgslo.errors import CatalogError
 from pgslo.expression import Facts, UnderivableError, derive, needs_clock, tables_read
 from pgslo.expression.queries.derivation import ALL_EVENTS

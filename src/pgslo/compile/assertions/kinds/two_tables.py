@@ -13,7 +13,7 @@ from pgslo.compile.assertions.kinds.base import AssertionKind, Native, Rows
 from pgslo.compile.rows.described import row_key
 from pgslo.compile.snippets import texts
 from pgslo.compile.table.subject import ROW
-from pgslo.definition.rules import assertions as rules
+from pgslo.definition.rules.kinds import assertions as rules
 from pgslo.errors import CatalogError
 from pgslo.expression.queries.derivation import ADDING, REMOVING, Event
 from pgslo.sql import Sql

@@ -11,7 +11,7 @@ from pgslo.compile.rows.kinds.base import Given, RowKind, Value, as_it_is
 from pgslo.compile.snippets import parts
 from pgslo.compile.snippets.values import value_of
 from pgslo.compile.table.column_types import check_casts, check_operators
-from pgslo.definition.rules.rows import LookupRule
+from pgslo.definition.rules.kinds.rows import LookupRule
 from pgslo.errors import CatalogError
 from pgslo.sql import Sql
 

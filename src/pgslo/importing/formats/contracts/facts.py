@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, get_args
 
-from pgslo.definition.rules.values import FormatName
+from pgslo.definition.rules.kinds.values import FormatName
 from pgslo.importing.formats.contracts.model import FAMILIES, Contract, Fact, compared_as
 from pgslo.importing.mapping import constants, patterns, rules, types
 from pgslo.importing.mapping.conditions import column as quoted

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pgslo.catalog import StrangeRight
-from pgslo.plan.findings import Finding
+from pgslo.plan.drift.findings import Finding
 
 #: What findings about pgslo itself have in place of a definition.
 RUNTIME = "pgslo"

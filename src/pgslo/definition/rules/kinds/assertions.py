@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pgslo.definition import wording
 from pgslo.definition.rules.base import Assertion, Rule, Table
-from pgslo.definition.rules.rows import References, Unique
+from pgslo.definition.rules.kinds.rows import References, Unique
 from pgslo.definition.rules.syntax import COLUMNS, Syntax, Unfit, Ways, direct, two_bounds
 from pgslo.definition.yaml.lists import ListOf, MapOf
 from pgslo.definition.yaml.named import Condition, Name, Relation, Statement, canonical

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pgslo.plan.findings import Facts, Finding
+from pgslo.plan.drift.findings import Facts, Finding
 
 
 def find(facts: Facts) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from typing import Any
 from pgslo import naming
 from pgslo.catalog import Forgery, Installed, ViewSchema, identity
 from pgslo.compile.views import schemas as view_schemas
-from pgslo.plan import observation, rights
-from pgslo.plan.findings import Facts, Finding, What
+from pgslo.plan.drift import observation, rights
+from pgslo.plan.drift.findings import Facts, Finding, What
 
 
 def find(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pgslo import naming
-from pgslo.plan.findings import Facts, Finding
+from pgslo.plan.drift.findings import Facts, Finding
 
 
 def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

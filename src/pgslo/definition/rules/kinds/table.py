@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pgslo.definition.rules.base import OnBreach, Rule
+from pgslo.definition.rules.kinds.values import bounds_crossed
 from pgslo.definition.rules.syntax import OVER_BATCHES, Syntax, Unfit, Ways
 from pgslo.definition.rules.types import ColumnTypes
-from pgslo.definition.rules.values import bounds_crossed
 from pgslo.definition.yaml.lists import MapOf, Pair
 from pgslo.definition.yaml.named import Condition
 from pgslo.definition.yaml.values import AnyConstant, Boolean, Bound, Constant, Integer, Number, OneOf

@@ -4100,7 +4100,7 @@ CREATE FUNCTION pgslo_catalog.bound_shown(value double precision, factor numeric
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    -- Fifteen digits, like the summary of the rule: promises.py, number().
+    -- Fifteen digits, as in the summary of the rule: number() in wording.py.
     exact numeric := trim_scale(bound_shown.value::numeric * bound_shown.factor);
 BEGIN
     IF exact <> 0 AND (abs(exact) >= 1e15 OR abs(exact) < 1e-15) THEN
@@ -17317,7 +17317,7 @@ CREATE FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) RETURNS T
     WHERE NOT t.is_maturing OR m.closings = 1 AND t.live >= pgslo_catalog.least_batches()
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) IS 'Return the rows of each segment that is known, with those that history foresaw, and how far off they are in units of chance.';
+COMMENT ON FUNCTION pgslo_catalog.segment_rows(rule_id bigint, batch text) IS 'Return the rows of each known segment, with the predicted number, and the deviation in units of chance.';
 
 CREATE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text) RETURNS TABLE(segment text, column_name text, value double precision, low double precision, high double precision, score double precision)
     LANGUAGE sql STABLE

@@ -10,7 +10,7 @@ COLUMNS = (
     *("flight_id", "flight_date", "carrier", "origin", "sched_hour", "distance"),
     *("wind_speed", "visibility", "precipitation", "carrier_late"),
 )
-#: A flight that arrives later than so many minutes is late.
+#: A flight that arrives later than this number of minutes is late.
 LATE = 15
 #: Days over which a carrier's share of late flights is taken.
 DAYS = 7

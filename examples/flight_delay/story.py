@@ -21,12 +21,12 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "flights"))
 
 from demo import HASTE  # noqa: E402 - the other example's server
-from screen import Screen, Session  # noqa: E402 - how it shows what it runs
+from screen import Screen, Session  # noqa: E402 - its output
 
 from pgslo import embedded  # noqa: E402
 from pgslo.errors import PgsloError  # noqa: E402
 
-#: History that is there before anybody trains, the night a unit changes, and the storm.
+#: The end of the history before the first training, the night a unit changes, and the storm.
 FIRST, LAST_KNOWN = "2013-01-08", "2013-02-04"
 FAULT = "2013-02-06"
 STORM = ("2013-02-08", "2013-02-09")
@@ -99,8 +99,8 @@ class Story:
                 self.labels(night, quiet=True)
         self.owner.connection.execute("SELECT * FROM pgslo.close_batch('features.flight')")
         self.screen.tell(
-            "features.flight says what is known of a flight the evening before. Its definition names the task that reads it, and "
-            "what has to hold before that is trained:"
+            "features.flight has the facts that are known of a flight the evening before. Its definition names the task that "
+            "reads it, and the conditions for its training:"
         )
         text = (HERE / "slos" / "flight.yml").read_text(encoding="utf-8")
         self.screen.console.print()
@@ -112,7 +112,7 @@ class Story:
             "GRANT SELECT, INSERT ON serving.delay_prediction TO trainer"
         )
         self.screen.tell(
-            "A role of its own follows the task. What is there already is not trained for; each healthy batch from now on is, once:"
+            "A role of its own watches for the task. Existing batches start no training; each new healthy batch starts one:"
         )
         self.pgslo(*WATCH, trainer=True)
 
@@ -121,13 +121,13 @@ class Story:
         self.screen.scene("A night as it should be")
         self.load(night)
         self.screen.tell(
-            "The watch finds a new healthy batch and runs train.py: two snapshots, the gate, the model. All as the role trainer, "
-            "which sees the guarded view and no table of features."
+            "The watch finds a new healthy batch and runs train.py: two snapshots, the gate, the model. All of it runs as the role trainer, "
+            "which may read the guarded view, but no table of features."
         )
         self.pgslo(*WATCH, trainer=True)
         self.python("predict.py", night)
         self.screen.tell(
-            "The model wrote scores. What is served of them, the class and the trail are the database's:"
+            "The model wrote raw scores. The database makes the served score, the class and the trail:"
         )
         self.owner.run(
             "SELECT flight_id, round(raw_score::numeric, 5) AS raw_score, score, late,\n       array_to_string(trail[2:], ', ') AS trail\n"
@@ -141,17 +141,15 @@ class Story:
         """A feature whose unit changes; the gate stops the training."""
         self.screen.scene("A unit that changes, and the gate that stops the training")
         self.screen.tell(
-            f"For {night} the distances arrive in kilometres. (The story does that to the data; it is all it does to them.)"
+            f"For {night} the distances arrive in kilometres. (The story changes the data here, and nowhere else.)"
         )
         self.load(night, self.source.in_kilometres(self.nights[night]))
         self.labels(_before(self.nights, night), quiet=True)
         self.pgslo(*WATCH, trainer=True)
-        self.screen.tell(
-            "Nothing was trained. A job that asks for itself hears the same, with an exit code to go by:"
-        )
+        self.screen.tell("Nothing was trained. A job can ask the gate itself, and use its exit code:")
         self.pgslo("gate", "delay_model")
         self.screen.tell(
-            "The night is loaded again as it should have come. Its incidents heal, and the training is made up for:"
+            "The night is loaded again with correct data. Its incidents are resolved, and the training is made up for:"
         )
         self.owner.run(f"DELETE FROM features.flight WHERE flight_date = '{night}'")
         self.load(night)
@@ -166,8 +164,8 @@ class Story:
         self.python("predict.py", night)
 
     def look_back(self) -> None:
-        """What the labels say."""
-        self.screen.scene("What the labels say, a day later")
+        """Compare predictions with labels."""
+        self.screen.scene("The labels arrive, a day later")
         self.owner.connection.execute("SELECT pgslo.tick()")
         self.owner.connection.execute("SELECT * FROM pgslo.close_batch('serving.delay_prediction')")
         self.owner.run(
@@ -179,13 +177,13 @@ class Story:
             "WHERE definition = 'serving.delay_prediction' AND rule = 'labelled' AND verdict = 'missed' ORDER BY batch"
         )
         self.screen.tell(
-            "The features were right, and the gate let each night pass. The world was another: on the first day of the storm nearly "
+            "The features were right, and the gate let each night pass. The world had changed: on the first day of the storm nearly "
             "half of the flights that arrived were late, twice as many as on other days, and more than half of all never arrived, so that they have no label."
         )
 
     def snapshots(self, new: list[str]) -> None:
-        """What was kept of it."""
-        self.screen.scene("What was trained on what")
+        """Show the snapshots and the runs."""
+        self.screen.scene("The data of each training")
         self.pgslo("snapshot", "list", first=7)
         self.screen.tell("How the newest training set differs from the first one, column by column:")
         self.pgslo("snapshot", "diff", f"train_{new[0]}", f"train_{new[-1]}")
@@ -194,7 +192,7 @@ class Story:
             "SELECT batch, state, attempts, exit_code FROM pgslo.task_run WHERE state <> 'skipped' ORDER BY batch"
         )
 
-    # What they are made of
+    # Parts of the scenes
 
     def load(self, night: str, rows: Any = None, *, quiet: bool = False) -> None:
         """Load the features of a night, and judge it."""
@@ -209,7 +207,7 @@ class Story:
         self.owner.connection.execute("SELECT * FROM pgslo.close_batch('features.flight')")
 
     def labels(self, night: str, *, quiet: bool = False) -> None:
-        """Write what became of the flights of a day."""
+        """Write the delays of the flights of a day."""
         del quiet
         rows = self.nights[night].dropna(subset="late")
         known = f"{rows['flight_date'].max():%Y-%m-%d}T23:59:00Z"
@@ -220,15 +218,15 @@ class Story:
     def pgslo(
         self, *arguments: str, trainer: bool = False, shown: bool = True, first: int | None = None
     ) -> None:
-        """Run the command line and show what it says."""
-        said = self._run("-m", "pgslo", *arguments, trainer=trainer)
+        """Run the command line and show its output."""
+        output = self._run("-m", "pgslo", *arguments, trainer=trainer)
         if shown:
             words = " ".join(f"'{word}'" if " " in word else word for word in arguments)
             self.screen.typed("trainer$" if trainer else "$", f"pgslo {words}")
-            self.screen.came(said, first=first)
+            self.screen.came(output, first=first)
 
     def python(self, *arguments: str) -> None:
-        """Run one of the jobs as the trainer, and show what it says."""
+        """Run one of the jobs as the trainer, and show its output."""
         self.screen.typed("trainer$", f"python {' '.join(arguments)}")
         self.screen.came(self._run(*arguments, trainer=True))
 
@@ -261,7 +259,7 @@ def _before(nights: dict[str, Any], night: str) -> str:
 
 
 def main() -> int:
-    """Tell the story."""
+    """Run the story."""
     parser = argparse.ArgumentParser(description="Retrain a model behind the gate on real flights.")
     parser.add_argument(
         "--quick", action="store_const", const=QUICK, default=WHOLE, dest="last", help="end after the storm"

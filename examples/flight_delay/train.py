@@ -38,7 +38,7 @@ def take(name: str, first: date, last: date) -> None:
 
 
 def pgslo(*arguments: str) -> int:
-    """Run the command line; say the first line of what it says, and all of it when it ends with an exit code."""
+    """Run the command line; print the first line of its output, or all of it if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "pgslo", *arguments],
         stdout=subprocess.PIPE,
@@ -86,7 +86,7 @@ def main() -> int:
         f"model {batch}: {len(known):,} flights learned, {len(unseen):,} tried, "
         f"AUC {roc_auc_score(late, scores):.2f}, accuracy {accuracy_score(late, scores > 0.5):.2f}"
     )
-    # Ours to read again: nobody else writes to this folder.
+    # It can be trusted: no other role writes to this folder.
     Path(os.environ["MODELS"], f"{batch}.pickle").write_bytes(pickle.dumps(fitted))
     return 0
 

@@ -1,4 +1,4 @@
-"""The demo: a year of New York's flights, loaded night by night into a table that keeps its promises.
+"""The demo: a year of New York's flights, loaded night by night into a guarded table.
 
 It needs no server and no Docker: it starts a private PostgreSQL, and leaves nothing running. Everything it shows is
 run as it is shown; long output is shortened, and says so.
@@ -28,7 +28,7 @@ from pgslo.errors import PgsloError
 
 HERE = Path(__file__).parent
 DATABASE = "flights_demo"
-#: To the first registration that is none, two days after the storm.
+#: Up to the first invalid registration, two days after the storm.
 QUICK = 42
 #: Held back from the load: a night on which the source breaks, and the night after.
 HELD_BACK = 2
@@ -56,19 +56,19 @@ class Pace:
         self._changed = threading.Condition()
 
     def closed(self, nights: int) -> None:
-        """So many nights are closed by now."""
+        """Note that this number of nights is closed."""
         with self._changed:
             self._closed = nights
             self._changed.notify_all()
 
     def over(self) -> None:
-        """Nobody closes nights any more."""
+        """Note that no more nights will be closed."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
 
     def wait(self, loaded: int) -> None:
-        """Wait, after so many nights were loaded, until few of them are open."""
+        """Wait until few of the loaded nights are open."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_over or loaded - self._closed <= self._waiting)
 
@@ -87,7 +87,7 @@ class Demo:
         self.analyst_dsn = self._role("analyst")
 
     def close(self) -> None:
-        """End the sessions."""
+        """Close the sessions."""
         self.owner.connection.close()
         self.loader.connection.close()
 
@@ -105,7 +105,7 @@ class Demo:
         self.break_source()
         self.read()
         self.change_unit()
-        self.mend()
+        self.correct()
 
     def _role(self, name: str) -> str:
         """Make a role without any rights, and return how to connect as it."""
@@ -121,7 +121,7 @@ class Demo:
         return row[0] if row else None
 
     def _pgslo(self, *arguments: str, first: int | None = None, last: int = 0) -> None:
-        """Run the command line and show what it says."""
+        """Run the command line and show its output."""
         self.screen.typed("$", f"pgslo {' '.join(arguments)}")
         self.screen.came(_run("-m", "pgslo", *arguments, PGSLO_DSN=self.dsn), first=first, last=last)
 
@@ -133,7 +133,7 @@ class Demo:
         self.screen.tell(
             f"{sum(text.count(chr(10)) for text in self.days.values()):,} flights left New York's three airports in "
             f"{len(self.days)} days of 2013, or should have. A nightly job loads each day into features.flights, a plain "
-            "table (ddl.sql). These are the promises, slos/flights.yml:"
+            "table (ddl.sql). These are its rules, slos/flights.yml:"
         )
         connection = self.owner.connection
         connection.execute((HERE / "ddl.sql").read_bytes())
@@ -162,9 +162,9 @@ class Demo:
         nights = len(self.nights)
         self.screen.scene(f"{nights} nights, one COPY each")
         self.screen.tell(
-            "The job connects as a role that may insert into the table and knows nothing of pgslo. Every rule is judged "
-            "in its transaction, on its rows. Beside it runs what pg_cron or pgslo watch does every minute, SELECT "
-            "pgslo.tick(): it closes nights that are over, and holds every column against its own history."
+            "The job connects as a role that may insert into the table, without any change for pgslo. Every rule is evaluated "
+            "in its transaction, on its rows. Beside it runs the call that pg_cron or pgslo watch makes every minute, SELECT "
+            "pgslo.tick(): it closes nights that are complete, and compares every column with its own history."
         )
         self.screen.console.print()
         began = time.monotonic()
@@ -206,7 +206,7 @@ class Demo:
             pace.over()
 
     def look_back(self) -> None:
-        """What real data did to real rules."""
+        """The incidents of real data."""
         self.screen.scene("What the rules found in real data")
         self.owner.run(
             "SELECT rule, on_breach, count(*) AS incidents, min(opened_batch) AS first, max(opened_batch) AS last,\n"
@@ -216,7 +216,7 @@ class Demo:
         held = self._value("SELECT count(*) FROM pgslo.quarantine WHERE state = 'held'")
         clipped = self._value("SELECT count(*) FROM pgslo.repair")
         self.screen.tell(
-            "Nothing was staged so far. On bad days more than a tenth of the flights is cancelled, so dep_time and "
+            "Nothing of this is staged. On bad days more than a tenth of the flights is cancelled, so dep_time and "
             "air_time are missing; the worst is the blizzard of 8 and 9 February:"
         )
         storm = self._value(
@@ -233,11 +233,11 @@ class Demo:
             "WHERE rule = 'dest_references' GROUP BY excerpt ORDER BY samples DESC"
         )
         self.screen.tell(
-            "Four real airports in Puerto Rico and the Virgin Islands; the last scene adds them. Readers of dest are warned "
-            "all the while."
+            "Four real airports in Puerto Rico and the Virgin Islands; the last scene adds them. Until then, readers of dest are "
+            "warned."
         )
         if self._value("SELECT count(*) FROM pgslo.sample WHERE rule = 'plausible_speed'"):
-            self.screen.tell("And some flights went faster than an airliner goes:")
+            self.screen.tell("Some flights are faster than any airliner:")
             self.owner.run(
                 "SELECT row_key, excerpt FROM pgslo.sample WHERE rule = 'plausible_speed' ORDER BY batch"
             )
@@ -247,29 +247,29 @@ class Demo:
         )
 
     def learned(self) -> None:
-        """What history alone finds."""
-        self.screen.scene("What nobody set a threshold for")
+        """Violations of learned bounds."""
+        self.screen.scene("Columns without a threshold")
         self.screen.tell(
-            "Every column is watched, by bounds that are learned from its own nights. What was out of the ordinary, with the "
-            "column that was furthest out:"
+            "Every column is watched, by bounds that are learned from its earlier nights. These nights are beyond them, each "
+            "with its most unusual column:"
         )
         self.owner.run(
             "SELECT batch, count(*) AS columns,\n"
-            "       (array_agg(coalesce(columns[1], 'the table') || ': ' || said ORDER BY score DESC))[1] AS furthest_out\n"
+            "       (array_agg(coalesce(columns[1], 'the table') || ': ' || detail ORDER BY score DESC))[1] AS furthest_out\n"
             "FROM pgslo.verdict WHERE verdict = 'missed' AND kind = 'learned' GROUP BY batch ORDER BY batch"
         )
-        self.screen.tell("The storm of 8 and 9 February is among them, and no rule had to name a number.")
+        self.screen.tell("The storm of 8 and 9 February is among them, though no rule names a number.")
         if "2013-12-25" in self.days:
             self.screen.tell(
                 "Independence Day, Thanksgiving and Christmas are not: the definition lists them as holidays."
             )
 
     def reject(self) -> None:
-        """A write that breaks a rule which rejects."""
+        """A write that violates a rule which rejects."""
         self.screen.scene("A write that is rejected")
         self.screen.tell(
-            "Somebody lets the job loose on Chicago. The rule on origin rejects, so nothing of the statement is stored, "
-            "and the error has the code of a check constraint: every driver's IntegrityError."
+            "The job loads a flight from Chicago by mistake. The rule on origin rejects, so nothing of the statement is "
+            "stored. The error has the code of a check constraint: every driver raises its IntegrityError."
         )
         self.loader.run(
             "INSERT INTO features.flights (flight_date, carrier, flight, origin, dest, distance)\n"
@@ -277,22 +277,22 @@ class Demo:
         )
 
     def release(self) -> None:
-        """A row in quarantine, and the way out."""
+        """A row in quarantine, and its release."""
         self.screen.scene("A row in quarantine, and its release")
         self.screen.tell(
             "American registrations begin with N. A few real rows have D942DN, where Delta's other MD-90s are called "
-            "N…DN. Such a row is kept out, whole, while the rest of its night was loaded."
+            "N…DN. Such a row is quarantined, and the rest of its night is loaded."
         )
         self._pgslo("quarantine", "list")
         self.screen.tell(
-            "Releasing it as it is does not get it past the rule. With its registration mended it is let in:"
+            "The row as it is still violates the rule. With a corrected registration it is released:"
         )
         self._pgslo("quarantine", "release", "1")
         self._pgslo("quarantine", "release", "1", "--set", "tailnum=N942DN")
 
     def repair(self) -> None:
-        """A value that was replaced, and what it was."""
-        self.screen.scene("A value that was repaired, and what it was")
+        """A replaced value and its original."""
+        self.screen.scene("A value that was repaired, and its original")
         self.screen.tell(
             "The model knows no delay of more than twelve hours, so longer ones are clipped while they are written. The "
             "old value is kept."
@@ -305,8 +305,8 @@ class Demo:
         """A night without a load."""
         self.screen.scene("The night the job does not run")
         self.screen.tell(
-            "The newest night may be 26 hours old. Nobody wants to wait for that here, so this one scene has a copy of the "
-            "definition that gives it 2 seconds:"
+            "The newest night may be 26 hours old. To save the wait, this scene applies a copy of the definition "
+            "with 2 seconds:"
         )
         hours = (HERE / "slos" / "flights.yml").read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
@@ -315,13 +315,13 @@ class Demo:
             self._pgslo("apply", "--yes", str(copy), last=1, first=0)
         time.sleep(2)
         self.screen.tell(
-            "No job, no error, no row, and nothing that a check in the pipeline could look at. But whoever reads is told, with "
-            "no process that watches the clock:"
+            "There is no job, no error and no row, so a check in the pipeline has nothing to check. Readers are warned all the "
+            "same, without any process that watches the clock:"
         )
         analyst = Session(self.screen, self.analyst_dsn, "notebook")
         with analyst.connection:
             analyst.run("SELECT count(*), max(flight_date) FROM guarded.flights")
-        self.screen.tell("The next tick() opens an incident, which names the tasks that have to know:")
+        self.screen.tell("The next tick() opens an incident, which names the affected tasks:")
         self.owner.run("SELECT pgslo.tick()")
         stale = self._value(
             "SELECT incident_id FROM pgslo.incident WHERE rule = 'freshness' AND over_at IS NULL"
@@ -347,8 +347,8 @@ class Demo:
         self._pgslo("status")
 
     def read(self) -> None:
-        """Readers are warned for what they read."""
-        self.screen.scene("The morning after: who reads what")
+        """Readers are warned about the columns that they read."""
+        self.screen.scene("The morning after: readers are warned")
         self.screen.tell(
             "An analyst may read the guarded view and nothing else. Two columns, two queries, in Python (analyst.py):"
         )
@@ -358,8 +358,8 @@ class Demo:
         self.screen.typed("$", "python analyst.py")
         self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
         self.screen.tell(
-            "Only the column that broke warns, at the analyst's own line. A training job wants an error instead: the view "
-            "of its task refuses, and so does the _strict companion, for whoever asks for that column."
+            "Only the broken column warns, at the line of the script that reads it. For a training job, an error is better: "
+            "the view of its task refuses the read, and so does the _strict view, but only of that column."
         )
         analyst = Session(self.screen, self.analyst_dsn, "notebook")
         with analyst.connection:
@@ -376,15 +376,17 @@ class Demo:
         self.screen.scene("A unit that changes, and no rule for it")
         self.screen.tell(
             f"{self.night_after}: air_time is back, but arr_delay comes in hours instead of minutes. (This, too, the demo "
-            "does to the data.) No rule is about arr_delay; its history is enough. close_batch closes the night now, "
-            "rather than when the next one begins:"
+            "does to the data.) There is no rule for arr_delay; its history is enough. close_batch closes the night "
+            "now, before the next one begins:"
         )
         self._load(source.in_hours("arr_delay", self.days[self.night_after]))
         self.owner.run(
             "SELECT columns, said FROM pgslo.close_batch('features.flights')\n"
             f"WHERE verdict = 'missed' AND batch_name = '{self.night_after}'"
         )
-        self.screen.tell("The analyst, who reads the last three nights, hears of this column as well:")
+        self.screen.tell(
+            "The analyst's script reads the last three nights, so it is warned of this column as well:"
+        )
         self.screen.typed("$", "python analyst.py")
         self.screen.came(_run("analyst.py", ANALYST_DSN=self.analyst_dsn))
 
@@ -394,12 +396,12 @@ class Demo:
         self.loader.show_notices()
         self.screen.came(f"COPY {text.count(chr(10))}")
 
-    def mend(self) -> None:
-        """All incidents end."""
-        self.screen.scene("Mended")
+    def correct(self) -> None:
+        """All incidents are resolved."""
+        self.screen.scene("Corrected")
         self.screen.tell(
-            "Both nights are deleted and loaded again as they should have come, and the four airports are added. What DELETE "
-            "takes away is taken from the batch, which is judged again: its incidents are healed."
+            "Both nights are deleted and loaded again with correct data, and the four airports are added. Deleted rows are "
+            "subtracted from their batch, and it is evaluated again: its incidents are resolved as healed."
         )
         self.owner.run(f"DELETE FROM features.flights WHERE flight_date = '{self.broken_night}'")
         self._load(self.days[self.broken_night])
@@ -416,9 +418,9 @@ class Demo:
         ).fetchall()
         if stored:
             self.screen.tell(
-                "A good night after a bad one does not make the bad one good: its rows are still in the table, and who reads "
-                "them is warned. Here they are true: flights were cancelled, in the blizzard above all, and the airports are known "
-                "by now. Their owner accepts them as they are, and the warning ends:"
+                "A good night after a bad one does not resolve the incident: the rows of the bad one are still in the table, and "
+                "their readers are warned. Here these rows are true: flights were cancelled, most of them in the blizzard, "
+                "and the airports are added by now. The owner accepts them, and readers are not warned any more:"
             )
         for (incident,) in stored:
             self._pgslo("incidents", "accept", str(incident), "--reason", "true")
@@ -428,8 +430,8 @@ class Demo:
         )
         if holiday:
             self.screen.tell(
-                "What is left is true, and no fault: fewer flights leave on New Year's Eve, which nobody listed as a holiday. Its "
-                "owner says so, and the bound is wider from now on:"
+                "The last incident is a false alarm: fewer flights leave on New Year's Eve, which is not listed as a holiday. The "
+                "owner reports that, and the bound is wider from now on:"
             )
             self._pgslo("incidents", "resolve", str(holiday), "--as", "false-alarm", "--note", "holiday")
         self.screen.typed("$", "python analyst.py")
@@ -437,7 +439,7 @@ class Demo:
 
 
 def _run(*arguments: str, **environment: str) -> str:
-    """Run Python in this folder and return all it says."""
+    """Run Python in this folder and return its output."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -499,7 +501,7 @@ def main() -> int:
     arguments = _arguments()
     screen = Screen()
     began = time.monotonic()
-    screen.console.print("pgslo: promises about ML data, kept inside PostgreSQL", style="bold")
+    screen.console.print("pgslo: objectives for ML data, enforced inside PostgreSQL", style="bold")
     try:
         import source  # takes a second, and --help need not wait for it
 
@@ -507,7 +509,7 @@ def main() -> int:
         with _server(keep=arguments.keep) as server:
             screen.tell(
                 f"A private PostgreSQL {server.version} is running, "
-                + ("the one of pgslo local." if arguments.keep else "and will be gone when this ends.")
+                + ("the one of pgslo local." if arguments.keep else "and is removed when the demo ends.")
             )
             demo = Demo(screen, _fresh_database(server), days)
             try:
@@ -527,7 +529,7 @@ def main() -> int:
 def _what_next(screen: Screen, *, keep: bool, took: float) -> None:
     screen.console.print(f"\n\nThat took {took:.0f} s. What to try next", style="bold cyan")
     if keep:
-        screen.tell("The server is still there:")
+        screen.tell("The server is still running:")
         screen.typed("$", f'psql "$(.venv/bin/pgslo local dsn --database {DATABASE})"')
         screen.typed("$", ".venv/bin/pgslo local stop")
     else:

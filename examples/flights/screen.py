@@ -1,4 +1,4 @@
-"""What the reader of the demo sees: scenes, what was typed and what came back."""
+"""The output of the demo: scenes, commands and their answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Connection = psycopg.Connection[Any]
 
 
 class Screen:
-    """What the reader sees: scenes, what was typed and what came back. Colours on a terminal only."""
+    """The output: scenes, commands and their answers. Colours on a terminal only."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
@@ -30,11 +30,11 @@ class Screen:
         self.console.print(f"\n\n{self._scenes}. {text}", style="bold cyan")
 
     def tell(self, text: str) -> None:
-        """Say something in the demo's own words."""
+        """Print a paragraph of the demo's own text."""
         self.console.print("\n" + textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False))
 
     def typed(self, prompt: str, text: str) -> None:
-        """Show what is run."""
+        """Show a command."""
         first, *others = text.splitlines()
         self.console.print(Text(f"\n    {prompt} ", style="dim") + Text(first, style="bold"))
         for line in others:

@@ -1,5 +1,5 @@
 -- Incidents that a route may have a message about: those not resolved, and those that were since a time, with their page.
-SELECT i.page, i.incident_id, i.definition, i.opened_batch AS batch, i.rule, i.columns, i.promise, i.owner, i.opened_at,
+SELECT i.page, i.incident_id, i.definition, i.opened_batch AS batch, i.rule, i.columns, i.summary, i.owner, i.opened_at,
        i.over_at, i.stored, i.resolved_at, i.resolution, i.resolved_by,
        i.acknowledged_at, i.acknowledged_by, i.muted_until > clock_timestamp() AS is_muted, e.opening, e.over_mark, e.ending,
        x.facts ->> 'newest missed batch' AS newest_missed_batch, x.facts ->> 'written by' AS written_by,

@@ -49,7 +49,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
-    -- Fifteen digits, like the summary of the rule: promises.py, number().
+    -- Fifteen digits, as in the summary of the rule: number() in wording.py.
     exact numeric := trim_scale(bound_shown.value::numeric * bound_shown.factor);
 BEGIN
     IF exact <> 0 AND (abs(exact) >= 1e15 OR abs(exact) < 1e-15) THEN

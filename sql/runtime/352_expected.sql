@@ -1,4 +1,4 @@
--- Learned bounds: what history foresaw of each number of a batch, and how far off it is.
+-- Learned bounds: the prediction for each number of a batch, and the deviation from it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.crowded_before(definition_id bigint, place numeric, phase numeric) RETURNS text[]

@@ -145,7 +145,7 @@ AS $pgslo$
     WHERE NOT t.is_maturing OR m.closings = 1 AND t.live >= pgslo_catalog.least_batches()
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.segment_rows(bigint, text) IS
-    'Return the rows of each segment that is known, with those that history foresaw, and how far off they are in units of chance.';
+    'Return the rows of each known segment, with the predicted number, and the deviation in units of chance.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.segment_values(rule_id bigint, batch text)
 RETURNS TABLE (segment text, column_name text, value float8, low float8, high float8, score float8)

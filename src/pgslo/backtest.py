@@ -45,7 +45,7 @@ class Judged:
         changed: Share of the values that the fault changed.
         verdict: met, missed, unknown, or left out: a fault of which nothing can be seen.
         score: How many times its bound the farthest number was; ``None`` when unknown or left out.
-        said: The verdict in words.
+        detail: The verdict in words.
     """
 
     batch: str
@@ -55,7 +55,7 @@ class Judged:
     changed: float | None
     verdict: str
     score: float | None
-    said: str
+    detail: str
 
     def is_told(self, times: float = 1.0) -> bool:
         """Whether an alert was raised, or would have been at a multiple of the sensitivity.
@@ -151,7 +151,7 @@ class Report:
         first: First and last batch that was judged.
         batches: How many were judged.
         unknown: Faults that could not be judged, because too little was known of their column.
-        unseen: Faults that were omitted, by name, because they changed nothing visible.
+        omitted: Faults that were omitted, by name, because they changed nothing visible.
         found: Over all faults.
         false_per_100: Alerts in 100 batches without a fault.
         noisy: Batches without a fault that raised an alert.
@@ -168,7 +168,7 @@ class Report:
     last: str
     batches: int
     unknown: int
-    unseen: dict[str, int]
+    omitted: dict[str, int]
     found: Share
     false_per_100: float
     noisy: Share
@@ -220,7 +220,7 @@ def report(judged: Sequence[Judged], *, rate: float) -> Report:
         last=batches[-1] if batches else "",
         batches=len(batches),
         unknown=sum(one.fault is not None and one.verdict == "unknown" for one in judged),
-        unseen=Counter(one.fault for one in judged if one.fault is not None and one.verdict == "left out"),
+        omitted=Counter(one.fault for one in judged if one.fault is not None and one.verdict == "left out"),
         found=found,
         false_per_100=100 * false_a_batch,
         noisy=Share(len(noisy), len(batches)),

@@ -23,7 +23,7 @@ class Family:
 
     name: str
     labels: tuple[str, ...]
-    said: str
+    meaning: str
 
 
 #: What ``pgslo.metric`` holds.
@@ -187,7 +187,7 @@ class _Collector:
             if all(one.name != name for one in FAMILIES)
         ]
         for family in (*known, *strange):
-            metric = GaugeMetricFamily(family.name, family.said, labels=family.labels)
+            metric = GaugeMetricFamily(family.name, family.meaning, labels=family.labels)
             for sample in by_name[family.name]:
                 metric.add_metric([_label(sample.labels.get(one, "")) for one in family.labels], sample.value)
             yield metric

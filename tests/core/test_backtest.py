@@ -37,7 +37,7 @@ def test_shares_and_their_interval():
 def test_recall_and_false_alarms_are_counted_by_column_and_fault():
     found = report(REPLAY, rate=0.2)
     assert (found.found.hits, found.found.of, found.unknown) == (8, 15, 1)
-    assert found.unseen == {"stale": 1}
+    assert found.omitted == {"stale": 1}
     assert found.false_per_100 == pytest.approx(10)
     assert (found.noisy.hits, found.noisy.of) == (1, 10)
     assert [(one.name, one.found.hits, one.found.of) for one in found.columns] == [("a", 8, 10), ("*", 0, 5)]

@@ -29,7 +29,7 @@ INCIDENT = notify.Incident(
     batch=EVIL,
     rule="soft",
     columns=("a", EVIL),
-    promise=f"b * 2 < 100 {EVIL}",
+    summary=f"b * 2 < 100 {EVIL}",
     owner=EVIL,
     opened_at=dt.datetime(2026, 11, 25, tzinfo=dt.UTC),
     opening=3,
@@ -130,7 +130,7 @@ def test_no_text_is_markup(sent, target):
 
 def test_telegram_gets_entities(sent):
     """It refuses a message whose HTML it cannot parse, so that "<" would silence the route."""
-    tell(TARGETS["telegram"], notify.Incident(**{**vars(INCIDENT), "batch": "<x", "promise": "b * 2 < 100"}))
+    tell(TARGETS["telegram"], notify.Incident(**{**vars(INCIDENT), "batch": "<x", "summary": "b * 2 < 100"}))
     document = json.loads(sent[-1][1])
     assert document["parse_mode"] == "HTML"
     assert "b * 2 &lt; 100" in document["text"]
@@ -152,7 +152,7 @@ def test_texts_are_cut():
     long = "x" * 5_000_000
     many = [
         notify.Incident(
-            **{**vars(INCIDENT), "incident_id": n, "batch": long, "promise": long, "written_by": long}
+            **{**vars(INCIDENT), "incident_id": n, "batch": long, "summary": long, "written_by": long}
         )
         for n in range(1, 501)
     ]
@@ -168,7 +168,7 @@ def test_texts_are_cut():
 )
 def test_a_message_too_long_for_its_receiver_is_split(sent, target, longest):
     many = [
-        notify.Incident(**{**vars(INCIDENT), "incident_id": n, "promise": "promise " * 40})
+        notify.Incident(**{**vars(INCIDENT), "incident_id": n, "summary": "summary " * 40})
         for n in range(1, 30)
     ]
     message = decided(*many)

@@ -70,8 +70,8 @@ def facts(columns: int = 400, batches: int = 12) -> Facts:
             }
         ],
         readers=[{"definition": TABLE, "kind": "task", "name": LONG, "contact": LONG, "columns": [BAD]}],
-        promises=[
-            {"definition": TABLE, "rule": f"{name}_range", "kind": "range", "columns": [name], "promise": f"{name} from 0"}
+        rule_summaries=[
+            {"definition": TABLE, "rule": f"{name}_range", "kind": "range", "columns": [name], "summary": f"{name} from 0"}
             for name in names
         ],
         column_history=history,

@@ -22,7 +22,7 @@ AVOID = {
     r"\b(told|tells?)\b": "reports, shows, records; distinguish",
     r"\bsaid\b": "message, detail, reported",
     r"\bwants\b": "expects, requires",
-    r"\blives\b": "succeeds, exists, is",
+    r"\blives\b|\b(writes?|reads?|rows?|views?|statements?) live\b": "succeeds, exists, is",
     r"\b(is|are|was|were) none\b|\bno news\b|\bso many\b|\bby (itself|themselves)\b": "there is no; n; automatically",
     r"\b(hold|holds|held|holding) (\w+ ){0,4}against\b": "check against, compare with",
     r"\bwhat (is|are|was|were|it|they|comes?|came|becomes?|became)\b": "a noun",
@@ -30,14 +30,15 @@ AVOID = {
     r"\bthat (is|are|was|were) there( already)?\b": "existing",
     r"\b(takes?|taken|took) away\b": "remove, drop, revoke",
     r"\bpromise[sd]?\b": "rule, summary, objective",
-    r"\b(is|are|was|were) no (?!longer|more|such)\w+": "is not a, there is no",
+    r"(?<!there )\b(is|are|was|were) no (?!longer|more|such)\w+": "is not a, there is no",
     r"\bunseen\b": "unrecorded, with triggers disabled",
+    r"\b(foresaw|companions?)\b": "predicted; strict view, status view",
     r"\bgone\b": "dropped, deleted, removed",
     r"\bthe way of (nearly|almost)\b|\ba look\b": "fast path; check, read",
     r"\b(unable|illegal)\b": "could not, cannot; invalid",
     r"(^|[.;:|(] |[-*#] |\"\"\")who\b": "the role: the owner, readers",
 }
-#: Lines FILE | WORD: the reason why the word is right there.
+#: Lines FILE | WORD: the reason why the word is right there. Names are single words in quotes; they have no file.
 EXCEPTIONS = Path(__file__).with_name("plain_exceptions.txt")
 #: Texts that are checked. Files of migrations are not: databases that ran them have their checksums.
 PROSE = (
@@ -50,7 +51,8 @@ PROSE = (
     "examples/**/*.md",
 )
 SQL = ("sql/**/*.sql", "sql/**/*.j2")
-CODE = ("src/**/*.py",)
+CODE = ("src/**/*.py", "examples/**/*.py")
+HTML = ("src/**/*.html.j2",)
 DOCSTRINGS = ("tests/**/*.py", "benchmarks/**/*.py")
 
 Line = tuple[str, str]
@@ -64,22 +66,27 @@ def _of_markdown(text: str) -> Iterator[str]:
         yield "" if fenced or mark else re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
 
 
+def _of_html(text: str) -> Iterator[str]:
+    """Yield the lines of a template of a page, without tags and blanks of the template."""
+    yield from re.sub(r"\{\{.*?\}\}|\{%.*?%\}|<[^>]*>", "", text).splitlines()
+
+
 def _of_sql(text: str) -> Iterator[str]:
-    """Yield comments and strings of several words, without blanks of the template."""
+    """Yield comments and strings, without blanks of the template."""
     for line in text.splitlines():
         plain = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", line)
         comment = re.search(r"--.*", re.sub(r"'(?:[^']|'')*'", lambda found: " " * len(found[0]), plain))
         yield plain[comment.start() :] if comment else ""
-        yield from (one for one in re.findall(r"'((?:[^']|'')*)'", plain) if " " in one.strip())
+        yield from re.findall(r"'((?:[^']|'')*)'", plain)
 
 
 def _of_python(text: str) -> Iterator[str]:
-    """Yield comments, docstrings and strings of several words, without names in double backquotes and attributes."""
+    """Yield comments, docstrings with the names of attributes, and strings, without names in double backquotes."""
     kinds = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in kinds and " " in token.string.strip():
+        if token.type in kinds:
             for line in re.sub(r"``.*?``", "", token.string).splitlines():
-                yield re.sub(r"^\s+\w+: |\{[^{}]*\}|`[^`]*`", "", line)
+                yield from _of_attribute(re.sub(r"\{[^{}]*\}|`[^`]*`", "", line.strip("\"'")))
 
 
 def _of_docstrings(text: str) -> Iterator[str]:
@@ -89,7 +96,13 @@ def _of_docstrings(text: str) -> Iterator[str]:
             found := ast.get_docstring(node)
         ):
             for line in re.sub(r"``.*?``", "", found).splitlines():
-                yield re.sub(r"^\s+\w+: ", "", line)
+                yield from _of_attribute(line)
+
+
+def _of_attribute(line: str) -> Iterator[str]:
+    """Yield the name of an attribute that a docstring explains, and the rest of the line."""
+    _, name, rest = re.fullmatch(r"(\s+(\w+): )?(.*)", line).groups()  # type: ignore[union-attr]
+    yield from (name, rest) if name else (line,)
 
 
 def _of_help() -> Iterator[Line]:
@@ -109,6 +122,7 @@ def lines() -> Iterator[Line]:
         (PROSE, _of_markdown),
         (SQL, _of_sql),
         (CODE, _of_python),
+        (HTML, _of_html),
         (DOCSTRINGS, _of_docstrings),
     ):
         paths = sorted({path for pattern in patterns for path in ROOT.glob(pattern)})
@@ -129,7 +143,8 @@ def test_texts_are_in_plain_words() -> None:
     found: dict[str, str] = {}
     for file, line in lines():
         for hit in avoided.finditer(line):
-            found.setdefault(f"{file} | {hit[0].strip(' .;:|(-*#').lower()}", line.strip())
+            where = file if " " in line.strip() else "names"
+            found.setdefault(f"{where} | {hit[0].strip(' .;:|(-*#').lower()}", f"{file}: {line.strip()}")
     new = {key: found[key] for key in sorted(found.keys() - allowed)}
     assert new == {}, f"write plainer words ({'; '.join(AVOID.values())}), or add a line with the reason"
     assert allowed - found.keys() == set(), "exceptions that are not needed any more"
@@ -145,9 +160,10 @@ def test_a_change_is_one_line() -> None:
     [
         (_of_markdown, "said `told` [a](gone.md)", ["said  [a"]),
         (_of_markdown, "```\ntold\n```\nfine", ["", "", "", "fine"]),
-        (_of_sql, "SELECT 'said', 'a -- b' -- told", ["-- told", "a -- b"]),
+        (_of_sql, "SELECT 'said', 'a -- b' -- told", ["-- told", "said", "a -- b"]),
         (_of_sql, "-- {{ promise }}", ["-- "]),
-        (_of_python, 'x = "said"  # a note', ["# a note"]),
+        (_of_html, "<p title='told'>{{ said }} fine</p>", [" fine"]),
+        (_of_python, 'told = "said"  # a note', ["said", "# a note"]),
         (_of_docstrings, '"""One.\n\nTwo ``told``."""', ["One.", "", "Two ."]),
     ],
 )

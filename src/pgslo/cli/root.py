@@ -62,7 +62,7 @@ _VERBS = {
     "resume": ("pgslo.cli.operating.pause:resume", "Enable paused rules again."),
     "quarantine": (
         "pgslo.cli.operating.quarantine:quarantine",
-        "Look at rows that were kept out, and decide about them.",
+        "List quarantined rows, and decide about them.",
     ),
     "snapshot": (
         "pgslo.cli.training.snapshot:snapshot",

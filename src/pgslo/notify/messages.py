@@ -79,7 +79,7 @@ class Incident:
     batch: str
     rule: str
     columns: tuple[str, ...]
-    promise: str
+    summary: str
     owner: str | None
     opened_at: dt.datetime
     opening: int
@@ -239,8 +239,8 @@ def _message(
             subject = f"{'resolved' if was_told else 'missed and resolved meanwhile'}: {about}: {rules}, batch {batch}"
     lines = []
     for incident in incidents[:_MOST_INCIDENTS]:
-        rule, promise = _cut(incident.rule), _cut(incident.promise)
-        lines.append(f"Incident {incident.incident_id}: rule {rule} expects {promise}.")
+        rule, summary = _cut(incident.rule), _cut(incident.summary)
+        lines.append(f"Incident {incident.incident_id}: rule {rule} expects {summary}.")
         if incident.resolved_at is not None:
             by = f" by {_cut(incident.resolved_by)}" if incident.resolved_by else ""
             words = (incident.resolution or "").replace("_", " ")

@@ -73,8 +73,8 @@ class Chart:
         """Whether a sentence says all that a drawing would."""
         return len(set(self.values)) <= 1 and not any(m.state for m in self._clean)
 
-    def said(self, value: float | None) -> str:
-        """A value of it as people read it."""
+    def formatted(self, value: float | None) -> str:
+        """Format a value of it for display."""
         known = _finite(value)
         if known is None:
             return "unknown"
@@ -85,7 +85,7 @@ class Chart:
         values = self.values
         if not values:
             return "No value is known."
-        low, high = self.said(min(values)), self.said(max(values))
+        low, high = self.formatted(min(values)), self.formatted(max(values))
         parts = [
             f"{len(self._clean)} batches, {low} to {high}"
             if low != high
@@ -95,15 +95,15 @@ class Chart:
         parts += [f"{counts[state]} {state}" for state in ("missed", "suspect", "healed") if counts[state]]
         last = next(m for m in reversed(self._clean) if m.value is not None)
         bounds = (
-            f", bounds {self.said(last.low)} to {self.said(last.high)}"
+            f", bounds {self.formatted(last.low)} to {self.formatted(last.high)}"
             if last.low is not None and last.high is not None
-            else f", at least {self.said(last.low)}"
+            else f", at least {self.formatted(last.low)}"
             if last.low is not None
-            else f", at most {self.said(last.high)}"
+            else f", at most {self.formatted(last.high)}"
             if last.high is not None
             else ""
         )
-        parts.append(f"now {self.said(last.value)}{bounds}")
+        parts.append(f"now {self.formatted(last.value)}{bounds}")
         return "; ".join(parts) + "."
 
     def drawn(self, key: str) -> Markup:
@@ -130,7 +130,7 @@ class Chart:
         ]
         drawn = set()
         for value in _ticks(bottom, top):
-            label = self.said(value)
+            label = self.formatted(value)
             if label not in drawn:
                 drawn.add(label)
                 parts.append(
@@ -145,12 +145,12 @@ class Chart:
         for n, mark in enumerate(self._clean):
             if mark.state or n == last:
                 at = y(mark.value) if mark.value is not None else HEIGHT - _BOTTOM
-                parts.append(_sign(x(n), at, mark, self.said(mark.value)))
+                parts.append(_sign(x(n), at, mark, self.formatted(mark.value)))
         now = self._clean[last].value or 0.0
         parts.append(
-            f'<text class="now" x="{x(last) + 7}" y="{y(now) + 3.5:.1f}">{self.said(now)}</text>'
+            f'<text class="now" x="{x(last) + 7}" y="{y(now) + 3.5:.1f}">{self.formatted(now)}</text>'
             if count > 1
-            else f'<text class="now" x="{x(last) + 7}" y="{y(now) - 7:.1f}">{self.said(now)}</text>'
+            else f'<text class="now" x="{x(last) + 7}" y="{y(now) - 7:.1f}">{self.formatted(now)}</text>'
         )
         parts.append(_ends(self._clean))
         return Markup("".join([*parts, "</svg>"]))  # noqa: S704 - numbers, and escaped text
@@ -230,9 +230,9 @@ def _band(marks: Sequence[Mark], x: Callable[[int], float], y: Callable[[float],
     return parts
 
 
-def _sign(x: float, y: float, mark: Mark, said: str) -> str:
+def _sign(x: float, y: float, mark: Mark, value: str) -> str:
     """A sign for each state, which has a shape of its own for readers who cannot distinguish the colours."""
-    text = f"<title>{escape(mark.batch)}: {said}{', ' + mark.state if mark.state else ''}</title>"
+    text = f"<title>{escape(mark.batch)}: {value}{', ' + mark.state if mark.state else ''}</title>"
     if mark.state in ("missed", "suspect"):
         shape = f"{x},{y - 5:.1f} {x + 5:.1f},{y} {x},{y + 5:.1f} {x - 5:.1f},{y}"
         return f'<polygon class="{mark.state}" points="{shape}">{text}</polygon>'

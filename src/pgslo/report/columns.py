@@ -13,7 +13,7 @@ def column_of(
     name: str,
     key: str,
     history: Sequence[Row],
-    promises: Sequence[Row],
+    summaries: Sequence[Row],
     incidents: Sequence[Row],
     rules: Sequence[Row],
     order: Mapping[str, int],
@@ -24,7 +24,7 @@ def column_of(
         name: Its name.
         key: Distinguishes its drawings from others.
         history: Its batches, oldest first.
-        promises: Those of its table.
+        summaries: Rules of its table with their summaries.
         incidents: Those of its table.
         rules: Verdicts with figures of rules about it.
         order: Places of batches.
@@ -43,16 +43,16 @@ def column_of(
     charts.append(Chart(f"{name}: drift score, 1 is the bound", scores))
     shown = _shown(charts, key)
     line = [
-        f"{chart.title.removeprefix(name + ': ')} {chart.said(chart.values[-1])}"
+        f"{chart.title.removeprefix(name + ': ')} {chart.formatted(chart.values[-1])}"
         for chart in charts
         if chart.values
     ]
     return shown | {
         "name": name,
-        "promises": [
-            row["promise"] for row in promises if name in row["columns"] and row["kind"] != "learned"
+        "summaries": [
+            row["summary"] for row in summaries if name in row["columns"] and row["kind"] != "learned"
         ],
-        "state": _state(still) or ("met" if history or promises else ""),
+        "state": _state(still) or ("met" if history or summaries else ""),
         "line": ", ".join(line),
         "batches": [
             {
@@ -85,7 +85,7 @@ def _shown(charts: Sequence[Chart], key: str) -> dict[str, Any]:
         "charts": [
             {
                 "title": chart.title,
-                "said": chart.sentence(),
+                "sentence": chart.sentence(),
                 "svg": "" if chart.is_flat else chart.drawn(f"{key}-{n}"),
             }
             for n, chart in enumerate(known)

@@ -31,7 +31,7 @@ class Facts:
     incidents: Sequence[Row]
     budgets: Sequence[Row]
     readers: Sequence[Row]
-    promises: Sequence[Row]
+    rule_summaries: Sequence[Row]
     column_history: Sequence[Row]
     verdicts: Sequence[Row] = ()
     quantiles: Sequence[Row] = ()

@@ -98,12 +98,12 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
         return [row for row in rows if row["definition"] == name]
 
     incidents = mine(facts.incidents)
-    promises = mine(facts.promises)
+    summaries = mine(facts.rule_summaries)
     rules = mine(facts.verdicts)
     history: dict[str, list[Row]] = {}
     for row in mine(facts.column_history):
         history.setdefault(row["column_name"], []).append(row)
-    names = dict.fromkeys(column for row in promises for column in row["columns"])
+    names = dict.fromkeys(column for row in summaries for column in row["columns"])
     names |= dict.fromkeys(column for column in history if column != WHOLE)
     still = [row for row in incidents if row["resolved_at"] is None]
     order = {row["batch"]: n for n, row in enumerate(history.get(WHOLE, ()))}
@@ -113,7 +113,7 @@ def _table(status: Row, facts: Facts) -> dict[str, Any]:
             column,
             f"{key}-{n}",
             history.get(column, ()),
-            promises,
+            summaries,
             incidents,
             [row for row in rules if column in row["columns"]],
             order,
@@ -179,7 +179,7 @@ def _incident(
         "table": row["definition"],
         "rule": row["rule"],
         "columns": ", ".join(row["columns"]),
-        "promise": row["promise"],
+        "summary": row["promise"],
         "since": f"{_moment(row['opened_at'])}, batch {row['opened_batch']}",
         "newest": facts.get("newest missed batch", ""),
         "before": facts.get("profile before", ""),
@@ -196,7 +196,7 @@ def _incident(
         "note": row["note"] or "",
         # Of a rule over rows, those that fail. Of another about several columns, the first: the others are in the table's section.
         "charts": [
-            {"title": best.title, "said": best.sentence(), "svg": best.drawn(f"i{row['incident_id']}")}
+            {"title": best.title, "sentence": best.sentence(), "svg": best.drawn(f"i{row['incident_id']}")}
             for best in failures or (mine[0] if mine else volume)["best"]
         ]
         + _histograms([one for one in given.quantiles if one["incident_id"] == row["incident_id"]]),
@@ -235,7 +235,7 @@ def _histograms(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [
         {
             "title": one.title,
-            "said": one.sentence(),
+            "sentence": one.sentence(),
             "svg": one.drawn(f"i{row['incident_id']}-{n}"),
         }
         for n, (row, one) in enumerate(zip(rows, made, strict=True))

@@ -39,10 +39,10 @@ def test_list(run: Run) -> None:
 def test_show_tells_every_reason_and_exact_values(run: Run) -> None:
     result = run("quarantine", "show", 1)
     assert result.exit_code == 0
-    assert "  age_range: age = -3; wanted: age between 0 and 120\n" in result.stdout
+    assert "  age_range: age = -3; expected: age between 0 and 120\n" in result.stdout
     assert re.search(r"  amount: +0\.10000000000000000000000000000001\n", result.stdout)
     assert '"amount": 0.10000000000000000000000000000001' in run("quarantine", "show", 1, "--json").stdout
-    assert run("quarantine", "show", 2).stdout.count("; wanted: ") == 2
+    assert run("quarantine", "show", 2).stdout.count("; expected: ") == 2
     document = json.loads(run("quarantine", "show", 2, "--json").stdout)
     assert document["version"] == 1
     assert document["row"]["image"]["age"] == 130

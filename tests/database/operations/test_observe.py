@@ -99,7 +99,7 @@ def collector() -> str:
 
 
 def _quoted(family: Family) -> str:
-    return "'" + family.said.replace("'", "''") + "'"
+    return "'" + family.meaning.replace("'", "''") + "'"
 
 
 def test_the_reference_has_each_metric_with_its_labels() -> None:

@@ -17,15 +17,15 @@ SCENES = (
     "From file to database",
     "42 nights, one COPY each",
     "What the rules found in real data",
-    "What nobody set a threshold for",
+    "Columns without a threshold",
     "A write that is rejected",
     "A row in quarantine, and its release",
-    "A value that was repaired, and what it was",
+    "A value that was repaired, and its original",
     "The night the job does not run",
     "The night a source breaks",
-    "The morning after: who reads what",
+    "The morning after: readers are warned",
     "A unit that changes, and no rule for it",
-    "Mended",
+    "Corrected",
 )
 
 pytestmark = pytest.mark.slow
@@ -107,15 +107,15 @@ def test_a_write_is_rejected_with_all_there_is_to_know(scenes: dict[str, str]):
 
 def test_a_quarantined_row_gets_in_only_mended(scenes: dict[str, str]):
     scene = scenes["A row in quarantine, and its release"]
-    refused, _, mended = scene.partition("--set tailnum=N942DN")
+    refused, _, corrected = scene.partition("--set tailnum=N942DN")
     assert "still cannot be written" in refused
     assert "row 1 written to features.flights" not in refused
-    assert "row 1 written to features.flights" in mended
+    assert "row 1 written to features.flights" in corrected
 
 
 def test_a_repair_keeps_the_old_value(scenes: dict[str, str]):
     found = re.findall(
-        r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes["A value that was repaired, and what it was"]
+        r"dep_delay +\| (\d+) +\| (\d+) +\| loader", scenes["A value that was repaired, and its original"]
     )
     assert found == [("853", "720"), ("1301", "720"), ("1126", "720")]
 
@@ -140,7 +140,7 @@ def test_a_broken_source_opens_an_incident_and_the_load_lives(scenes: dict[str, 
 
 
 def test_readers_are_warned_for_what_they_read_alone(scenes: dict[str, str]):
-    scene = scenes["The morning after: who reads what"]
+    scene = scenes["The morning after: readers are warned"]
     assert re.findall(r'SLOWarning: column "(\w+)"', scene) == ["air_time"]
     assert "analyst.py:15: SLOWarning" in scene
     assert scene.count("ERROR:  SL001: ") == 2
@@ -151,7 +151,7 @@ def test_readers_are_warned_for_what_they_read_alone(scenes: dict[str, str]):
 
 def test_history_finds_the_storm_and_little_else(scenes: dict[str, str]):
     nights = re.findall(
-        r"^ +(2013-\d\d-\d\d) \| +(\d+) \|", scenes["What nobody set a threshold for"], re.MULTILINE
+        r"^ +(2013-\d\d-\d\d) \| +(\d+) \|", scenes["Columns without a threshold"], re.MULTILINE
     )
     columns = {night: int(count) for night, count in nights}
     assert columns["2013-02-08"] >= 3
@@ -166,7 +166,7 @@ def test_a_unit_that_changes_is_found_without_a_rule(scenes: dict[str, str]):
 
 
 def test_the_night_loaded_again_heals_every_incident(scenes: dict[str, str]):
-    scene = scenes["Mended"]
+    scene = scenes["Corrected"]
     assert "DELETE 918" in scene
     assert "COPY 918" in scene
     assert re.search(r"^ +17 \| +0$", scene, re.MULTILINE)

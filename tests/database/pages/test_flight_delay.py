@@ -81,7 +81,7 @@ def test_predictions_are_post_processed_by_the_database(scenes: dict[str, str]):
 
 def test_the_storm_is_seen_in_the_labels_and_not_in_the_features(scenes: dict[str, str]):
     assert "not run" not in scenes["The storm"]
-    labels = scenes["What the labels say, a day later"]
+    labels = scenes["The labels arrive, a day later"]
     verdicts = dict(re.findall(r"^ +(2013-02-\d\d) \| right \| (\w+)", labels, re.MULTILINE))
     assert verdicts["2013-02-08"] == "missed"
     assert {verdicts[f"2013-02-0{day}"] for day in (5, 6, 7)} == {"met"}
@@ -89,7 +89,7 @@ def test_the_storm_is_seen_in_the_labels_and_not_in_the_features(scenes: dict[st
 
 
 def test_what_was_trained_on_is_kept_as_it_was(scenes: dict[str, str]):
-    kept = scenes["What was trained on what"]
+    kept = scenes["The data of each training"]
     assert kept.count(": as it was taken") == 2
     assert re.findall(r"(2013-02-\d\d) \| +(\w+) +\| +(\d)", kept) == [
         (f"2013-02-0{day}", "done", "1") for day in (5, 6, 7, 8, 9)

@@ -242,7 +242,11 @@ def _read_and_report(world):
     facts = inspection.inspect(session, "features.people", sample=1000)
     text = as_text(facts, propose(facts, choose_batch(facts)))
     assert "features.people" in text
-    for query, parameters in (("status", None), ("promises", None), ("column_history", {"batches": 10})):
+    for query, parameters in (
+        ("status", None),
+        ("rule_summaries", None),
+        ("column_history", {"batches": 10}),
+    ):
         assert database.fetch(session, query, parameters)
 
 

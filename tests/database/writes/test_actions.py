@@ -83,7 +83,7 @@ class Written:
         conflicting: Rows it proposes to insert, which turn out to be updates.
         ignored: Rows it proposes to insert, which turn out to be nothing.
         updated: Rows it would update.
-        gone: Rows it removes.
+        removed: Rows it removes.
         returns: Ids that RETURNING would return.
     """
 
@@ -93,7 +93,7 @@ class Written:
     conflicting: dict[int, int] = field(default_factory=dict)
     ignored: dict[int, int] = field(default_factory=dict)
     updated: dict[int, int] = field(default_factory=dict)
-    gone: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
     returns: bool = False
     oldest: int = 14
 
@@ -145,11 +145,11 @@ STATEMENTS = {
         before={1: 5, 2: 5},
         inserted={3: BAD, 4: 9},
         updated={1: BAD},
-        gone=(2,),
+        removed=(2,),
         oldest=15,
     ),
-    "DELETE": Written("DELETE FROM $t WHERE id = 1", before={1: BAD, 2: 5}, gone=(1,)),
-    "TRUNCATE": Written("TRUNCATE $t", before={1: BAD, 2: 5}, gone=(1, 2)),
+    "DELETE": Written("DELETE FROM $t WHERE id = 1", before={1: BAD, 2: 5}, removed=(1,)),
+    "TRUNCATE": Written("TRUNCATE $t", before={1: BAD, 2: 5}, removed=(1, 2)),
     "WITH two INSERTs": Written(
         f"WITH first AS (INSERT INTO $t (id, $v) VALUES (1, {BAD})) INSERT INTO $t (id, $v) VALUES (2, 6)",
         inserted={1: BAD, 2: 6},
@@ -177,7 +177,7 @@ def _expected(written: Written, action: str, mode: str) -> Left:
     def judged(rows: dict[int, int]) -> Iterator[int]:
         return (key for key, value in rows.items() if value == BAD)
 
-    stored = {key: value for key, value in written.before.items() if key not in written.gone}
+    stored = {key: value for key, value in written.before.items() if key not in written.removed}
     firings = [len(written.inserted), len({**written.updated, **written.conflicting})]
     put = {**written.inserted, **written.updated, **written.conflicting}
     bad = list(judged(put))

@@ -25,7 +25,7 @@ from pgslo.plan import Plan
     type=click.Choice(["human", "sql", "json", "markdown"]),
     default="human",
     show_default=True,
-    help="For people, as a script that does the same as apply, for programs, or as a comment of a merge request.",
+    help="Text, a script that does the same as apply, JSON for programs, or a comment for a merge request.",
 )
 @click.option("--shadow", is_flag=True, help="Plan what apply --shadow would do.")
 @click.option(

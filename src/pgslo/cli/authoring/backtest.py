@@ -228,7 +228,7 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
         ],
         numbers=frozenset({1, 2, 3}),
     )
-    for fault, count in sorted(result.unseen.items()):
+    for fault, count in sorted(result.omitted.items()):
         output.say(
             f"Left out: {output.counted(count, 'fault', 'faults')} {fault}, where entities do not recur: they cannot be detected."
         )
@@ -253,7 +253,7 @@ def _tell(name: str, seed: int, used: float, rate: float, result: Report) -> Non
         output.say("Alerts in batches as they are; look whether they are false:")
         for one in result.false_alarms[:_SHOWN]:
             column = "the table" if one.column == WHOLE else one.column
-            output.say(f"  {one.batch}  {column}: {one.said}")
+            output.say(f"  {one.batch}  {column}: {one.detail}")
         if len(result.false_alarms) > _SHOWN:
             output.say(f"  and {len(result.false_alarms) - _SHOWN} more; all with --json")
     _advise(result, used)
@@ -339,7 +339,7 @@ def _data(result: Report, used: float) -> dict[str, Any]:
         "recall": result.found.value,
         "recall_95": list(result.found.interval),
         "not_judged": result.unknown,
-        "left_out": dict(result.unseen),
+        "left_out": dict(result.omitted),
         "false_alarms_per_100_batches": result.false_per_100,
         "precision": result.precision,
         "precision_least": result.precision_least,
@@ -373,7 +373,7 @@ def _data(result: Report, used: float) -> dict[str, Any]:
         "curve": [asdict(point) for point in result.curve],
         "advice": [asdict(one) for one in measured.advice(result, sensitivity=used)],
         "false_alarms": [
-            {"batch": one.batch, "column": one.column, "score": one.score, "said": one.said}
+            {"batch": one.batch, "column": one.column, "score": one.score, "said": one.detail}
             for one in result.false_alarms
         ],
     }

@@ -26,7 +26,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def quarantine() -> None:
-    """Look at rows that were kept out, and decide about them.
+    """List quarantined rows, and decide about them.
 
     Rows in quarantine may hold personal data: only the owner of the schema pgslo, and roles that the owner allows, may see them.
     """
@@ -126,7 +126,7 @@ def show_row(session: Session, row: int, *, as_json: bool) -> None:
     output.say("Reasons", bold=True)
     for reason in held["reasons"] or ():
         output.say(
-            one_line(f"  {reason['rule']}: {reason.get('shown', 'erased')}; wanted: {reason['promise']}")
+            one_line(f"  {reason['rule']}: {reason.get('shown', 'erased')}; expected: {reason['promise']}")
         )
     output.say()
     output.say("Values", bold=True)

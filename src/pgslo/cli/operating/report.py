@@ -72,7 +72,7 @@ def report(
             incidents=read_incidents(conn, everything=True),
             budgets=database.fetch(conn, "budgets"),
             readers=database.fetch(conn, "readers"),
-            promises=database.fetch(conn, "promises"),
+            rule_summaries=database.fetch(conn, "rule_summaries"),
             column_history=database.fetch(conn, "column_history", {"batches": batches}),
             verdicts=database.fetch(conn, "verdict_history", {"batches": batches}),
             quantiles=database.fetch(conn, "incident_quantiles"),

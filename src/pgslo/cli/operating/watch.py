@@ -48,7 +48,7 @@ _SHORTEST_ROUND = 1.0
     metavar="HOST:PORT",
     help="Also serve what pgslo metrics prints, for Prometheus: 127.0.0.1:9187.",
 )
-@click.option("--on", type=click.Choice(["healthy-batch"]), help="Run a command instead of telling people.")
+@click.option("--on", type=click.Choice(["healthy-batch"]), help="Run a command instead of sending messages.")
 @click.option("--task", metavar="TASK", help="With --on: whose columns have to be healthy.")
 @click.option("--run", metavar="COMMAND", help="With --on: what to run, in words as a shell reads them.")
 @click.option(

@@ -22,14 +22,14 @@ class Looked:
 
     Attributes:
         label: Its name, as a comment has it.
-        promise: Its summary, in a line.
+        summary: Its text, in a line.
         check: The name of the function that finds violations of it, quoted.
         of_touched: The query for groups of ``$1`` that break it.
         read: Names of the relations that an author's own query reads, as constants.
     """
 
     label: Sql
-    promise: Sql
+    summary: Sql
     check: Sql
     of_touched: Sql
     read: tuple[Sql, ...] = ()

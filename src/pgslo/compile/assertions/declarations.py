@@ -59,7 +59,7 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
     """Return the statement that registers how an assertion is enforced, and its dependencies."""
     rule = one.rule
     is_native = one.choice.mechanism == "native"
-    promised: dict[str, Any] = {
+    declared: dict[str, Any] = {
         "definition": definition.name,
         "assertion": rule.name,
         "function": one.function,
@@ -76,10 +76,10 @@ def declaration(one: Held, definition: Definition, table: TableContext) -> Artif
         "assertion",
         (definition.name, rule.name),
         definition.name,
-        (Statement(Sql(f"{document(promised)} {one.parts.of_all} {rule.on_breach}")),),
+        (Statement(Sql(f"{document(declared)} {one.parts.of_all} {rule.on_breach}")),),
         "",
     )
-    told = sql.render("assertion_declare", _Declare(document(promised | {"fingerprint": plain.fingerprint})))
+    told = sql.render("assertion_declare", _Declare(document(declared | {"fingerprint": plain.fingerprint})))
     validate = Statement(
         sql.render("assertion_validate", named),
         later=True,

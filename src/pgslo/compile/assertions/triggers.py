@@ -46,7 +46,7 @@ _SCHEMA_MOVED = Sql("syntax_error_or_access_rule_violation OR invalid_schema_nam
 class _Check:
     source: Sql
     function: Sql
-    promise: Sql
+    summary: Sql
     of_all: Sql
     of_touched: Sql
     undoing: tuple[Undoing, ...]
@@ -88,7 +88,7 @@ class _Case:
 @dataclass(frozen=True)
 class _Noted:
     label: Sql
-    promise: Sql
+    summary: Sql
     name: Sql
     held_by: tuple[Sql, ...]
     note: Sql
@@ -228,7 +228,7 @@ def _check_function(one: Held, definition: Definition, table: TableContext) -> A
     context = _Check(
         source=_source((one,), definition),
         function=sql.identifier(naming.GENERATED_SCHEMA, one.function),
-        promise=Sql(wording.one_line(one.rule.summary)),
+        summary=Sql(wording.one_line(one.rule.summary)),
         of_all=one.parts.of_all,
         of_touched=one.parts.of_touched,
         undoing=table.quickly_undoing,
@@ -311,7 +311,7 @@ def _looked(one: Held) -> Looked:
     function = sql.identifier(naming.GENERATED_SCHEMA, one.function)
     return Looked(
         label=Sql(wording.one_line(one.rule.name)),
-        promise=Sql(wording.one_line(one.rule.summary)),
+        summary=Sql(wording.one_line(one.rule.summary)),
         check=check,
         # Only its check runs a query read-only.
         of_touched=sql.render("assertion_looked_hidden", _Hidden(function))
@@ -329,7 +329,7 @@ def _noted(one: Held, touch: Touch, commit: CommitCompiler) -> _Noted:
     enforced = one.rule.on_breach == "reject"
     return _Noted(
         label=Sql(wording.one_line(one.rule.name)),
-        promise=Sql(wording.one_line(one.rule.summary)),
+        summary=Sql(wording.one_line(one.rule.summary)),
         name=sql.literal(one.rule.name),
         held_by=(sql.literal(one.function),) if enforced else (),
         note=commit.note(one.function, enforced=enforced, deferred=one.rule.is_deferred),

@@ -39,7 +39,7 @@ class _Rejecting:
 
     name: Sql
     passes: Sql
-    promise: Sql
+    summary: Sql
     owner: Sql
     about: Sql
 
@@ -150,7 +150,7 @@ def _rejecting(table: TableContext, rule: rules.Rule) -> _Rejecting:
     return _Rejecting(
         name=sql.literal(rule.name),
         passes=passes(rule, table.subject, ROW),
-        promise=sql.literal(rule.summary),
+        summary=sql.literal(rule.summary),
         owner=sql.literal(table.owner(rule)),
         about=sql.literal(rule.column or ""),
     )

@@ -130,14 +130,14 @@ def learned(columns: tuple[Watched, ...]) -> tuple[dict[str, object], ...]:
             "at_most": None,
             "samples": 0,
             "mechanism": "at close",
-            "promise": promise,
+            "promise": summary,
             "owner": None,
             "description": None,
             "tags": [],
             "scope": "batch",
             "measure": {"from": "learned"},
         }
-        for name, about, promise in (
+        for name, about, summary in (
             *named,
             (TABLE_RULE, [], "rows as many, and as different, as the table's history has them"),
         )

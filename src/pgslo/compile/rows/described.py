@@ -67,7 +67,7 @@ class Described:
         passes: The condition under which a row passes.
         text: The same as a text that is run.
         shown: Values of the failing row's columns, as text; of a rule that rejects, those that the writer may see.
-        promise_text: Its summary, for a comment.
+        summary_text: Its summary, for a comment.
     """
 
     label: Sql
@@ -75,7 +75,7 @@ class Described:
     passes: Sql
     text: Sql
     shown: Sql
-    promise_text: Sql
+    summary_text: Sql
 
 
 @dataclass(frozen=True)
@@ -301,5 +301,5 @@ def _describe(table: TableContext, rule: rules.Rule, row: Sql, *, by_owner: bool
         passes=condition,
         text=sql.quoted(condition),
         shown=shown,
-        promise_text=Sql(wording.one_line(rule.summary)),
+        summary_text=Sql(wording.one_line(rule.summary)),
     )

@@ -29,7 +29,7 @@ class _Lookup:
     source: Sql
     function: Sql
     arguments: Sql
-    promise: Sql
+    summary: Sql
     condition: Sql
     pins: tuple[_Pinned, ...]
     undo: Undoing

@@ -79,7 +79,7 @@ def artifacts(
     watched: frozenset[str] = frozenset(),
     asserted: frozenset[str] = frozenset(),
 ) -> tuple[Artifact, ...]:
-    """The guarded view with its companions, a view for each task that names one, and their schemas.
+    """The guarded view with its strict and status views, a view for each task that names one, and their schemas.
 
     Args:
         definition: The definition.

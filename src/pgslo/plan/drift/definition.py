@@ -250,15 +250,15 @@ def _others(facts: Facts) -> Iterator[Finding]:
     for lost in _lost(facts):
         thing = f"table {'.'.join(lost)}"
         if len(new) == 1:
-            said = f"it is called {new[0]} now; what depends on it is not checked, and writes live"
+            said = f"it is called {new[0]} now; objects that depend on it are not checked, and writes succeed"
             to_do = f"write {new[0]} into the definition, then pgslo apply"
             yield Finding(facts.definition, "table renamed", thing, said, to_do)
         else:
-            said = "it was dropped or renamed, and with it the triggers that stood on it for this definition"
+            said = "it was dropped or renamed, together with its triggers for this definition"
             to_do = "pgslo plan says what no longer fits"
             yield Finding(facts.definition, "gone", thing, said, to_do)
     for table, column in facts.lost_columns:
-        said = "it was dropped or renamed; assertions that depend on it are not checked, and writes live"
+        said = "it was dropped or renamed; assertions that depend on it are not checked, and writes succeed"
         to_do = "pgslo plan shows its location in the definition; write its new name, then pgslo apply"
         yield Finding(facts.definition, "column gone", f"column {column} of {table}", said, to_do)
 
@@ -308,7 +308,7 @@ def _columns(facts: Facts) -> Iterator[Finding]:
             continue
         if column["name"] != then["name"]:
             to_do = f"write {column['name']} into the definition, then pgslo apply"
-            said = f"it is called {column['name']} now; writes live, its rules are not judged"
+            said = f"it is called {column['name']} now; writes succeed, and its rules are not evaluated"
             yield Finding(facts.definition, "column renamed", thing, said, to_do)
         if column["type"] != then["type"]:
             said = f"its type was {then['type']} and is {column['type']}"

@@ -39,11 +39,11 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
     for table in facts.detached:
         said = "it is not a partition any more, and rows written to it are still evaluated and counted"
         yield Finding(
-            name, "detached", f"table {table}", said, "pgslo apply takes the triggers off", is_hint=True
+            name, "detached", f"table {table}", said, "pgslo apply drops the triggers", is_hint=True
         )
     for broken in facts.broken:
         rule, _, error = broken.partition(": ")
-        to_do = "pgslo plan says what no longer fits; writes live meanwhile"
+        to_do = "pgslo plan shows the differences; until then, writes succeed"
         yield Finding(name, "broken", f"rule {rule}", f"it can no longer be judged: {error}", to_do)
     counts = facts.counts
     if counts is not None and counts.quarantine_bytes >= 0.8 * counts.quarantine_max_bytes:

@@ -56,7 +56,7 @@ class Function:
 
     source: Sql
     function: Sql
-    promise: Sql
+    summary: Sql
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _header(rule: rules.BatchRule, table: TableContext) -> dict[str, Sql]:
     return {
         "source": source(table),
         "function": sql.identifier(naming.GENERATED_SCHEMA, _function_name(rule, table)),
-        "promise": Sql(f"{wording.one_line(rule.summary)}."),
+        "summary": Sql(f"{wording.one_line(rule.summary)}."),
     }
 
 

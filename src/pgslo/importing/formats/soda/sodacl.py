@@ -37,12 +37,12 @@ class Check:
 
     Attributes:
         text: Its line.
-        said: The value below it, with the names of version 4.
+        value: The value below it, with the names of version 4.
         partition: The condition of the rows that its section is about.
     """
 
     text: str
-    said: dict[str, Any]
+    value: dict[str, Any]
     partition: str | None
 
 
@@ -162,22 +162,22 @@ def outcome(found: Found, tables: Said[str, SourceTable], options: Options) -> O
         UnmappableError: A variable has no value, or nothing here says the same.
     """
     check: Check = found.body
-    if _VARIABLE.search(f"{check.text} {check.said} {check.partition}"):
+    if _VARIABLE.search(f"{check.text} {check.value} {check.partition}"):
         raise UnmappableError("parameter", "a variable of the check has no value: give --var")
-    where = all_of(check.partition, check.said.get("filter"))
+    where = all_of(check.partition, check.value.get("filter"))
     try:
         own = options.resolve(found.table)
     except UnmappableError:
         own = None
-    alerts = [key for key in ("warn", "fail") if key in check.said]
-    made = special.outcome(check.text, check.said, own, where, _named(tables, options))
+    alerts = [key for key in ("warn", "fail") if key in check.value]
+    made = special.outcome(check.text, check.value, own, where, _named(tables, options))
     if made is None:
         line = grammar.parse(check.text)
         if line is None:
             raise UnmappableError("unknown_check", f'"{check.text[:60]}" is not a check that pgslo knows')
-        wanted = _wanted(line, check.said)
-        made = special.of_user(line, check.said, wanted, own, where) or metrics.outcome(
-            line.metric, line.arguments, wanted, check.said, table=own, where=where
+        wanted = _wanted(line, check.value)
+        made = special.of_user(line, check.value, wanted, own, where) or metrics.outcome(
+            line.metric, line.arguments, wanted, check.value, table=own, where=where
         )
     lost = (Remark("second_bound_lost"),) if len(alerts) > 1 and "schema" not in check.text else ()
     severity: Any = "warn" if alerts == ["warn"] else "error"
@@ -186,7 +186,7 @@ def outcome(found: Found, tables: Said[str, SourceTable], options: Options) -> O
         status="changed" if lost or made.status == "changed" else made.status,
         remarks=(*made.remarks, *lost),
         rules=tuple(
-            replace(metrics.said_of(rule, check.said, found.table.tags), severity=severity)
+            replace(metrics.said_of(rule, check.value, found.table.tags), severity=severity)
             for rule in made.rules
         ),
     )

@@ -3594,6 +3594,35 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) IS 'Return how a missed batch ends by the rows of the table, and the snapshot of that; NULL if it is still missed, or cannot be determined. claim: the verdict by sums.';
 
+CREATE FUNCTION pgslo_catalog.asked_batches(definition pgslo_catalog.definition, question text) RETURNS pgslo_catalog.measured[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := asked_batches.definition;
+    counted pgslo_catalog.measured[];
+BEGIN
+    BEGIN
+        EXECUTE format(
+            'SELECT array_agg(ROW(n.name, n.place, n.rows, ''{}'', ''{}'', ''{}'', NULL)::pgslo_catalog.measured) FROM %s',
+            CASE WHEN target.reader IS NULL THEN format('(%s) AS n (name, place, rows)', asked_batches.question)
+                 ELSE format('pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', target.reader) END)
+        INTO counted USING asked_batches.question;
+    EXCEPTION WHEN OTHERS THEN
+        IF target.recount IS NULL OR NOT pgslo_catalog.is_of_row(SQLSTATE) THEN
+            RAISE;
+        END IF;
+        -- The function that counts the table leaves rows out that raise an error. No row is sampled.
+        PERFORM pgslo_catalog.pin_table(target, target.recount);
+        EXECUTE format('SELECT pgslo_gen.%I(NULL, NULL, 9223372036854775807)', target.recount) INTO counted;
+        PERFORM pgslo_catalog.warn_raising(target, counted);
+    END;
+    RETURN counted;
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.asked_batches(definition pgslo_catalog.definition, question text) IS 'Return the answer of a query for names, order and rows of batches; all batches of the table if a row raises an error in it.';
+
 CREATE TABLE pgslo_catalog.rule (
     rule_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -3909,7 +3938,7 @@ CREATE FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definitio
     SET lc_time TO 'C'
     SET transform_null_equals TO 'off'
     SET row_security TO 'off'
-    AS $_$
+    AS $$
 DECLARE
     target pgslo_catalog.definition := batches_in_part.definition;
     name text;
@@ -3927,15 +3956,9 @@ BEGIN
     question := format(
         'SELECT %s, %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
         target.batch_name, target.batch_place, target.batch_by, name);
-    IF target.reader IS NULL THEN
-        RETURN QUERY EXECUTE question;
-    ELSE
-        RETURN QUERY EXECUTE format(
-            'SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', target.reader)
-        USING question;
-    END IF;
+    RETURN QUERY SELECT a.batch, a.place, a.rows FROM unnest(pgslo_catalog.asked_batches(target, question)) AS a;
 END
-$_$;
+$$;
 
 COMMENT ON FUNCTION pgslo_catalog.batches_in_part(definition pgslo_catalog.definition, part oid) IS 'Return the batches of the rows in a partition or child, read with the rights of the table''s owner.';
 
@@ -5813,11 +5836,13 @@ DECLARE
         SELECT c.batch FROM pgslo_catalog.due_count c
         WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
     recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+    -- Rows that are recorded as of an unknown batch may be of any: then all are counted.
+    counted text[] := CASE WHEN 'unknown' <> ALL (count_batches.batches) THEN count_batches.batches END;
 BEGIN
     PERFORM pgslo_catalog.take_counts(
         target,
         pgslo_catalog.replace_counts(
-            target, count_batches.first, count_batches.last, count_batches.mask, count_batches.batches, true),
+            target, count_batches.first, count_batches.last, count_batches.mask, counted, true),
         count_batches.mask);
     recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
     UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
@@ -8347,7 +8372,9 @@ CREATE FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) RETURNS boo
 BEGIN
     RETURN EXISTS (
         SELECT FROM pgslo_catalog.rule_break b
-        WHERE b.definition_id = has_unknown_rows.definition_id AND b.batch = 'unknown' AND b.pause_id IS NULL);
+        WHERE b.definition_id = has_unknown_rows.definition_id AND b.batch = 'unknown' AND b.pause_id IS NULL
+          -- For rules about batches they stay so, wherever the rows are counted.
+          AND b.error_code <> '22000');
 END
 $$;
 
@@ -10041,7 +10068,9 @@ BEGIN
             INTO found;
         END IF;
     END;
-    IF found.value IS NULL AND judged.rows > 0 AND pgslo_catalog.raising(judged, held.measure) > 0 THEN
+    IF found.value IS NULL AND judged.rows > 0
+        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0)
+    THEN
         PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
     END IF;
     verdict := CASE
@@ -11557,7 +11586,9 @@ DECLARE
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
-        said := 'the batch of these rows cannot be determined: its expression has no value';
+        said := CASE (measured.batch).name
+            WHEN 'unknown' THEN 'the batch of these rows cannot be determined: its expression raises an error'
+            ELSE 'the batch of these rows cannot be determined: its expression has no value' END;
         RETURN;
     END IF;
     IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN
@@ -12561,17 +12592,16 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        question := format('SELECT %s, %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+        question := format('SELECT %s, %s, NULL::bigint FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
                            target.batch_name, target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
+        question := format('SELECT %s, %s, NULL::bigint FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
             target.batch_place, target.batch_by, target.relation, bound);
     END IF;
-    IF target.reader IS NULL THEN
-        EXECUTE question INTO name, place;
-    ELSE
-        EXECUTE format('SELECT n.name, n.place FROM pgslo_gen.%I($1) AS n (name text, place numeric)', target.reader) INTO name, place USING question;
-    END IF;
+    SELECT a.batch, a.place INTO name, place
+    FROM unnest(pgslo_catalog.asked_batches(target, question)) AS a
+    WHERE a.place <= newest_batch.up_to
+    ORDER BY a.place DESC LIMIT 1;
 END
 $_$;
 
@@ -12616,12 +12646,11 @@ BEGIN
                 (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
-    IF (newest_batches.definition).reader IS NULL THEN
-        RETURN QUERY EXECUTE question;
-    ELSE
-        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)',
-                                    (newest_batches.definition).reader) USING question;
-    END IF;
+    RETURN QUERY
+    SELECT a.batch, a.place, a.rows
+    FROM unnest(pgslo_catalog.asked_batches(newest_batches.definition, question)) AS a
+    WHERE a.place > '-Infinity'
+    ORDER BY a.place DESC LIMIT newest_batches.batches;
 END
 $_$;
 
@@ -16634,6 +16663,7 @@ BEGIN
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
         pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
         has_unknown, seen;
+    PERFORM pgslo_catalog.warn_raising(target, counted);
     RETURN counted;
 END
 $_$;
@@ -19711,6 +19741,28 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) IS 'Return the newest snapshot that a gate means: of a table that its task reads, by a role that may run the task.';
+
+CREATE FUNCTION pgslo_catalog.warn_raising(definition pgslo_catalog.definition, counted pgslo_catalog.measured[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+DECLARE
+    rows bigint := (SELECT c.rows FROM unnest(warn_raising.counted) AS c WHERE c.batch = 'unknown');
+BEGIN
+    IF rows > 0 THEN
+        RAISE WARNING USING
+            ERRCODE = '01SL2',
+            MESSAGE = format('cannot determine the batch of %s in %s', pgslo_catalog.rows_shown(rows), (warn_raising.definition).name),
+            DETAIL = 'The expression of the batch raises an error. They are counted as batch "unknown", which no rule about batches evaluates.',
+            HINT = 'Correct or delete these rows.',
+            SCHEMA = split_part((warn_raising.definition).name, '.', 1),
+            TABLE = substr((warn_raising.definition).name, strpos((warn_raising.definition).name, '.') + 1);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.warn_raising(definition pgslo_catalog.definition, counted pgslo_catalog.measured[]) IS 'Warn of rows whose batch is unknown because its expression raises an error for them.';
 
 CREATE FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) RETURNS void
     LANGUAGE plpgsql
@@ -23639,6 +23691,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.as_first_seen(last pgslo_catalog.profile, s
 
 REVOKE ALL ON FUNCTION pgslo_catalog.ask_table(definition pgslo_catalog.definition, missed pgslo_catalog.missed_batch, claim text, OUT ended_as text, OUT seen pg_snapshot) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.asked_batches(definition pgslo_catalog.definition, question text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.assertion_rule(definition text, assertion text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.at_place(grid double precision[], place double precision) FROM PUBLIC;
@@ -24632,6 +24686,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.want_pairs_anew(definition text) FROM PUBLI
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted(low double precision, high double precision, factor numeric, unit text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.wanted_snapshot(task text, wanted jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.warn_raising(definition pgslo_catalog.definition, counted pgslo_catalog.measured[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.warn_unjudged(definition text, rules text[], error_code text, later boolean) FROM PUBLIC;
 

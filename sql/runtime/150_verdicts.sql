@@ -31,7 +31,9 @@ BEGIN
             INTO found;
         END IF;
     END;
-    IF found.value IS NULL AND judged.rows > 0 AND pgslo_catalog.raising(judged, held.measure) > 0 THEN
+    IF found.value IS NULL AND judged.rows > 0
+        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0)
+    THEN
         PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
     END IF;
     verdict := CASE

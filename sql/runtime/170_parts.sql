@@ -181,13 +181,7 @@ BEGIN
     question := format(
         'SELECT %s, %s, b.rows FROM (SELECT %s AS raw, count(*) AS rows FROM ONLY %s AS r GROUP BY 1) AS b',
         target.batch_name, target.batch_place, target.batch_by, name);
-    IF target.reader IS NULL THEN
-        RETURN QUERY EXECUTE question;
-    ELSE
-        RETURN QUERY EXECUTE format(
-            'SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)', target.reader)
-        USING question;
-    END IF;
+    RETURN QUERY SELECT a.batch, a.place, a.rows FROM unnest(pgslo_catalog.asked_batches(target, question)) AS a;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.batches_in_part(pgslo_catalog.definition, oid) IS

@@ -26,11 +26,13 @@ DECLARE
         SELECT c.batch FROM pgslo_catalog.due_count c
         WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
     recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+    -- Rows that are recorded as of an unknown batch may be of any: then all are counted.
+    counted text[] := CASE WHEN 'unknown' <> ALL (count_batches.batches) THEN count_batches.batches END;
 BEGIN
     PERFORM pgslo_catalog.take_counts(
         target,
         pgslo_catalog.replace_counts(
-            target, count_batches.first, count_batches.last, count_batches.mask, count_batches.batches, true),
+            target, count_batches.first, count_batches.last, count_batches.mask, counted, true),
         count_batches.mask);
     recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
     UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded

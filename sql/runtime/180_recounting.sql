@@ -124,18 +124,6 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recount_batches(pgslo_catalog.definition, text[], boolean) IS
     'Count batches from the table, all if none are named, and evaluate those again whose counts changed.';
 
-CREATE OR REPLACE FUNCTION pgslo_catalog.has_unknown_rows(definition_id bigint) RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $pgslo$
-BEGIN
-    RETURN EXISTS (
-        SELECT FROM pgslo_catalog.rule_break b
-        WHERE b.definition_id = has_unknown_rows.definition_id AND b.batch = 'unknown' AND b.pause_id IS NULL);
-END
-$pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.has_unknown_rows(bigint) IS 'Return whether rows were not judged whose batch is unknown.';
-
 CREATE OR REPLACE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -307,6 +295,7 @@ BEGIN
     USING replace_counts.first, replace_counts.last, replace_counts.mask, target.definition_id, columns, target.writes,
         pgslo_catalog.tally_slots(target.tallies), replace_counts.batches, replace_counts.judges, target.judge IS NOT NULL,
         has_unknown, seen;
+    PERFORM pgslo_catalog.warn_raising(target, counted);
     RETURN counted;
 END
 $pgslo$;

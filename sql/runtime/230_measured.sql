@@ -76,7 +76,9 @@ DECLARE
 BEGIN
     rows := (measured.batch).rows;
     IF (measured.batch).place = '-Infinity' AND form NOT IN ('age', 'table_rows', 'table_share', 'query') THEN
-        said := 'the batch of these rows cannot be determined: its expression has no value';
+        said := CASE (measured.batch).name
+            WHEN 'unknown' THEN 'the batch of these rows cannot be determined: its expression raises an error'
+            ELSE 'the batch of these rows cannot be determined: its expression has no value' END;
         RETURN;
     END IF;
     IF form NOT IN ('rows', 'age', 'failures', 'table_rows', 'table_share', 'query') AND rows <= 0 THEN

@@ -78,12 +78,11 @@ BEGIN
                 (newest_batches.definition).relation, quote_nullable(newest_batches.batches));
     END IF;
     PERFORM pgslo_catalog.pin_table(newest_batches.definition, (newest_batches.definition).reader);
-    IF (newest_batches.definition).reader IS NULL THEN
-        RETURN QUERY EXECUTE question;
-    ELSE
-        RETURN QUERY EXECUTE format('SELECT n.name, n.place, n.rows FROM pgslo_gen.%I($1) AS n (name text, place numeric, rows bigint)',
-                                    (newest_batches.definition).reader) USING question;
-    END IF;
+    RETURN QUERY
+    SELECT a.batch, a.place, a.rows
+    FROM unnest(pgslo_catalog.asked_batches(newest_batches.definition, question)) AS a
+    WHERE a.place > '-Infinity'
+    ORDER BY a.place DESC LIMIT newest_batches.batches;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_batches(pgslo_catalog.definition, integer) IS

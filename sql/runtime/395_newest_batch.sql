@@ -74,17 +74,16 @@ BEGIN
     END IF;
     IF target.batch_column IS NOT NULL THEN
         -- The newest value first, by the index, and then the batch that it lies in.
-        question := format('SELECT %s, %s FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
+        question := format('SELECT %s, %s, NULL::bigint FROM (SELECT %s AS raw FROM (SELECT max(r.%I) AS %I FROM %s AS r%s) AS r) AS b',
                            target.batch_name, target.batch_place, target.batch_by, target.batch_column, target.batch_column, target.relation, bound);
     ELSE
-        question := format('SELECT %s, %s FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
+        question := format('SELECT %s, %s, NULL::bigint FROM (SELECT max(%s) AS raw FROM %s AS r%s) AS b', target.batch_name,
             target.batch_place, target.batch_by, target.relation, bound);
     END IF;
-    IF target.reader IS NULL THEN
-        EXECUTE question INTO name, place;
-    ELSE
-        EXECUTE format('SELECT n.name, n.place FROM pgslo_gen.%I($1) AS n (name text, place numeric)', target.reader) INTO name, place USING question;
-    END IF;
+    SELECT a.batch, a.place INTO name, place
+    FROM unnest(pgslo_catalog.asked_batches(target, question)) AS a
+    WHERE a.place <= newest_batch.up_to
+    ORDER BY a.place DESC LIMIT 1;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.newest_batch(pgslo_catalog.definition, numeric) IS

@@ -34,8 +34,9 @@ _HARMLESS_LOOPS = {
         "take_note",
     ): "rows of PostgreSQL's own types alone become rows of the quarantine: take_diverted()",
 }
-#: Templates with a loop that runs code of the owner of the table that it reads, with that role's rights, and no other.
-_OF_OWNERS = {"judge_rows.sql.j2"}
+#: Templates with a loop that runs code of the owner of the table that it reads, with that role's rights, and no other; the second
+#: evaluates the batch expression alone, which calls PostgreSQL's own functions.
+_OF_OWNERS = {"judge_rows.sql.j2", "raising_begin.sql.j2"}
 #: Explicit cursors, and what keeps code of other roles from them.
 _CURSORS = {
     "was_reported": "it holds digests of the warnings that the session has seen, which tell its owner nothing new",

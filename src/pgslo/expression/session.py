@@ -14,7 +14,8 @@ from pgslo.expression.gate import Expression
 #: ``texts``: extra_float_digits, bytea_output, lc_*, what NULL equals, and NULL in arrays that are read from text.
 #: ``digits``: extra_float_digits alone, for functions that print floats and nothing else of ``texts``.
 #: ``indexes``: gin_fuzzy_search_limit, for functions that look rows of a table up.
-Settings = Literal["times", "texts", "digits", "indexes"]
+#: ``plans``: plan_cache_mode, for functions whose variables decide what a query reads.
+Settings = Literal["times", "texts", "digits", "indexes", "plans"]
 
 _TIMES = re.compile(r"date|time|interval|ts(?:tz)?(?:multi)?range")
 _ZONED = re.compile(r"with time zone|tstz")

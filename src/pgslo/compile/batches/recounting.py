@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
+from pgslo.compile.batches import raising
 from pgslo.compile.batches.counting import CountedApart, apart, count, cursors
 from pgslo.compile.batches.profiles import Watched, sample
 from pgslo.compile.part import Tally
@@ -17,6 +18,11 @@ from pgslo.sql import Sql
 
 
 @dataclass(frozen=True)
+class _Unknown:
+    """A table that may have rows whose batch expression raises an error."""
+
+
+@dataclass(frozen=True)
 class _Recount:
     source: Sql
     function: Sql
@@ -24,12 +30,15 @@ class _Recount:
     count: Sql
     apart: tuple[CountedApart, ...]
     undoing: tuple[Undoing, ...]
+    unknown: tuple[_Unknown, ...]
 
 
 @dataclass(frozen=True)
 class _SourceNamed:
     table: Sql
     name: Sql
+    before: Sql
+    after: Sql
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class _Source:
     type: Sql
     span: Sql
     endless: Sql
+    before: Sql
+    after: Sql
 
 
 def recount(
@@ -48,17 +59,22 @@ def recount(
     batch = table.definition.batch
     assert batch is not None
     assert batch.by is not None
+    filtered = raising.filtered(table, ROW)
     place = _Source(
         table=table.qualified,
         value=table.batching.key(ROW),
         type=table.batching.type,
         span=sql.literal(table.batching.every or ""),
         endless=table.batching.endless,
+        before=filtered.before,
+        after=filtered.after,
     )
     if table.batching.names == "batch_hidden_name":
         # One batch alone, because their order is that of arrival.
         named = table.batching.named(ROW)
-        bounded = sql.render("recount_source_named", _SourceNamed(table.qualified, named))
+        bounded = sql.render(
+            "recount_source_named", _SourceNamed(table.qualified, named, filtered.before, filtered.after)
+        )
     else:
         bounded = sql.render("recount_source_every" if batch.every is not None else "recount_source", place)
     sampled = sample(table, columns)
@@ -68,7 +84,8 @@ def recount(
         cursors=cursors(tallies),
         count=count(table, columns, tallies, bounded, (), sample=sampled),
         apart=apart(table, columns, tallies, bounded, sample=sampled),
-        undoing=table.undoing,
+        undoing=raising.apart(table),
+        unknown=(_Unknown(),) if raising.may_raise(table) else (),
     )
     return table.function(
         name,

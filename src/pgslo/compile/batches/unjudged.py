@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
+from pgslo.compile.batches import raising
 from pgslo.compile.batches.kinds.functions import rows_of_batch
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
@@ -21,7 +22,15 @@ from pgslo.sql import Sql
 #: Those that refuse a row fail its write instead of leaving it unjudged, but for rows of a subscription.
 _ON_BREACH = ("warn", "flag")
 _BATCH_AND_RULE = Sql("text, text")
-_VARIABLES = (Sql("DECLARE"), Sql("    r record;"), Sql("    passes boolean;"))
+_VARIABLES = (Sql("    r record;"), Sql("    passes boolean;"))
+_IS_UNKNOWN = Sql("is_unknown")
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """The key that rows are compared with where those of the unknown batch are asked for."""
+
+    batch: Sql
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class _Judge:
     rules: tuple[Described, ...]
     rule_names: Sql
     rows: Sql
+    unknown: tuple[_Unknown, ...]
     undoing: tuple[Undoing, ...]
 
 
@@ -72,11 +82,15 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
         source=table.source(judged),
         function=sql.identifier(naming.GENERATED_SCHEMA, name),
         judges=() if is_of_another else (fails,),
-        declared=_VARIABLES if is_of_another else (),
+        declared=(
+            *((Sql("    is_unknown boolean;"),) if raising.may_raise(table) else ()),
+            *(_VARIABLES if is_of_another else ()),
+        ),
         rules=of_rows,
         rule_names=names(of_rows),
-        rows=rows_of_batch(table),
-        undoing=table.undoing,
+        rows=rows_of_batch(table, is_unknown=_IS_UNKNOWN),
+        unknown=_unknown(table),
+        undoing=raising.apart(table, at_once=_IS_UNKNOWN),
     )
     return (
         *(() if is_of_another else made),
@@ -86,7 +100,7 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
             "judges rows that could not be judged when they were written, for example while a lock was held",
             arguments=_BATCH_AND_RULE,
             reads_table=True,
-            settings=session_settings.ALL,
+            settings=session_settings.ALL | raising.settings(table),
         ),
     )
 
@@ -105,6 +119,13 @@ def _of_row(
     name = table.function_name("judge_row")
     function = sql.identifier(naming.GENERATED_SCHEMA, name)
     return (judge_row(table, name, judged, of_rows),), sql.render("fails_judge", _Function(function))
+
+
+def _unknown(table: TableContext) -> tuple[_Unknown, ...]:
+    """The unknown batch, if a row may be of it. Only a key that is a text can equal its name."""
+    if not raising.may_raise(table):
+        return ()
+    return (_Unknown(Sql("batch") if table.batching.names == "batch_shown_name" else sql.literal(None)),)
 
 
 def _is_out_of_reach(rule: rules.Rule, table: TableContext) -> bool:

@@ -37,3 +37,7 @@ class Undoing:
         locks = sql.literal(with_locks)
         name = sql.literal(f"{relation.schema}.{relation.name}")
         return cls(sql.render("undo_begin", _Begun(locks)), sql.render("undo_end", _Ended(locks, name)))
+
+    def inside(self, outer: Undoing) -> Undoing:
+        """Return this block with another one around it."""
+        return Undoing(Sql(f"{outer.begin}\n    {self.begin}"), Sql(f"{self.end}\n        {outer.end}"))

@@ -76,6 +76,7 @@ class Batching:
         plain: Whether the expression's type is PostgreSQL's own; if not, the key is the text of its value.
         names: The template of a name that may be a hash, which no key can be read from; ``None`` where the key can.
         definition: The definition's name, for that template.
+        is_column: Whether the expression is a column alone.
         cuts: Whether the name of a long key is its beginning and a hash, so that no key can be read from it.
     """
 
@@ -93,6 +94,7 @@ class Batching:
     plain: bool = True
     names: str | None = None
     definition: Sql = _NO_NAME
+    is_column: bool = False
     cuts: bool = False
 
     @property
@@ -182,6 +184,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             column=column,
             dated=not type_name.startswith("time "),
             by=batch.by,
+            is_column=column is not None,
         )
     if type_name == "money":
         raise CatalogError(
@@ -206,6 +209,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
             column=column,
             dated=False,
             by=batch.by,
+            is_column=column is not None,
             cuts=type_name == "numeric",
         )
     # Any other value may be personal: people who may see the name may lack the right to read the column.
@@ -223,6 +227,7 @@ def batching(definition: Definition, subject: Subject, writes: Writes) -> Batchi
         type=Sql(type_name),
         dated=False,
         by=batch.by,
+        is_column=column is not None,
         plain=plain,
         names=names,
         definition=own,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pgslo import naming, sql
 from pgslo.compile.artifact import Artifact
+from pgslo.compile.batches import raising
 from pgslo.compile.batches.kinds.base import BatchKind, Parts
 from pgslo.compile.snippets import session_settings
 from pgslo.compile.snippets.undoing import Undoing
@@ -20,6 +21,7 @@ from pgslo.sql import Sql
 R = TypeVar("R", bound=CountingRule)
 
 _ALL_ROWS = Sql("TRUE")
+_FALSE = Sql("false")
 _TABLE = Sql("t")
 _BATCH = Sql("text")
 _BY_COUNTING = "a function of its own counts the table, by the clock as well; writes pay nothing"
@@ -42,12 +44,16 @@ class _Rows:
     span: Sql
     endless: Sql
     name: Sql
+    before: Sql
+    after: Sql
 
 
 @dataclass(frozen=True)
 class _RowsNamed:
     table: Sql
     name: Sql
+    before: Sql
+    after: Sql
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ class FailureKind(BatchKind[R]):
             **self.header(),
             "rows": rows_of_batch(self.table),
             "about": sql.join(" AND ", about or [_ALL_ROWS]),
-            "undoing": self.table.undoing,
+            "undoing": raising.apart(self.table),
         }
 
 
@@ -201,7 +207,7 @@ def _made(rule: rules.BatchRule, table: TableContext, text: Sql) -> Artifact:
         f'measures rule "{rule.name}" when a batch is closed',
         arguments=_BATCH,
         reads_table=True,
-        settings=session_settings.ALL,
+        settings=session_settings.ALL | raising.settings(table),
     )
 
 
@@ -222,14 +228,22 @@ def _header(rule: rules.BatchRule, table: TableContext) -> dict[str, Sql]:
     }
 
 
-def rows_of_batch(table: TableContext) -> Sql:
-    """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to."""
+def rows_of_batch(table: TableContext, *, is_unknown: Sql = _FALSE) -> Sql:
+    """The rows of the batch that is asked for; of the table, where no row says which batch it belongs to.
+
+    Args:
+        table: The definition and its table.
+        is_unknown: Whether rows are asked for whose batch is unknown.
+    """
     batch = table.definition.batch
     if batch is None or batch.by is None:
-        return sql.render("batch_rows_all", _Rows(table.qualified, *(Sql(""),) * 5))
+        return sql.render("batch_rows_all", _Rows(table.qualified, *(Sql(""),) * 7))
+    filtered = raising.filtered(table, _TABLE, is_asked_for=is_unknown)
     if table.batching.names == "batch_hidden_name":
         name = table.batching.named(_TABLE)
-        return sql.render("batch_rows_named", _RowsNamed(table.qualified, name))
+        return sql.render(
+            "batch_rows_named", _RowsNamed(table.qualified, name, filtered.before, filtered.after)
+        )
     context = _Rows(
         table=table.qualified,
         value=table.batching.key(_TABLE),
@@ -237,6 +251,8 @@ def rows_of_batch(table: TableContext) -> Sql:
         span=sql.literal(table.batching.every or ""),
         endless=table.batching.endless,
         name=table.batching.named(_TABLE) if table.batching.cuts else Sql(""),
+        before=filtered.before,
+        after=filtered.after,
     )
     if table.batching.cuts:
         return sql.render("batch_rows_numeric", context)

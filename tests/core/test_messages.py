@@ -14,8 +14,8 @@ PAGE = ROOT / "docs" / "reference" / "messages.md"
 ERRORS = ROOT / "docs" / "reference" / "errors.md"
 HEADER = """# Messages
 
-Every message of pgslo, generated from the sources: `pytest tests/core/test_messages.py --update-goldens` writes this page.
-`…` is a value. [Errors and warnings](errors.md) explains the codes.
+Every message of pgslo. `…` is a value. [Errors and warnings](errors.md) explains the codes. This page is generated from
+the sources by `pytest tests/core/test_messages.py --update-goldens`.
 """
 #: Names that PL/pgSQL has for codes.
 CODES = {

@@ -13,8 +13,9 @@ SOURCE = ROOT / "src" / "pgslo"
 PAGE = ROOT / "docs" / "explanation" / "modules.md"
 HEADER = """# Modules
 
-A line for each module of `src/pgslo`, from its own docstring. [Architecture](architecture.md) says how they work together;
-`lint-imports` checks who may import whom. `pytest tests/core/test_module_map.py --update-goldens` writes this page.
+A line for each module of `src/pgslo`, from its own docstring. [Architecture](architecture.md) explains how they work
+together. `lint-imports` checks which may import which. `pytest tests/core/test_module_map.py --update-goldens` writes
+this page.
 """
 
 

@@ -1,4 +1,4 @@
-"""Looks at a table that pgslo need not know, for a definition to begin with: reads a sample and little more, and changes nothing."""
+"""Reads a sample of a table that may have no definition, for a first one. It changes nothing."""
 
 from pgslo.database.inspection.table import candidates, inspect
 

@@ -43,8 +43,9 @@ class Effort:
     rows: int
 
 
-FULL = Effort((30, 100, 300, 900), 4, 10_000)
-QUICK = Effort((30, 100, 300), 4, 10_000)
+#: From the 11th batch on, a batch is compared with predictions.
+FULL = Effort((30, 100, 300, 900), 12, 10_000)
+QUICK = Effort((30, 100, 300), 12, 10_000)
 
 
 def main() -> None:

@@ -5361,6 +5361,7 @@ COMMENT ON FUNCTION pgslo_catalog.compare_parts(definition pgslo_catalog.definit
 CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
     -- Row by row: the largest share of values equal to those of the same entities in one of the last 14 batches.
     WITH whole AS MATERIALIZED (
@@ -5386,13 +5387,15 @@ CREATE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch t
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share,
-               count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
+        SELECT c.column_name, r.share, r.compared
         FROM mine c
         JOIN theirs o USING (column_name)
         JOIN paired p USING (batch)
-        CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
-        GROUP BY c.column_name, p.batch
+        CROSS JOIN LATERAL (
+            SELECT avg((x.mine = x.other)::integer) AS share, count(*) AS compared
+            FROM (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
+            WHERE x.mine <> 0 OR x.other <> 0
+        ) r
         UNION ALL
         -- Whole rows, whatever their key is now: of 256 different ones of least hash, as far as both batches have them.
         SELECT '*', r.share, r.compared
@@ -6213,16 +6216,17 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                    WHEN left(r.value, 1) IN ('1', '2') THEN pgslo_catalog.seconds_of(r.value)
                END AS seconds,
                r.length, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(translate(r.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) END AS upper,
-               r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
-               CASE WHEN r.is_plain THEN length(r.rest)
+               r.length - CASE WHEN r.is_plain THEN r.signs ELSE length(r.rest) END AS digit,
+               CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
+               CASE WHEN r.is_plain THEN r.signs
                     ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
-               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0
-                    WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain THEN CASE WHEN r.dot > 0 THEN r.length - r.dot ELSE 0 END
+                    WHEN r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
                CASE WHEN r.is_plain AND r.length <= 24 THEN
-                        CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
-                             WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
-                             WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
-                             ELSE left(r.rest, -1) || '9.9' END
+                        CASE WHEN r.dot = 0 THEN CASE r.signs WHEN 0 THEN '9' ELSE '-9' END
+                             WHEN r.dot = r.signs THEN CASE r.signs WHEN 1 THEN '.9' ELSE '-.9' END
+                             WHEN r.dot = r.length THEN CASE r.signs WHEN 1 THEN '9.' ELSE '-9.' END
+                             ELSE CASE r.signs WHEN 1 THEN '9.9' ELSE '-9.9' END END
                     ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'),
                                         '[0-9]+', '9', 'g') END AS shape
         FROM (
@@ -6230,7 +6234,9 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
                                  CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8
                                       WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
             FROM (
-                SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
+                -- Of plain ones the place of the point, and how many characters are not digits.
+                SELECT p.*, CASE WHEN p.is_plain AND p.rest IN ('.', '-.') THEN strpos(p.value, '.') ELSE 0 END AS dot, octet_length(p.rest) AS signs,
+                       p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
                 FROM (
                     SELECT l.*, CASE WHEN l.rest IN ('', '.') THEN l.length > length(l.rest)
                                      WHEN l.rest IN ('-', '-.') THEN l.length > length(l.rest) AND left(l.value, 1) = '-'
@@ -6304,8 +6310,13 @@ CREATE FUNCTION pgslo_catalog.describe_batch(definition pgslo_catalog.definition
               WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
         ORDER BY e.entity LIMIT 256
     ), prefix_of AS (
-        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row)
-        WHERE c.col > 0 GROUP BY c.col
+        -- OFFSET 0: hashes are sorted, and not the values.
+        SELECT h.col, array_agg(h.hash ORDER BY h.place) AS prefix
+        FROM (
+            SELECT c.col, e.place, CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END AS hash
+            FROM entity e JOIN cell c USING (row) WHERE c.col > 0 OFFSET 0
+        ) h
+        GROUP BY h.col
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (
@@ -7011,6 +7022,7 @@ COMMENT ON FUNCTION pgslo_catalog.excerpt(definition text, operation text, colum
 CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them predicted is not a deviation.
@@ -8202,23 +8214,30 @@ CREATE FUNCTION pgslo_catalog.grids_apart(now double precision[], reference doub
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
+DECLARE
+    a integer := 1;
+    b integer := 1;
+    v float8;
+    apart integer := 0;
 BEGIN
-    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i
-                                FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
-    step AS MATERIALIZED (
-        SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
-        FROM (
-            SELECT u.v, sum(u.a) OVER (ORDER BY u.v) AS a, sum(u.b) OVER (ORDER BY u.v) AS b
-            FROM (SELECT p.x AS v, 1 AS a, 0 AS b FROM point p UNION ALL SELECT p.y, 0, 1 FROM point p) u
-        ) c
-        GROUP BY c.v
-        WINDOW w AS (ORDER BY c.v)
-    )
-    SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
-           -- avg() adds up squares as well, which may overflow.
-           (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
-    INTO grids_apart.distribution, grids_apart.moved;
+    -- Both are sorted: at each value, the number of quantiles of either up to there.
+    WHILE a <= 41 AND b <= 41 LOOP
+        v := least(now[a], reference[b]);
+        EXIT WHEN v IS NULL;
+        WHILE a <= 41 AND now[a] <= v LOOP
+            a := a + 1;
+        END LOOP;
+        WHILE b <= 41 AND reference[b] <= v LOOP
+            b := b + 1;
+        END LOOP;
+        apart := greatest(apart, abs(a - b));
+    END LOOP;
+    distribution := apart / 41.0;
+    moved := 0;
+    FOR i IN 2 .. 40 LOOP
+        moved := moved + abs(now[i] - reference[i]);
+    END LOOP;
+    moved := moved / 39;
 END
 $$;
 
@@ -11877,6 +11896,11 @@ BEGIN
         SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
         FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
     END LOOP;
+    IF sampled > 0 THEN
+        -- Rows that no profile needs are not kept: storing them costs more than to make one.
+        SELECT w.within, w.at_level INTO merged.sample, merged.level
+        FROM pgslo_catalog.sample_within(merge_batch.definition_id, merged.sample, merged.level) AS w;
+    END IF;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
     INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample,

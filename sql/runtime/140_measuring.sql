@@ -219,6 +219,11 @@ BEGIN
         SELECT array_agg(r.one), count(*) INTO merged.sample, sampled
         FROM pgslo_catalog.sample_rows(merged.sample) AS r (one) WHERE r.one[1]::bigint & mask = 0;
     END LOOP;
+    IF sampled > 0 THEN
+        -- Rows that no profile needs are not kept: storing them costs more than to make one.
+        SELECT w.within, w.at_level INTO merged.sample, merged.level
+        FROM pgslo_catalog.sample_within(merge_batch.definition_id, merged.sample, merged.level) AS w;
+    END IF;
 
     -- It keeps the number of the newest it is made of: a TRUNCATE that is not committed yet must not make it newer.
     INSERT INTO pgslo_catalog.fragment (fragment_id, definition_id, batch, place, rows, failures, operation, present, tallies, level, sample_columns, sample,

@@ -36,16 +36,17 @@ AS $pgslo$
                    WHEN left(r.value, 1) IN ('1', '2') THEN pgslo_catalog.seconds_of(r.value)
                END AS seconds,
                r.length, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(translate(r.value, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', '')) END AS upper,
-               r.length - length(r.rest) AS digit, CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
-               CASE WHEN r.is_plain THEN length(r.rest)
+               r.length - CASE WHEN r.is_plain THEN r.signs ELSE length(r.rest) END AS digit,
+               CASE WHEN r.is_plain THEN 0 ELSE r.length - length(replace(r.value, ' ', '')) END AS space,
+               CASE WHEN r.is_plain THEN r.signs
                     ELSE length(translate(r.rest, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ', '')) END AS punctuation,
-               CASE WHEN r.is_plain AND r.rest IN ('', '-') THEN 0
-                    WHEN r.is_plain OR r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
+               CASE WHEN r.is_plain THEN CASE WHEN r.dot > 0 THEN r.length - r.dot ELSE 0 END
+                    WHEN r.value !~ '[eE]' THEN length(split_part(r.value, '.', 2)) ELSE 0 END AS decimals,
                CASE WHEN r.is_plain AND r.length <= 24 THEN
-                        CASE WHEN r.rest IN ('', '-') THEN r.rest || '9'
-                             WHEN left(r.value, length(r.rest)) = r.rest THEN r.rest || '9'
-                             WHEN right(r.value, 1) = '.' THEN left(r.rest, -1) || '9.'
-                             ELSE left(r.rest, -1) || '9.9' END
+                        CASE WHEN r.dot = 0 THEN CASE r.signs WHEN 0 THEN '9' ELSE '-9' END
+                             WHEN r.dot = r.signs THEN CASE r.signs WHEN 1 THEN '.9' ELSE '-.9' END
+                             WHEN r.dot = r.length THEN CASE r.signs WHEN 1 THEN '9.' ELSE '-9.' END
+                             ELSE CASE r.signs WHEN 1 THEN '9.9' ELSE '-9.9' END END
                     ELSE regexp_replace(regexp_replace(regexp_replace(left(r.value, 24) COLLATE "C", '[a-z]+', 'a', 'g'), '[A-Z]+', 'A', 'g'),
                                         '[0-9]+', '9', 'g') END AS shape
         FROM (
@@ -53,7 +54,9 @@ AS $pgslo$
                                  CASE WHEN n.is_plain AND n.length <= 100 THEN n.value::float8
                                       WHEN n.is_number THEN pgslo_catalog.number_of(n.value) END END AS number
             FROM (
-                SELECT p.*, p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
+                -- Of plain ones the place of the point, and how many characters are not digits.
+                SELECT p.*, CASE WHEN p.is_plain AND p.rest IN ('.', '-.') THEN strpos(p.value, '.') ELSE 0 END AS dot, octet_length(p.rest) AS signs,
+                       p.is_plain OR p.value COLLATE "C" ~ E'^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$' AS is_number
                 FROM (
                     SELECT l.*, CASE WHEN l.rest IN ('', '.') THEN l.length > length(l.rest)
                                      WHEN l.rest IN ('-', '-.') THEN l.length > length(l.rest) AND left(l.value, 1) = '-'
@@ -127,8 +130,13 @@ AS $pgslo$
               WHERE c.col = 0 AND c.value IS NOT NULL ORDER BY c.value::bigint >> 32, c.row) e
         ORDER BY e.entity LIMIT 256
     ), prefix_of AS (
-        SELECT c.col, array_agg(CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END ORDER BY e.place) AS prefix FROM entity e JOIN cell c USING (row)
-        WHERE c.col > 0 GROUP BY c.col
+        -- OFFSET 0: hashes are sorted, and not the values.
+        SELECT h.col, array_agg(h.hash ORDER BY h.place) AS prefix
+        FROM (
+            SELECT c.col, e.place, CASE WHEN c.value IS NULL THEN 0 ELSE hashtext(c.value) END AS hash
+            FROM entity e JOIN cell c USING (row) WHERE c.col > 0 OFFSET 0
+        ) h
+        GROUP BY h.col
     ), size AS (
         SELECT greatest(batch.rows, 0)::float8 AS rows, coalesce(array_length(sample, 1), 0)::float8 AS sampled
     ), different_row AS MATERIALIZED (

@@ -45,23 +45,30 @@ CREATE OR REPLACE FUNCTION pgslo_catalog.grids_apart(now float8[], reference flo
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
-#variable_conflict use_column
+DECLARE
+    a integer := 1;
+    b integer := 1;
+    v float8;
+    apart integer := 0;
 BEGIN
-    WITH point AS MATERIALIZED (SELECT n.x, r.x AS y, n.i
-                                FROM unnest(now) WITH ORDINALITY AS n (x, i) JOIN unnest(reference) WITH ORDINALITY AS r (x, i) USING (i)),
-    step AS MATERIALIZED (
-        SELECT max(a) AS a, max(b) AS b, lag(max(a), 1, 0::bigint) OVER w AS a_below, lag(max(b), 1, 0::bigint) OVER w AS b_below
-        FROM (
-            SELECT u.v, sum(u.a) OVER (ORDER BY u.v) AS a, sum(u.b) OVER (ORDER BY u.v) AS b
-            FROM (SELECT p.x AS v, 1 AS a, 0 AS b FROM point p UNION ALL SELECT p.y, 0, 1 FROM point p) u
-        ) c
-        GROUP BY c.v
-        WINDOW w AS (ORDER BY c.v)
-    )
-    SELECT (SELECT least(max(abs(s.a - s.b)), max(abs(s.a_below - s.b_below))) / 41.0 FROM step s),
-           -- avg() adds up squares as well, which may overflow.
-           (SELECT sum(abs(p.x - p.y)) / count(*) FROM point p WHERE p.i BETWEEN 2 AND 40)
-    INTO grids_apart.distribution, grids_apart.moved;
+    -- Both are sorted: at each value, the number of quantiles of either up to there.
+    WHILE a <= 41 AND b <= 41 LOOP
+        v := least(now[a], reference[b]);
+        EXIT WHEN v IS NULL;
+        WHILE a <= 41 AND now[a] <= v LOOP
+            a := a + 1;
+        END LOOP;
+        WHILE b <= 41 AND reference[b] <= v LOOP
+            b := b + 1;
+        END LOOP;
+        apart := greatest(apart, abs(a - b));
+    END LOOP;
+    distribution := apart / 41.0;
+    moved := 0;
+    FOR i IN 2 .. 40 LOOP
+        moved := moved + abs(now[i] - reference[i]);
+    END LOOP;
+    moved := moved / 39;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.grids_apart(float8[], float8[]) IS

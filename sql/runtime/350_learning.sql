@@ -252,6 +252,7 @@ COMMENT ON FUNCTION pgslo_catalog.profile_batch(pgslo_catalog.definition, pgslo_
 CREATE OR REPLACE FUNCTION pgslo_catalog.compare_with_earlier(definition_id bigint, batch text, place numeric) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 AS $pgslo$
     -- Row by row: the largest share of values equal to those of the same entities in one of the last 14 batches.
     WITH whole AS MATERIALIZED (
@@ -277,13 +278,15 @@ AS $pgslo$
         SELECT o.column_name, o.batch, o.prefix || '{}'::integer[] AS prefix FROM pgslo_catalog.profile o
         WHERE o.definition_id = compare_with_earlier.definition_id AND o.batch IN (SELECT p.batch FROM paired p) AND o.prefix IS NOT NULL
     ), equal AS (
-        SELECT c.column_name, avg((x.mine = x.other)::integer) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS share,
-               count(*) FILTER (WHERE x.mine <> 0 OR x.other <> 0) AS compared
+        SELECT c.column_name, r.share, r.compared
         FROM mine c
         JOIN theirs o USING (column_name)
         JOIN paired p USING (batch)
-        CROSS JOIN LATERAL (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
-        GROUP BY c.column_name, p.batch
+        CROSS JOIN LATERAL (
+            SELECT avg((x.mine = x.other)::integer) AS share, count(*) AS compared
+            FROM (SELECT c.prefix[i.mine] AS mine, o.prefix[i.other] AS other FROM unnest(p.mine, p.others) AS i (mine, other)) x
+            WHERE x.mine <> 0 OR x.other <> 0
+        ) r
         UNION ALL
         -- Whole rows, whatever their key is now: of 256 different ones of least hash, as far as both batches have them.
         SELECT '*', r.share, r.compared

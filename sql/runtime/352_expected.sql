@@ -34,6 +34,8 @@ COMMENT ON FUNCTION pgslo_catalog.crowded_before(bigint, numeric, numeric) IS
 CREATE OR REPLACE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place numeric, phase numeric, crowded text[]) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- The planner expects one row of each sub-query, whatever statistics there are: there is one for each number of each column.
+SET enable_nestloop = off
 AS $pgslo$
     -- Six predictions: the median of 28 batches, the last one, the last two and the median of four of the same phase, the last with its trend.
     -- The closest counts: a batch that any of them predicted is not a deviation.

@@ -55,6 +55,31 @@ def test_all_rows_are_described_where_a_rule_counts_different_values(session):
     assert within(session, 1250, 900, level=2, definition=definition)[0] <= 400
 
 
+def test_of_a_wide_table_only_described_rows_are_kept(session):
+    made = ", ".join(f"f{n} float8" for n in range(300))
+    session.run(f"CREATE TABLE features.wide (id bigint, day date, {made}, PRIMARY KEY (id, day))")
+    session.guard("table: features.wide\nowner: me\nbatch: {by: day}\ncolumns: {f0: [completeness: 0.9]}\n")
+    values = ", ".join(["random()"] * 300)
+    session.run(f"INSERT INTO features.wide SELECT g, '2026-11-22', {values} FROM generate_series(1, 1000) g")
+    session.run("SELECT pgslo.close_batch('features.wide')")
+    ((kept, level, described),) = session.run(
+        """SELECT array_length(f.sample, 1), f.level, (SELECT max(p.sampled) FROM pgslo_catalog.profile p WHERE p.level = f.level)
+           FROM pgslo_catalog.fragment f WHERE f.operation = 'merged'"""
+    ).rows
+    assert 200 <= kept <= 400
+    assert level in (1, 2)
+    assert described == kept
+    # Late rows are taken at the same level, and the batch is described again.
+    session.run(
+        f"INSERT INTO features.wide SELECT g, '2026-11-22', {values} FROM generate_series(1001, 1100) g"
+    )
+    session.run("SELECT pgslo.tick()")
+    ((rows, more),) = session.run(
+        "SELECT p.rows, p.sampled FROM pgslo_catalog.profile p WHERE p.column_name = 'f7'"
+    ).rows
+    assert (rows, kept < more <= kept + 100) == (1100, True)
+
+
 DAYS = 26
 
 

@@ -175,6 +175,22 @@ COMMENT ON FUNCTION pgslo_catalog.called_code(oid[], boolean, integer) IS
     'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when '
     'they are written to, then with their triggers. events: those of pg_trigger.tgtype.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.strange_code(relation oid, role oid, OUT called_by text, OUT owner oid)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    -- PostgreSQL runs it while it plans a query, whether the query needs it or not.
+    SELECT c.called_by, c.owner INTO strange_code.called_by, strange_code.owner
+    FROM pgslo_catalog.called_code(pgslo_catalog.read_with(strange_code.relation), false) AS c
+    WHERE c.owner NOT IN (strange_code.role, pgslo_catalog.keeper())
+      AND pgslo_catalog.can_act_as(c.owner, strange_code.role) IS NOT TRUE
+    ORDER BY 1, 2 LIMIT 1;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.strange_code(oid, oid) IS
+    'Return what of a table calls code of a role that has not the rights of this one when it is read, and that role; NULL if nothing does.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -182,13 +198,8 @@ AS $pgslo$
 DECLARE
     strange record;
 BEGIN
-    -- PostgreSQL runs it while it plans a query, whether the query needs it or not.
-    SELECT c.called_by, c.owner INTO strange
-    FROM pgslo_catalog.called_code(pgslo_catalog.read_with(refuse_code.relation), false) AS c
-    WHERE c.owner NOT IN (refuse_code.role, pgslo_catalog.keeper())
-      AND pgslo_catalog.can_act_as(c.owner, refuse_code.role) IS NOT TRUE
-    ORDER BY 1, 2 LIMIT 1;
-    IF FOUND THEN
+    SELECT s.* INTO strange FROM pgslo_catalog.strange_code(refuse_code.relation, refuse_code.role) AS s;
+    IF strange.called_by IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s calls code of role %s', strange.called_by, quote_ident(pg_get_userbyid(strange.owner))),

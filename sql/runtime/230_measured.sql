@@ -1,6 +1,20 @@
 -- The value of a rule over a batch or the table.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.calls_strange_code(definition pgslo_catalog.definition) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT s.called_by IS NOT NULL
+        FROM pg_class c CROSS JOIN LATERAL pgslo_catalog.strange_code(c.oid, c.relowner) AS s
+        WHERE c.oid = (calls_strange_code.definition).relation);
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.calls_strange_code(pgslo_catalog.definition) IS
+    'Return whether reading the table of a definition runs code of a role that has not the rights of the table''s owner.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.newest_data(definition pgslo_catalog.definition) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -11,6 +25,9 @@ DECLARE
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
         PERFORM pgslo_catalog.pin_table(newest_data.definition, (newest_data.definition).age_of);
+        IF pgslo_catalog.calls_strange_code(newest_data.definition) THEN
+            RETURN NULL;
+        END IF;
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
@@ -42,7 +59,9 @@ BEGIN
     END IF;
     seconds := extract(epoch FROM clock_timestamp() - newest);
     IF newest IS NULL THEN
-        said := 'the table has no data whose age could be determined';
+        said := CASE WHEN (age.definition).age_of IS NOT NULL AND pgslo_catalog.calls_strange_code(age.definition)
+            THEN 'reading the table would run code of another role'
+            ELSE 'the table has no data whose age could be determined' END;
     ELSIF seconds < -300 THEN
         -- A clock that jumped, or a time of another zone: in any case it is not an age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));

@@ -17,7 +17,11 @@ BEGIN
         SELECT l.who, l.kind, l.privilege, l.object, l.class, l.id, l.part FROM pgslo_catalog.listed_rights() AS l
     ), granted_by_list AS MATERIALIZED (
         SELECT l.class, l.id, l.part, l.privilege, bool_or(l.who = 'public') AS is_public FROM listed l GROUP BY l.class, l.id, l.part, l.privilege
-    ), things AS MATERIALIZED (
+    ), of_others AS MATERIALIZED (
+        -- A trusted extension may be put into the schema of whoever installs it.
+        SELECT e.classid, e.objid FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
+        WHERE e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass AND x.extname <> 'pgslo'
+    ), all_things AS MATERIALIZED (
         -- Names are printed for the result alone: a check of every name against the search path takes longest here.
         -- Without an access control list, everybody may execute a function.
         SELECT 'function' AS kind, 'f'::"char" AS letter, p.pronamespace AS place, p.proowner AS owner,
@@ -36,6 +40,8 @@ BEGIN
         UNION ALL
         SELECT 'schema', 'n', n.oid, n.nspowner, 'pg_namespace'::regclass, n.oid, 0, n.nspacl, false, false
         FROM pg_namespace n WHERE n.oid = ANY (places)
+    ), things AS MATERIALIZED (
+        SELECT a.* FROM all_things a WHERE NOT EXISTS (SELECT FROM of_others o WHERE o.classid = a.class AND o.objid = a.id)
     ), exploded AS MATERIALIZED (
         -- Hundreds of objects have a few lists.
         SELECT d.acl, g.grantee, g.privilege_type, g.grantor

@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from pgslo.compile.assertions import groups
+
 World = Any
 
 #: The type, what is at most true of one row in a group, a value of which it is not true, and an equal one of which it is.
@@ -19,6 +21,7 @@ VALUES = {
     "bpchar": ("bpchar", "octet_length(x) > 3", "'ab'", "'ab   '"),
     "numrange": ("numrange", "scale(lower(x)) > 1", "'[1.0,2)'", "'[1.000,2)'"),
     "array": ("numeric[]", "scale(x[1]) > 1", "'{1.0}'", "'{1.000}'"),
+    "tsquery": ("tsquery", "x::text LIKE '%:B%'", "'a:A'", "'a:B'"),
     "integer": ("int", "x > 5", "1", "9"),
 }
 
@@ -41,3 +44,20 @@ def test_none_passes(world: World, kind: str) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         world.run("writer", f"SET extra_float_digits = -15; UPDATE features.t SET x = {bad}")
     world.run("writer", f"UPDATE features.t SET x = {bad} WHERE id = 1")
+
+
+def test_every_type_of_postgresql_is_exact_or_compared_by_image(world: World) -> None:
+    """Two equal values of an exact type have the same image; a type that is on no list is compared by its text."""
+    types = world.run(
+        "superuser",
+        """SELECT format_type(t.oid, NULL), t.typsend::text FROM pg_type t JOIN pg_opclass c ON c.opcintype = t.oid AND c.opcdefault
+           JOIN pg_am a ON a.oid = c.opcmethod AND a.amname = 'btree'
+           WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b'""",
+    )
+    by_value = {name for name, _ in types} & groups._EXACT
+    assert by_value == groups._EXACT - {"xid"}
+    # Of which an equal value may be another one: none of them is compared by "=".
+    coarse = {"tsquery", "numeric", "interval", "jsonb", "real", "double precision", "character", "text"}
+    assert coarse <= {name for name, _ in types}
+    assert not coarse & groups._EXACT
+    assert {name: send for name, send in types if name in groups._IMAGES}.keys() <= coarse

@@ -399,3 +399,41 @@ rules:
     assert world.run("installer", "SELECT DISTINCT error_message FROM pgslo_catalog.rule_break") == [
         (f"index evil.other_expr_idx calls code of role {world.names['mallory']}",)
     ]
+
+
+def test_readers_are_warned_that_the_age_cannot_be_determined(world: World) -> None:
+    world.run("mallory", SPY)
+    world.run("installer", "CREATE TABLE features.ex (id int PRIMARY KEY, day date, a int, seen timestamptz)")
+    world.run("installer", "CREATE INDEX ON features.ex (seen)")
+    world.run("installer", "INSERT INTO features.ex VALUES (1, now(), 1, now())")
+    world.apply(
+        "{table: features.ex, key: [id], writes: bulk, batch: {by: day}, readers: [$reader], freshness: {max_age: 1 day, of: seen}}"
+    )
+    assert noticed(world) == []
+    world.run("installer", PLACES["index"])
+    forget(world)
+    assert noticed(world) == [
+        (
+            "01SL2",
+            "cannot determine the freshness of features.ex",
+            "Reading the table would run code of another role.",
+        )
+    ]
+    assert not ran(world)[1]
+    world.run("operator", "SELECT pgslo.tick()")
+    print(world.run("superuser", "TABLE pgslo_catalog.rule_break"))
+    assert not ran(world)[1]
+    verdicts = "SELECT verdict, said FROM pgslo.verdict WHERE rule = 'freshness'"
+    assert set(world.run("superuser", verdicts)) <= {
+        ("unknown", "reading the table would run code of another role")
+    }
+
+
+def noticed(world: World) -> list[tuple[str, str, str]]:
+    session = world.session("reader")
+    found: list[tuple[str, str, str]] = []
+    session.add_notice_handler(
+        lambda said: found.append((said.sqlstate, said.message_primary, said.message_detail))
+    )
+    session.execute("SELECT a FROM guarded.ex")
+    return found

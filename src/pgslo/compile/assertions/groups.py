@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pgslo import sql
-from pgslo.catalog import TEXT, Catalog, Column, Relation
+from pgslo.catalog import Catalog, Column, Relation
 from pgslo.compile.artifact import qualified
 from pgslo.compile.snippets import parts, texts
 from pgslo.compile.snippets.literals import ARRAY, COMPOSITE, GEOMETRIC
@@ -37,7 +37,26 @@ _IMAGES = {
     "character": "bpcharsend",
     "jsonb": "jsonb_send",
 }
-_RANGE = "R"
+#: Types of which two equal values are the same in every expression. All others are compared by their image or text.
+_EXACT = frozenset(
+    {
+        *(
+            *_INTEGERS,
+            "oid",
+            "boolean",
+            "uuid",
+            "bytea",
+            "money",
+            "date",
+            "pg_lsn",
+            "xid",
+            "xid8",
+            "macaddr",
+            "macaddr8",
+        ),
+        *("timestamp without time zone", "timestamp with time zone", "time without time zone"),
+    }
+)
 #: Types whose bare name means another type in a cast.
 _CASTS = {"character": "bpchar", "bit": "varbit"}
 
@@ -308,7 +327,7 @@ def _comparable(column: Column) -> Sql:
     image = _IMAGES.get(column.base_type) if column.plain else None
     if image is not None:
         return Sql(f"{image}({value})")
-    if column.has_equality and column.category not in (TEXT, ARRAY, COMPOSITE, _RANGE):
+    if column.plain and column.has_equality and column.base_type in _EXACT:
         return value
     return Sql(f'{texts.text(column, ROW)} COLLATE "C"')
 

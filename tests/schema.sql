@@ -3139,7 +3139,9 @@ BEGIN
     END IF;
     seconds := extract(epoch FROM clock_timestamp() - newest);
     IF newest IS NULL THEN
-        said := 'the table has no data whose age could be determined';
+        said := CASE WHEN (age.definition).age_of IS NOT NULL AND pgslo_catalog.calls_strange_code(age.definition)
+            THEN 'reading the table would run code of another role'
+            ELSE 'the table has no data whose age could be determined' END;
     ELSIF seconds < -300 THEN
         -- A clock that jumped, or a time of another zone: in any case it is not an age.
         said := format('the newest data is of %s UTC, which is still to come', to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
@@ -4497,6 +4499,20 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer) IS 'Return whose code indexes, constraints, statistics, policies and rules of relations call when they are read, or also when they are written to, then with their triggers. events: those of pg_trigger.tgtype.';
+
+CREATE FUNCTION pgslo_catalog.calls_strange_code(definition pgslo_catalog.definition) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT s.called_by IS NOT NULL
+        FROM pg_class c CROSS JOIN LATERAL pgslo_catalog.strange_code(c.oid, c.relowner) AS s
+        WHERE c.oid = (calls_strange_code.definition).relation);
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.calls_strange_code(definition pgslo_catalog.definition) IS 'Return whether reading the table of a definition runs code of a role that has not the rights of the table''s owner.';
 
 CREATE FUNCTION pgslo_catalog.can_act_as(role oid, other oid) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -12690,6 +12706,9 @@ DECLARE
 BEGIN
     IF (newest_data.definition).age_of IS NOT NULL THEN
         PERFORM pgslo_catalog.pin_table(newest_data.definition, (newest_data.definition).age_of);
+        IF pgslo_catalog.calls_strange_code(newest_data.definition) THEN
+            RETURN NULL;
+        END IF;
         EXECUTE format('SELECT pgslo_gen.%I()', (newest_data.definition).age_of) INTO newest;
         RETURN newest;
     END IF;
@@ -14071,8 +14090,8 @@ BEGIN
     IF has_parts THEN
         PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
-    -- Transactions that write commit with assertions: see hold_parts().
-    IF NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function) THEN
+    -- Transactions that write commit with assertions: see hold_parts(). Readers get no error about an age: see newest_data().
+    IF pin_table.function IS DISTINCT FROM (pin_table.definition).age_of AND NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function) THEN
         PERFORM pgslo_catalog.refuse_code(relation, owner);
     END IF;
 END
@@ -15949,13 +15968,8 @@ CREATE FUNCTION pgslo_catalog.refuse_code(relation oid, role oid) RETURNS void
 DECLARE
     strange record;
 BEGIN
-    -- PostgreSQL runs it while it plans a query, whether the query needs it or not.
-    SELECT c.called_by, c.owner INTO strange
-    FROM pgslo_catalog.called_code(pgslo_catalog.read_with(refuse_code.relation), false) AS c
-    WHERE c.owner NOT IN (refuse_code.role, pgslo_catalog.keeper())
-      AND pgslo_catalog.can_act_as(c.owner, refuse_code.role) IS NOT TRUE
-    ORDER BY 1, 2 LIMIT 1;
-    IF FOUND THEN
+    SELECT s.* INTO strange FROM pgslo_catalog.strange_code(refuse_code.relation, refuse_code.role) AS s;
+    IF strange.called_by IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
             MESSAGE = format('%s calls code of role %s', strange.called_by, quote_ident(pg_get_userbyid(strange.owner))),
@@ -18431,6 +18445,22 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) IS 'Return how many missed batches of an incident are stored, in words, or NULL.';
+
+CREATE FUNCTION pgslo_catalog.strange_code(relation oid, role oid, OUT called_by text, OUT owner oid) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- PostgreSQL runs it while it plans a query, whether the query needs it or not.
+    SELECT c.called_by, c.owner INTO strange_code.called_by, strange_code.owner
+    FROM pgslo_catalog.called_code(pgslo_catalog.read_with(strange_code.relation), false) AS c
+    WHERE c.owner NOT IN (strange_code.role, pgslo_catalog.keeper())
+      AND pgslo_catalog.can_act_as(c.owner, strange_code.role) IS NOT TRUE
+    ORDER BY 1, 2 LIMIT 1;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.strange_code(relation oid, role oid, OUT called_by text, OUT owner oid) IS 'Return what of a table calls code of a role that has not the rights of this one when it is read, and that role; NULL if nothing does.';
 
 CREATE FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -23775,6 +23805,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.called_by(relation oid, writes boolean, eve
 
 REVOKE ALL ON FUNCTION pgslo_catalog.called_code(relations oid[], writes boolean, events integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgslo_catalog.calls_strange_code(definition pgslo_catalog.definition) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgslo_catalog.can_act_as(role oid, other oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.can_be_read(snapshot pgslo_catalog.snapshot) FROM PUBLIC;
@@ -24612,6 +24644,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.stops_after() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_rows(definition text, rejecting text[], judged pgslo_catalog.judged_row[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.stored_said(incident pgslo_catalog.incident) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation oid, role oid, OUT called_by text, OUT owner oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.strange_code(relation regclass, cascades boolean, role oid) FROM PUBLIC;
 

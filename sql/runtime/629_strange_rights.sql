@@ -18,7 +18,7 @@ BEGIN
     ), granted_by_list AS MATERIALIZED (
         SELECT l.class, l.id, l.part, l.privilege, bool_or(l.who = 'public') AS is_public FROM listed l GROUP BY l.class, l.id, l.part, l.privilege
     ), of_others AS MATERIALIZED (
-        -- A trusted extension may be put into the schema of whoever installs it.
+        -- A role that may create in the schema can put a trusted extension there.
         SELECT e.classid, e.objid FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
         WHERE e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass AND x.extname <> 'pgslo'
     ), all_things AS MATERIALIZED (

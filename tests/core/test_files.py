@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,27 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: P
         put(path, "new \ud800")
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_below_dev_as_everywhere(tmp_path: Path) -> None:
+    """/dev/shm is a folder that all users share; only links to what the process has open are followed."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        pytest.skip("there is no /dev/shm")
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    with tempfile.TemporaryDirectory(dir=shared) as name:
+        (Path(name) / "a.html").symlink_to(victim)
+        (Path(name) / "tables").symlink_to(tmp_path)
+        put(Path(name) / "a.html", "text", below=Path(name))
+        assert (Path(name) / "a.html").read_text() == "text"
+        assert not (Path(name) / "a.html").is_symlink()
+        with pytest.raises(OSError, match="symbolic link"):
+            put(Path(name) / "tables" / "b.html", "text", below=Path(name))
+    assert [one.name for one in tmp_path.iterdir()] == ["victim.txt"]
+    assert victim.read_text() == "mine"
+    with (tmp_path / "opened").open("wb") as opened:
+        put(Path(f"/dev/fd/{opened.fileno()}"), "text")
+    assert (tmp_path / "opened").read_text() == "text"
+    put(Path("/dev/null"), "text")
+    assert Path("/dev/null").is_char_device()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import stat
 from pathlib import Path
+
+#: Links of the system to what a process has open, which are followed.
+_STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/\d+)")
 
 
 def put(path: Path, text: str, *, below: Path | None = None) -> None:
@@ -22,11 +27,15 @@ def put(path: Path, text: str, *, below: Path | None = None) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    if Path("/dev") in path.parents or (path.exists() and not path.is_symlink() and not path.is_file()):
-        path.write_text(text, encoding="utf-8")  # A device or a pipe, such as /dev/stdout.
+    if _STREAM.fullmatch(str(path)):
+        path.write_text(text, encoding="utf-8")
         return
     if below is not None:
         refuse_links(path, below)
+    if _is_device(path):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_NOFOLLOW), "w", encoding="utf-8") as file:
+            file.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.new")
     try:
@@ -38,6 +47,15 @@ def put(path: Path, text: str, *, below: Path | None = None) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a socket itself, and no link to one."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
 def refuse_links(path: Path, below: Path) -> None:

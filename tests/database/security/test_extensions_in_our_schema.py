@@ -1,4 +1,4 @@
-"""An extension that somebody puts into a schema of pgslo stays its owner's: migrate gives none of it away."""
+"""An extension in a schema of pgslo stays its owner's: migrate gives none of it away."""
 
 from __future__ import annotations
 

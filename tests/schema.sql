@@ -18565,7 +18565,7 @@ BEGIN
     ), granted_by_list AS MATERIALIZED (
         SELECT l.class, l.id, l.part, l.privilege, bool_or(l.who = 'public') AS is_public FROM listed l GROUP BY l.class, l.id, l.part, l.privilege
     ), of_others AS MATERIALIZED (
-        -- A trusted extension may be put into the schema of whoever installs it.
+        -- A role that may create in the schema can put a trusted extension there.
         SELECT e.classid, e.objid FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
         WHERE e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass AND x.extname <> 'pgslo'
     ), all_things AS MATERIALIZED (
@@ -21017,6 +21017,68 @@ CREATE VIEW pgslo.quarantine_size WITH (security_barrier='true') AS
 
 COMMENT ON VIEW pgslo.quarantine_size IS 'How much waits in quarantine of each definition, and how much may.';
 
+CREATE TABLE pgslo_catalog.repair (
+    repair_id bigint NOT NULL,
+    definition_id bigint NOT NULL,
+    rule_name text NOT NULL,
+    column_name text NOT NULL,
+    row_key text NOT NULL,
+    old_value text,
+    new_value text,
+    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    bytes bigint,
+    total bigint,
+    is_left_out boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.repair IS 'Values that a repair replaced, with what they were. May hold personal data.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.bytes IS 'Bytes of the record; NULL for those from before there was a bound.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.total IS 'Bytes of the definition''s records as this one was written, as far as its transaction saw them.';
+
+COMMENT ON COLUMN pgslo_catalog.repair.is_left_out IS 'The bound was reached: from this value on, none is recorded until tick() has removed old records.';
+
+CREATE TABLE pgslo_catalog.repair_size (
+    definition_id bigint NOT NULL,
+    bytes bigint NOT NULL,
+    up_to bigint NOT NULL,
+    removed_until timestamp with time zone,
+    left_out_at timestamp with time zone,
+    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE pgslo_catalog.repair_size IS 'Bytes of records of repairs, summed by tick().';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.up_to IS 'Number of the newest record that was summed.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.removed_until IS 'When the newest of the records was written that were removed to make room.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.left_out_at IS 'Since when repairs were last not recorded; the next tick() made room.';
+
+COMMENT ON COLUMN pgslo_catalog.repair_size.measured_at IS 'When all records were summed; since then, new ones are added.';
+
+CREATE VIEW pgslo.repair_size WITH (security_barrier='true') AS
+ SELECT d.name AS definition,
+    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
+    d.max_bytes,
+    s.removed_until,
+    GREATEST(s.left_out_at, newest.written_at) AS left_out_at
+   FROM ((pgslo_catalog.known_definition d
+     LEFT JOIN pgslo_catalog.repair_size s USING (definition_id))
+     LEFT JOIN LATERAL ( SELECT r.total,
+                CASE
+                    WHEN r.is_left_out THEN r.written_at
+                    ELSE NULL::timestamp with time zone
+                END AS written_at
+           FROM pgslo_catalog.repair r
+          WHERE ((r.definition_id = d.definition_id) AND (r.repair_id > COALESCE(s.up_to, (0)::bigint)))
+          ORDER BY r.repair_id DESC
+         LIMIT 1) newest ON (true));
+
+COMMENT ON VIEW pgslo.repair_size IS 'How much is kept of the repairs of each definition, and how much may be; until when older records were removed, and since when repairs were last not recorded.';
+
 CREATE TABLE pgslo_catalog.pause (
     pause_id bigint NOT NULL,
     definition_id bigint NOT NULL,
@@ -21269,6 +21331,12 @@ CREATE VIEW pgslo.metric WITH (security_barrier='true') AS
             jsonb_build_object('table', q.definition) AS jsonb_build_object,
             q.fraction
            FROM pgslo.quarantine_size q
+        UNION ALL
+         SELECT s.name,
+            jsonb_build_object('table', z.definition) AS jsonb_build_object,
+            s.value
+           FROM (pgslo.repair_size z
+             CROSS JOIN LATERAL ( VALUES ('pgslo_repairs_fill_ratio'::text,((z.bytes)::double precision / (NULLIF(z.max_bytes, 0))::double precision)), ('pgslo_repairs_left_out_timestamp_seconds'::text,(COALESCE(EXTRACT(epoch FROM z.left_out_at), (0)::numeric))::double precision)) s(name, value))
         UNION ALL
          SELECT 'pgslo_last_tick_timestamp_seconds'::text,
             '{}'::jsonb,
@@ -21856,29 +21924,6 @@ UNION ALL
 
 COMMENT ON VIEW pgslo.reader IS 'Readers of a defined table and their columns: tasks, and views of others over the table or its guarded views.';
 
-CREATE TABLE pgslo_catalog.repair (
-    repair_id bigint NOT NULL,
-    definition_id bigint NOT NULL,
-    rule_name text NOT NULL,
-    column_name text NOT NULL,
-    row_key text NOT NULL,
-    old_value text,
-    new_value text,
-    writer text DEFAULT COALESCE(NULLIF(current_setting('role'::text), 'none'::text), (SESSION_USER)::text) NOT NULL,
-    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    bytes bigint,
-    total bigint,
-    is_left_out boolean DEFAULT false NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.repair IS 'Values that a repair replaced, with what they were. May hold personal data.';
-
-COMMENT ON COLUMN pgslo_catalog.repair.bytes IS 'Bytes of the record; NULL for those from before there was a bound.';
-
-COMMENT ON COLUMN pgslo_catalog.repair.total IS 'Bytes of the definition''s records as this one was written, as far as its transaction saw them.';
-
-COMMENT ON COLUMN pgslo_catalog.repair.is_left_out IS 'The bound was reached: from this value on, none is recorded until tick() has removed old records.';
-
 CREATE VIEW pgslo.repair AS
  SELECT r.repair_id,
     d.name AS definition,
@@ -21894,45 +21939,6 @@ CREATE VIEW pgslo.repair AS
   WHERE (NOT r.is_left_out);
 
 COMMENT ON VIEW pgslo.repair IS 'Repaired values, with the original ones. May hold personal data.';
-
-CREATE TABLE pgslo_catalog.repair_size (
-    definition_id bigint NOT NULL,
-    bytes bigint NOT NULL,
-    up_to bigint NOT NULL,
-    removed_until timestamp with time zone,
-    left_out_at timestamp with time zone,
-    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE pgslo_catalog.repair_size IS 'Bytes of records of repairs, summed by tick().';
-
-COMMENT ON COLUMN pgslo_catalog.repair_size.up_to IS 'Number of the newest record that was summed.';
-
-COMMENT ON COLUMN pgslo_catalog.repair_size.removed_until IS 'When the newest of the records was written that were removed to make room.';
-
-COMMENT ON COLUMN pgslo_catalog.repair_size.left_out_at IS 'Since when repairs were last not recorded; the next tick() made room.';
-
-COMMENT ON COLUMN pgslo_catalog.repair_size.measured_at IS 'When all records were summed; since then, new ones are added.';
-
-CREATE VIEW pgslo.repair_size WITH (security_barrier='true') AS
- SELECT d.name AS definition,
-    COALESCE(newest.total, s.bytes, (0)::bigint) AS bytes,
-    d.max_bytes,
-    s.removed_until,
-    GREATEST(s.left_out_at, newest.written_at) AS left_out_at
-   FROM ((pgslo_catalog.known_definition d
-     LEFT JOIN pgslo_catalog.repair_size s USING (definition_id))
-     LEFT JOIN LATERAL ( SELECT r.total,
-                CASE
-                    WHEN r.is_left_out THEN r.written_at
-                    ELSE NULL::timestamp with time zone
-                END AS written_at
-           FROM pgslo_catalog.repair r
-          WHERE ((r.definition_id = d.definition_id) AND (r.repair_id > COALESCE(s.up_to, (0)::bigint)))
-          ORDER BY r.repair_id DESC
-         LIMIT 1) newest ON (true));
-
-COMMENT ON VIEW pgslo.repair_size IS 'How much is kept of the repairs of each definition, and how much may be; until when older records were removed, and since when repairs were last not recorded.';
 
 CREATE VIEW pgslo.rule WITH (security_barrier='true') AS
  SELECT d.name AS definition,
@@ -24805,6 +24811,8 @@ GRANT SELECT ON TABLE pgslo.measured_precision TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.quarantine_size TO PUBLIC;
 
+GRANT SELECT ON TABLE pgslo.repair_size TO PUBLIC;
+
 GRANT SELECT ON TABLE pgslo.status TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.metric TO PUBLIC;
@@ -24820,8 +24828,6 @@ GRANT SELECT ON TABLE pgslo.post_processing TO PUBLIC;
 GRANT SELECT ON TABLE pgslo.prediction_problem TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.reader TO PUBLIC;
-
-GRANT SELECT ON TABLE pgslo.repair_size TO PUBLIC;
 
 GRANT SELECT ON TABLE pgslo.rule TO PUBLIC;
 

@@ -1,5 +1,7 @@
 -- The rows that each defined table holds or was given, and those that were recorded.
 SELECT d.name AS definition, size.bytes AS quarantine_bytes, size.max_bytes AS quarantine_max_bytes,
+    -- Later it is of no use.
+    CASE WHEN kept.left_out_at > pg_catalog.clock_timestamp() - interval '7 days' THEN kept.left_out_at END AS repairs_left_out_at,
     a.rows_written AS rows_written_then,
     -- After a crash all statistics start again, those of the whole server as well.
     (SELECT max(r.stats_reset) FROM (
@@ -29,6 +31,7 @@ SELECT d.name AS definition, size.bytes AS quarantine_bytes, size.max_bytes AS q
               AND d.batch_by = '(r.' || pg_catalog.pg_get_indexdef(i.indexrelid, 1, true) || ')') AS batch_has_index
 FROM pgslo_catalog.definition d
 JOIN pgslo.quarantine_size size ON size.definition = d.name
+JOIN pgslo.repair_size kept ON kept.definition = d.name
 LEFT JOIN pg_catalog.pg_class c ON c.oid = d.relation
 LEFT JOIN pgslo_catalog.applied a USING (definition_id)
 ORDER BY d.name

@@ -68,6 +68,12 @@ FROM (
     UNION ALL
     SELECT 'pgslo_quarantine_fill_ratio', jsonb_build_object('table', q.definition), q.fraction FROM pgslo.quarantine_size q
     UNION ALL
+    SELECT s.name, jsonb_build_object('table', z.definition), s.value
+    FROM pgslo.repair_size z CROSS JOIN LATERAL (VALUES
+        ('pgslo_repairs_fill_ratio', z.bytes::float8 / nullif(z.max_bytes, 0)),
+        ('pgslo_repairs_left_out_timestamp_seconds', coalesce(extract(epoch FROM z.left_out_at), 0)::float8)
+    ) AS s (name, value)
+    UNION ALL
     SELECT 'pgslo_last_tick_timestamp_seconds', '{}', extract(epoch FROM w.looked_at)::float8
     FROM pgslo_catalog.watermark w WHERE w.consumer = 'tick' AND EXISTS (SELECT FROM known)
     UNION ALL

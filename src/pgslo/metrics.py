@@ -62,6 +62,12 @@ OF_THE_VIEW = (
     Family("pgslo_freshness_seconds", ("table",), "Time since rows were last recorded."),
     Family("pgslo_quarantine_rows", ("table",), "Rows that wait in quarantine."),
     Family("pgslo_quarantine_fill_ratio", ("table",), "Share of the quarantine's bound that is used."),
+    Family("pgslo_repairs_fill_ratio", ("table",), "Share of the bound of records of repairs that is used."),
+    Family(
+        "pgslo_repairs_left_out_timestamp_seconds",
+        ("table",),
+        "When repairs were last not recorded because of that bound, in Unix time; 0 if never.",
+    ),
     Family("pgslo_rules_broken", ("table",), "Rules that cannot be evaluated."),
     Family("pgslo_paused", ("table",), "1 while a rule of the table is paused."),
     Family("pgslo_last_tick_timestamp_seconds", (), "When tick last looked after all tables, in Unix time."),

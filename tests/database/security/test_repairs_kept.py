@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgslo.cli import main
+from pgslo.database import operations
 
 DEFINITION = """
 table: features.{table}
@@ -174,8 +175,20 @@ def test_operators_are_told_that_repairs_were_left_out(tables, world_dsn, tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PGSLO_DSN", world_dsn)
     assert "not recorded" not in CliRunner().invoke(main, ["status"]).stdout
+    metrics = "SELECT name, labels ->> 'table', round(value::numeric, 1)::float8 FROM pgslo.metric WHERE name ~ '^pgslo_repairs' ORDER BY 1, 2"
+    assert [value for *_, value in world.run("auditor", metrics)] == [0, 0, 0, 0]
     world.run("writer", IGNORED.format("t", 1, 250))
+    exported = {(name, table): value for name, table, value in world.run("auditor", metrics)}
+    assert exported["pgslo_repairs_fill_ratio", "features.t"] == 1
+    assert exported["pgslo_repairs_left_out_timestamp_seconds", "features.t"] > 1e9
+    assert exported["pgslo_repairs_left_out_timestamp_seconds", "features.other"] == 0
     for _ in range(2):
+        found = [
+            (one.definition, one.is_hint)
+            for one in operations.find_drift(world.admin)
+            if one.what == "not recorded"
+        ]
+        assert found == [("features.t", True)]
         shown = CliRunner().invoke(main, ["status"])
         assert "features.t: repaired values were not recorded" in shown.stdout
         assert "64 kB of records are kept" in shown.stdout.replace("65,536 bytes", "64 kB")

@@ -6,7 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from pgslo.cli import main
 from pgslo.database import operations
 
 World = Any
@@ -54,3 +56,13 @@ def test_drift_names_views_and_snapshots(later: World) -> None:
 def test_no_snapshot_is_taken_with_rows_of_others(later: World) -> None:
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has row security"):
         later.run("trainer", "SELECT pgslo.create_snapshot('s2', 'guarded', 't')")
+
+
+def test_status_names_the_views(later: World, world_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSLO_DSN", world_dsn)
+    shown = CliRunner().invoke(main, ["status"])
+    assert "features.t: row security: view guarded.t" in shown.stdout
+    assert shown.exit_code == 4
+    if later.admin.info.server_version >= 150000:
+        later.apply(DEFINITION)
+        assert "row security" not in CliRunner().invoke(main, ["status"]).stdout

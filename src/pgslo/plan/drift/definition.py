@@ -117,11 +117,11 @@ def find_irregular(rules: Iterable[Mapping[str, Any]]) -> tuple[Finding, ...]:
 
 
 def unguarded(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those after which writes are judged no longer, or readers have no guarded view, without an uninstall."""
+    """Those after which writes are judged no longer, or readers have no guarded view, or one with rows of others."""
     return tuple(
         one
         for one in found
-        if one.what in ("gone", "table replaced", "not in force", "no rights", "unarmed")
+        if one.what in ("gone", "table replaced", "not in force", "no rights", "unarmed", "row security")
         or (
             one.what in ("missing", "foreign")
             and (one.not_in_force or one.thing.startswith(("trigger ", "view ")))

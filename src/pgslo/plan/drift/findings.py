@@ -10,7 +10,7 @@ from typing import Any, Literal
 What = Literal[
     "quarantine full",
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed", "row security",
+    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed", "row security", "not recorded",
 ]  # fmt: skip
 
 
@@ -51,6 +51,7 @@ class Counts:
     newest_in_table: Decimal | None
     quarantine_bytes: int
     quarantine_max_bytes: int
+    repairs_left_out_at: Any = None
 
 
 @dataclass(frozen=True)

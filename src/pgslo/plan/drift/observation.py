@@ -51,6 +51,12 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
         said = f"{share * 100:.0f} % of its bound is used; once it is full, rows that would be quarantined are rejected"
         to_do = "release or drop rows, or raise quarantine: {max_bytes: …}"
         yield Finding(name, "quarantine full", f"table {facts.table_name}", said, to_do, is_hint=share < 1)
+    if counts is not None and counts.repairs_left_out_at is not None:
+        said = f"repaired values were not recorded since {counts.repairs_left_out_at:%Y-%m-%d %H:%M}, until the next tick"
+        to_do = (
+            "run pgslo tick every minute; find who writes such values, or raise quarantine: {max_bytes: …}"
+        )
+        yield Finding(name, "not recorded", f"table {facts.table_name}", said, to_do, is_hint=True)
     fires_always = _fires_always(facts)
     for table in facts.subscribed:
         if fires_always and facts.writes == "stream" and not facts.records_rows:

@@ -12471,13 +12471,39 @@ BEGIN
                 (SELECT string_agg(quote_ident(n.name), ', ' ORDER BY n.place) FROM unnest(names) WITH ORDINALITY AS n (name, place)));
             to_do := 'pgslo apply creates one';
         END IF;
+    ELSIF rests_on ->> 'kind' = 'object' THEN
+        -- One that was renamed enforces the rule all the same.
+        IF NOT EXISTS (
+            SELECT FROM pgslo_catalog.generated g LEFT JOIN pg_index i ON g.kind = 'unique_index' AND i.indexrelid = g.object_id
+            WHERE g.is_ours AND g.on_relation = native_fault.relation AND g.kind = rests_on #>> '{object,kind}'
+              AND (to_jsonb(g.names) = rests_on #> '{object,names}' OR g.fingerprint = rests_on ->> 'fingerprint')
+              AND (g.kind <> 'unique_index' OR i.indisunique AND i.indisvalid AND i.indisready)
+        ) THEN
+            said := format('no valid %s %I exists', CASE rests_on #>> '{object,kind}' WHEN 'exclusion' THEN 'exclusion constraint' ELSE 'unique index' END,
+                rests_on #>> '{object,names,-1}');
+            to_do := 'pgslo apply creates it';
+        END IF;
+    ELSIF rests_on ->> 'kind' = 'relations' THEN
+        SELECT f.said, 'pgslo plan reports what no longer fits; then pgslo apply' INTO said, to_do
+        FROM jsonb_array_elements(rests_on -> 'relations') AS w (reads)
+        CROSS JOIN LATERAL (
+            SELECT format('%I.%I, which it reads, %s', m.schema_name, m.name, m.said)
+            FROM pgslo_catalog.definition d JOIN pgslo_catalog.moved_relation m USING (definition_id)
+            WHERE d.relation = native_fault.relation AND m.schema_name = w.reads #>> '{table,0}' AND m.name = w.reads #>> '{table,1}'
+            UNION ALL
+            SELECT format('column %I of %I.%I, which it reads, was dropped or renamed', k.name, n.nspname, c.relname)
+            FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid CROSS JOIN jsonb_array_elements_text(w.reads -> 'columns') AS k (name)
+            WHERE n.nspname = w.reads #>> '{table,0}' AND c.relname = w.reads #>> '{table,1}'
+              AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped)
+        ) AS f (said)
+        ORDER BY 1 LIMIT 1;
     ELSE
         SELECT f.said, f.to_do INTO said, to_do FROM pgslo_catalog.foreign_key_fault(native_fault.relation, native_fault.rests_on) AS f;
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Return why PostgreSQL does not enforce a rule that depends on NOT NULL, a unique index or a foreign key, and what to do; NULL where it does.';
+COMMENT ON FUNCTION pgslo_catalog.native_fault(relation regclass, rests_on jsonb, OUT said text, OUT to_do text) IS 'Return why a rule is not in force that depends on a constraint, an index or other relations, and what to do; NULL where it is.';
 
 CREATE FUNCTION pgslo_catalog.need_definition(name text) RETURNS pgslo_catalog.definition
     LANGUAGE plpgsql STABLE

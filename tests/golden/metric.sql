@@ -233,8 +233,8 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "at most 0.5 as the value of SELECT (SELECT count(*) FROM features.staff s) / nullif(count(*), 0)::numeric FROM features.user_stats u",
    "scope": "batch",
    "measure": {"form": "query", "of_others": true, "function": "features__user_stats__rule_staff_a_user", "by_clock": true},
-   "warn_high": 0.5}],
- "fingerprint": "3372d1c0ccab4778"}'::jsonb);
+   "warn_high": 0.5, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "staff"]}]}}],
+ "fingerprint": "d3107e386c1177d7"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

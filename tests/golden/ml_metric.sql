@@ -406,24 +406,25 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "rules": [
   {"name": "ranks", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "area under the ROC curve at least 0.7", "scope": "batch",
-   "measure": {"form": "metric", "of": "auc", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false}, "warn_low": 0.7},
+   "measure": {"form": "metric", "of": "auc", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false}, "warn_low": 0.7,
+   "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "is_right", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "accuracy at least 0.8 over 3 batches for each plan, country", "scope": "batch",
    "measure": {"form": "metric", "of": "accuracy", "over": 3, "per": ["plan", "country"], "places": [0, 1], "confidence": 0.99, "early": false},
-   "warn_low": 0.8},
+   "warn_low": 0.8, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "loses_little", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "logarithmic loss at most 0.6", "scope": "batch",
    "measure": {"form": "metric", "of": "log_loss", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
-   "warn_high": 0.6},
+   "warn_high": 0.6, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "labels_come", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "share of predictions with a label at least 0.9", "scope": "batch",
    "measure": {"form": "metric", "of": "label_coverage", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
-   "warn_low": 0.9},
+   "warn_low": 0.9, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "should_be_right", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "accuracy expected from the scores at least 0.6", "scope": "batch",
    "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true},
-   "warn_low": 0.6}],
- "fingerprint": "c407fa47c91cb18c"}'::jsonb);
+   "warn_low": 0.6, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}}],
+ "fingerprint": "af4c1b9c4e76b9fe"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

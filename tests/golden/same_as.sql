@@ -166,8 +166,8 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "mechanism": "at close", "promise": "each row with a row of the same shop, sku in dim.product, with at most 1 exceptions",
    "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_product_is_known", "said": "rows without the same row in dim.product", "said_of_one": "row without the same row in dim.product", "by_clock": true},
-   "warn_high": 1.0}],
- "fingerprint": "9f76fafec63a6a4e"}'::jsonb);
+   "warn_high": 1.0, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["dim", "product"]}]}}],
+ "fingerprint": "5d0bb4f9fcaaab9a"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

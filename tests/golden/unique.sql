@@ -235,8 +235,9 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "no two rows with the same phone, feature_date",
    "rests_on": {"kind": "unique", "columns": ["phone", "feature_date"], "object": {"kind": "unique_index", "names": ["features", "pgslo__user_stats__one_phone_a_day"]}}},
   {"name": "one_sku_in_a_shop", "kind": "unique", "columns": ["shop", "sku", "plan"], "on_breach": "reject", "mechanism": "native",
-   "promise": "no two rows with the same shop, sku, where plan = ''pro''"}],
- "fingerprint": "e7cfb617a79ea475"}'::jsonb);
+   "promise": "no two rows with the same shop, sku, where plan = ''pro''",
+   "rests_on": {"kind": "object", "columns": [], "object": {"kind": "unique_index", "names": ["features", "pgslo__user_stats__one_sku_in_a_shop"]}, "fingerprint": "5de30c099ca5ce3b"}}],
+ "fingerprint": "8ebbeb26355f770d"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -345,3 +345,15 @@ def is_of_shards(kind: Kind, names: tuple[str, ...]) -> bool:
 def qualified(name: Name) -> Sql:
     """A table's qualified name."""
     return sql.identifier(*name)
+
+
+def named(made: Artifact) -> dict[str, object]:
+    """Return the kind and the name of an object, as they are registered."""
+    return {"kind": made.kind, "names": list(made.names)}
+
+
+def only_made(made: Artifact | None) -> dict[str, object] | None:
+    """Return what has to be in the database for a rule that only an object of pgslo's own can enforce."""
+    if made is None:
+        return None
+    return {"kind": "object", "columns": [], "object": named(made), "fingerprint": made.fingerprint}

@@ -25,8 +25,7 @@ class Choice:
     """How a rule is enforced, and why in that way.
 
     Attributes:
-        rests_on: The object of PostgreSQL behind a native rule, of any origin, as it is registered; ``None`` where
-            an object of pgslo's own is all.
+        rests_on: The object of PostgreSQL behind a native rule, of any origin, as it is registered.
     """
 
     rule: rules.Rule

@@ -88,7 +88,11 @@ def _told(table: TableContext, so_far: Part) -> dict[str, Any]:
     """The registration of the definition, by field."""
     # The runtime makes rules for learned bounds: one for each column that is watched, and one for the table.
     stated = tuple(one for one in so_far.rules if one["kind"] != "learned")
-    said = {**_stated(table), **so_far.registered, "rules": _in_order(table.definition, stated)}
+    said = {
+        **_stated(table),
+        **so_far.registered,
+        "rules": _in_order(table.definition, _resting(table.definition, stated)),
+    }
     if len(stated) < len(so_far.rules):
         said["learns"] = True
     if so_far.tallies:
@@ -139,6 +143,26 @@ def _stated(table: TableContext) -> dict[str, Any]:
         **({"reads": read} if read else {}),
         "tasks": [_task(task) for task in definition.tasks],
     }
+
+
+def _resting(definition: Definition, told: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """The same, with the other relations that a rule reads: without one of them, it cannot be evaluated."""
+    stated = {rule.name: rule for rule in definition.rules}
+    read: dict[str, list[dict[str, Any]]] = {}
+    for one in reading.reads(definition):
+        columns = (
+            [theirs for _, theirs in stated[one.by].compared_with.get(one.name, ())]
+            if one.by in stated
+            else []
+        )
+        read.setdefault(one.by, []).append({"table": one.name, **({"columns": columns} if columns else {})})
+    return tuple(
+        rule | {"rests_on": {"kind": "relations", "columns": [], "relations": relations}}
+        if "rests_on" not in rule
+        and (relations := read.get(reading.LABELS if rule["kind"] == "ml_metric" else rule["name"], []))
+        else rule
+        for rule in told
+    )
 
 
 def _in_order(definition: Definition, told: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:

@@ -31,8 +31,12 @@ _FUNCTIONS: Mapping[str, int] = {
     "__measured": naming.MEASURE_ORDER,
     "__row_written": naming.MEASURE_ORDER,
 }
+#: Objects of pgslo's own that alone enforce a rule, in words.
+_OWN_KINDS: Mapping[str, str] = {"unique_index": "unique index", "exclusion": "exclusion constraint"}
 #: Findings about all rules of a table, after which none is in force.
 _WHOLE = frozenset({"gone", "table replaced"})
+#: Findings about another relation of a definition: functions that evaluate whole batches then read none.
+_OTHERS_MOVED = frozenset({("gone", "table"), ("table renamed", "table"), ("foreign", "relation")})
 #: Findings about a trigger after which writes pass it.
 _PASSED = frozenset({"missing", "foreign", "switched off", "unarmed"})
 
@@ -171,7 +175,7 @@ def _is_against(rule: Mapping[str, Any], one: Finding) -> bool:
     """Whether a finding keeps a rule from being in force."""
     name, mechanism = rule["rule"], rule["mechanism"]
     by_trigger = mechanism in _ORDERS
-    if one.what in _WHOLE:
+    if one.what in _WHOLE and one.thing == one.definition:
         return True
     if one.what in ("broken", "not in force"):
         return one.thing == f"rule {name}"
@@ -197,6 +201,12 @@ def _leaves_doubt(rule: Mapping[str, Any], one: Finding) -> bool:
     if one.what == "trigger renamed":
         trigger = _TRIGGER.match(f"{one.thing} ")
         return trigger is not None and _carries(rule, trigger)
+    if (one.what, one.thing.partition(" ")[0]) in _OTHERS_MOVED:
+        return bool(rule["mechanism"] == "at close")
+    if one.what == "waiting":
+        return bool(rule["mechanism"] == "at close")
+    if one.what == "column gone" and " of " in one.thing:
+        return bool(rule["mechanism"] == "at commit")
     if one.what in ("edited", "foreign", "missing") and one.thing.startswith("function "):
         return _may_call(rule, one.thing)
     return one.what in ("unknown", "other owner", "not observed")
@@ -230,6 +240,11 @@ def _rests_on(facts: Facts, rule: Mapping[str, Any]) -> Iterator[str]:
                 yield f"NOT NULL of column {columns}"
             case "unique":
                 yield f"a unique index on ({columns})"
+            case "object":
+                made = rest["object"]
+                yield f"{_OWN_KINDS.get(made['kind'], made['kind'])} {'.'.join(made['names'])}"
+            case "relations":
+                yield from (f"relation {'.'.join(one['table'])}" for one in rest["relations"])
             case _:
                 yield f"a foreign key on ({columns}) that references {'.'.join(rest['table'])}"
     told: dict[str, None] = {}

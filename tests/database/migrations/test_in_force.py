@@ -368,3 +368,38 @@ def test_status_reports_what_was_dropped(run, connection):
     assert result.exit_code == 4
     assert "foreign_key pgslo__p_references ON t.f" in result.output
     assert "not_null n ON t.f" in result.output
+
+
+LOOKED_UP = """\
+table: t.f
+owner: me
+writes: {writes}
+columns:
+  p: [references: {{table: t.p, column: id, on_breach: flag}}]
+  n: [range: {{min: 0, on_breach: flag}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE t.p RENAME TO q", "t.p, which it reads, was dropped or renamed"),
+        ("ALTER TABLE t.p RENAME id TO other", "column id of t.p, which it reads, was dropped or renamed"),
+        ("DROP TABLE t.p", "t.p, which it reads, was dropped or renamed"),
+    ],
+)
+@pytest.mark.parametrize("writes", ["bulk", "stream"])
+def test_what_a_rule_looks_values_up_in(run, connection, change, said, writes):
+    """Before a write meets it: nothing is recorded then."""
+    connection.execute(BARE)
+    define(LOOKED_UP.format(writes=writes))
+    assert run("apply", "--yes").exit_code == 0
+    assert found(run) == set()
+    connection.execute(change.encode())
+    assert ("not in force", "rule p_references", said) in found(run)
+    told = {one["rule"]: one["in_force"] for one in json.loads(run("status", "--json").stdout)["rules"]}
+    assert told["p_references"] == "no"
+    assert told["n_range"] == "yes", "the other rule is evaluated all the same"
+    connection.execute("INSERT INTO t.f VALUES (1, 77, -1, 1)")
+    failed = connection.execute("SELECT rule FROM pgslo.incident").fetchall()
+    assert failed == [("n_range",)]

@@ -11,7 +11,7 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ _RESTORED = 0.01
 #: Not all binaries of PostgreSQL come with them.
 _PROGRAMS = [found for name in ("pg_dump", "psql") if (found := embedded.program(name)) is not None]
 _DAYS = {"f1": "2026-01-15", "f2": "2026-02-15", "f3": "2026-03-15", "f4": "2026-04-15"}
+#: A key that was switched to NOT ENFORCED meanwhile cannot have one of the same name as its part.
+_OWN_KEYS = """DO $$DECLARE k record; BEGIN
+    FOR k IN SELECT conname FROM pg_constraint WHERE conrelid = 't.f2'::regclass AND contype = 'f' AND conparentid = 0 LOOP
+        EXECUTE format('ALTER TABLE t.f2 DROP CONSTRAINT %I', k.conname);
+    END LOOP; END$$;"""
 _CLEAN = "DROP TABLE IF EXISTS t.{0}; CREATE TABLE t.{0} (LIKE t.f INCLUDING ALL)"
 
 
@@ -66,6 +71,7 @@ class World:
     done: list[str] = field(default_factory=list)
     undo: list[str] = field(default_factory=list)
     is_renamed: bool = False
+    writes: str = "bulk"
 
     def owning(self, text: str) -> str:
         """A statement about a role that is not the owner of the table."""
@@ -131,7 +137,7 @@ def changes(world: World, rng: random.Random) -> list[Change]:
         Change("ALTER TABLE t.f ADD x int", "ALTER TABLE t.f DROP x"),
         Change(
             "ALTER TABLE t.f DETACH PARTITION t.f2",
-            "ALTER TABLE t.f ATTACH PARTITION t.f2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')",
+            f"{_OWN_KEYS} ALTER TABLE t.f ATTACH PARTITION t.f2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')",
         ),
         Change(
             "ALTER TABLE t.f ATTACH PARTITION t.f3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')",
@@ -282,6 +288,8 @@ _ROWS |= {
 }
 #: A few rows pass for those that a session reports late.
 _UNSEEN = "SET session_replication_role"
+#: The triggers of keys on a partition are in a dump under names that a restore does not give them.
+_NOT_DUMPED = "DISABLE TRIGGER ALL"
 
 
 def uncounted(world: World) -> list[tuple[Any, ...]]:
@@ -293,7 +301,9 @@ def uncounted(world: World) -> list[tuple[Any, ...]]:
 
 
 def compare_rows(world: World, findings: tuple[Finding, ...]) -> None:
-    """Rows that no batch has are announced, or counted by the next tick."""
+    """Rows that no batch has are announced, or counted by the next tick; row triggers count failing rows alone."""
+    if world.writes == "stream":
+        return
     if any(one.what in _ROWS for one in findings) or any(_UNSEEN in one for one in world.done):
         return
     if uncounted(world):
@@ -406,7 +416,7 @@ def restored(world: World, new: str) -> Iterator[World]:
                 sql.Identifier(connection.info.dbname), sql.Identifier(world.roles["installer"])
             )
         )
-        yield World(connection, new, world.roles, [*world.done, "restore"], world.undo, world.is_renamed)
+        yield replace(world, connection=connection, dsn=new, done=[*world.done, "restore"])
 
 
 @pytest.fixture
@@ -431,8 +441,8 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(world: World, make_da
     steps = 0
     with contextlib.ExitStack() as stack:
         while steps < STEPS:
-            writes = rng.choice(("bulk", "stream"))
-            text = DEFINITION.format(writes=writes, reader=world.roles["reader"])
+            world.writes = rng.choice(("bulk", "stream"))
+            text = DEFINITION.format(writes=world.writes, reader=world.roles["reader"])
             definitions = [definition.load(text, path="slos/f.yml")]
             apply(world, definitions, again=rng.random() < _AGAIN)
             begin(world)
@@ -443,7 +453,7 @@ def test_no_rule_is_called_in_force_that_lets_a_bad_row_in(world: World, make_da
                 if (
                     rng.random() < _RESTORED
                     and len(_PROGRAMS) == 2
-                    and not any("SET session_replication_role" in one for one in world.done)
+                    and not any(left in one for one in world.done for left in (_UNSEEN, _NOT_DUMPED))
                 ):
                     new = stack.enter_context(make_database(template="template0"))
                     world = stack.enter_context(restored(world, new))

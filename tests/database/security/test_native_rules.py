@@ -35,7 +35,10 @@ def test_one_that_is_not_valid_is_reported_and_made_again(world: World) -> None:
 
     found, standings = operations.examine(world.admin)
     assert "missing" in {one.what for one in found}
-    assert [(one.rule, one.in_force) for one in standings] == [("b_not_null", "no")]
+    assert [(one.rule, one.in_force) for one in standings] == [
+        ("b_not_null", "no"),
+        ("learned bounds", "yes"),
+    ]
     # Not while there is a row that violates it.
     with pytest.raises(AssertionError):
         world.apply(DEFINITION)

@@ -49,8 +49,9 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "rules": [
   {"name": "one_lead", "kind": "at_most_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
    "mechanism": "native", "promise": "at most one row for each team, where is_lead", "scope": "assertion",
-   "measure": {"form": "assertion", "function": "features__staff__one_lead__breaches"}}],
- "fingerprint": "316e6551eba78264"}'::jsonb);
+   "measure": {"form": "assertion", "function": "features__staff__one_lead__breaches"},
+   "rests_on": {"kind": "object", "columns": [], "object": {"kind": "unique_index", "names": ["features", "pgslo__staff__one_lead"]}, "fingerprint": "bf739850e25c5753"}}],
+ "fingerprint": "9493f73cd9d07f40"}'::jsonb);
 
 -- create assertion features.staff.one_lead: registers the dependencies of the assertion.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "one_lead", "function": "features__staff__one_lead__breaches",

@@ -317,8 +317,9 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "rules": [
   {"name": "teams_are_known", "kind": "none_without", "columns": ["team"], "on_breach": "reject", "samples": 10,
    "mechanism": "at commit", "promise": "no row without one of features.team by team", "scope": "assertion",
-   "measure": {"form": "assertion", "function": "features__staff__teams_are_known__breaches"}}],
- "fingerprint": "40d3d9adb9a672c4"}'::jsonb);
+   "measure": {"form": "assertion", "function": "features__staff__teams_are_known__breaches"},
+   "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "team"]}]}}],
+ "fingerprint": "59e4f4b64f3aee6d"}'::jsonb);
 
 -- create assertion features.staff.teams_are_known: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "teams_are_known",

@@ -377,8 +377,9 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "rules": [
   {"name": "teams_within_budget", "kind": "sql", "on_breach": "reject", "samples": 10, "mechanism": "at commit",
    "promise": "no rows from SELECT t.team, sum(s.salary) FROM features.team t JOIN features.staff s ON s.team = t.team GROUP BY t.team, t.budget HAVING sum(s.salary) > t.budget for each team",
-   "scope": "assertion", "measure": {"form": "assertion", "function": "features__staff__teams_within_budget__breaches"}}],
- "fingerprint": "74f3007def6381b2"}'::jsonb);
+   "scope": "assertion", "measure": {"form": "assertion", "function": "features__staff__teams_within_budget__breaches"},
+   "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "team"]}]}}],
+ "fingerprint": "aa8bf684da0955da"}'::jsonb);
 
 -- create assertion features.staff.teams_within_budget: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "teams_within_budget",

@@ -12,6 +12,8 @@ from pgslo.compile.table.trust import is_replaceable
 from pgslo.definition.rules import Definition
 from pgslo.errors import CatalogError, Location
 
+#: What reads the table of labels, besides rules.
+LABELS = "labels"
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 
 
@@ -20,7 +22,7 @@ class Read:
     """A relation that a definition reads besides its own table.
 
     Attributes:
-        by: The rule, or "labels".
+        by: The rule, or :data:`LABELS`.
         name: Schema and name, as the catalogue spells them.
         location: Of the text that names it.
         by_key: Whether a foreign key alone reads it.
@@ -44,7 +46,7 @@ def _reads(definition: Definition) -> Iterator[Read]:
             yield Read(rule.name, table, location, rule.is_foreign_key)
     if definition.labels is not None:
         labels = definition.labels
-        yield Read("labels", (labels.schema_name, labels.table_name), labels.place("table"))
+        yield Read(LABELS, (labels.schema_name, labels.table_name), labels.place("table"))
 
 
 def check(definition: Definition, catalog: Catalog) -> Iterator[CatalogError]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 What = Literal[
     "quarantine full",
     "gone", "table renamed", "table replaced", "missing", "edited", "foreign", "switched off", "not in force", "no rights", "unarmed", "detached", "column renamed", "column retyped",
-    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed", "row security", "not recorded",
+    "column gone", "type changed", "broken", "unseen rows", "other owner", "not observed", "paused", "unknown", "snapshot", "schema", "forged", "set aside", "rights", "replicated", "trigger renamed", "row security", "not recorded", "waiting",
 ]  # fmt: skip
 
 
@@ -96,4 +96,5 @@ class Facts:
     subscribed: Sequence[str]
     replica_roles: Sequence[str]
     records_rows: bool
+    waiting_batches: int | None
     counts: Counts | None = None

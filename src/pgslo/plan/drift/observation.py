@@ -70,6 +70,17 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
     for who in () if fires_always else facts.replica_roles:
         said = f"session_replication_role is replica for {who}: triggers do not fire for their writes"
         yield Finding(name, "not observed", who, said, "ALTER … RESET session_replication_role")
+    if facts.waiting_batches:
+        many = "1 batch waits" if facts.waiting_batches == 1 else f"{facts.waiting_batches:,} batches wait"
+        said = f"{many} to be evaluated for minutes: pgslo.tick() does not run, or does not keep up"
+        yield Finding(
+            name,
+            "waiting",
+            f"batches of {facts.table_name}",
+            said,
+            "run pgslo tick every minute",
+            is_hint=True,
+        )
     yield from _unseen(facts)
 
 

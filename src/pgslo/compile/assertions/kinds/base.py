@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pgslo import sql
 from pgslo.catalog import Relation
-from pgslo.compile.artifact import Artifact, qualified
+from pgslo.compile.artifact import Artifact, only_made, qualified
 from pgslo.compile.assertions.groups import OTHER, A, GroupCompiler, Parts
 from pgslo.compile.rows import kinds as row_kinds
 from pgslo.compile.snippets import session_settings
@@ -84,9 +84,9 @@ class AssertionKind(GroupCompiler[A]):
         return made, reason if made else "the table has it already; nothing is created"
 
     def rests_on(self, made: Artifact | None) -> dict[str, object] | None:
-        """Return what has to be in the database for a native assertion; ``None`` where pgslo's own constraint is all."""
+        """Return what has to be in the database for a native assertion."""
         rule = self.rule.as_rule()
-        return row_kinds.of(rule, self._subject).rests_on(made) if rule is not None else None
+        return row_kinds.of(rule, self._subject).rests_on(made) if rule is not None else only_made(made)
 
     def _probe_comparison(
         self, ours: str, operator: str, theirs: str, parameter: str, *, of: Relation | None = None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pgslo import sql
 from pgslo.catalog import Column, Relation
-from pgslo.compile.artifact import Artifact
+from pgslo.compile.artifact import Artifact, named, only_made
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Probe
 from pgslo.compile.probes import Probed
@@ -197,8 +197,8 @@ class RowKind(Generic[R]):
         """
         wanted = self.wanted_constraint()
         if wanted is None:
-            return None
-        return wanted | ({"object": {"kind": made.kind, "names": list(made.names)}} if made else {})
+            return only_made(made)
+        return wanted | ({"object": named(made)} if made else {})
 
     def probes(self, table: TableContext) -> list[Probe]:
         """Let PostgreSQL type-check what the author wrote, over the table's own columns, reading no row."""

@@ -8332,6 +8332,25 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) IS 'Return a view that apply made and registered, and its definition; an error where it is another.';
 
+CREATE FUNCTION pgslo_catalog.has_new_crowd(batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT NOT EXISTS (
+            SELECT FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (has_new_crowd.rule).rule_id AND p.batch = (has_new_crowd.batch).name AND NOT p.is_first)
+        AND EXISTS (
+            SELECT FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (has_new_crowd.rule).rule_id AND NOT p.is_first AND p.deviating IS NOT NULL
+              AND p.place < (has_new_crowd.batch).place
+              AND p.place >= coalesce((
+                  SELECT b.place FROM pgslo_catalog.batch b
+                  WHERE b.definition_id = (has_new_crowd.rule).definition_id AND b.place < (has_new_crowd.batch).place AND b.rows > 0
+                  ORDER BY b.place DESC OFFSET 27 LIMIT 1), '-Infinity'))
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.has_new_crowd(batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Return whether a batch has too many segments to be evaluated, and one of the 28 before it was evaluated.';
+
 CREATE FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10104,7 +10123,8 @@ BEGIN
         END IF;
     END;
     IF found.value IS NULL AND judged.rows > 0
-        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0)
+        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0
+             OR held.measure ->> 'form' = 'segments' AND pgslo_catalog.has_new_crowd(judged, held))
     THEN
         PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
     END IF;
@@ -11858,6 +11878,7 @@ DECLARE
     parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
                             WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
+    ended timestamptz;
     takes boolean;
     samples bigint;
     mask bigint;
@@ -11877,8 +11898,14 @@ BEGIN
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
            max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
     INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
-         merged.written_at, began, takes, samples
+         ended, began, takes, samples
     FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
+    -- The newest write of which rows are left: rows that came and went make nothing newer.
+    SELECT coalesce(max(s.written_at) FILTER (WHERE s.left_since > 0), ended) INTO merged.written_at
+    FROM (
+        SELECT f.written_at, sum(f.rows) OVER (ORDER BY f.fragment_id DESC) AS left_since
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts)
+    ) s;
     SELECT f.writer, f.application INTO merged.writer, merged.application
     FROM pgslo_catalog.fragment f WHERE f.fragment_id = merged.fragment_id;
     SELECT f.sample_columns INTO merged.sample_columns
@@ -11927,7 +11954,7 @@ BEGIN
 
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
     VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
-            began, merged.written_at, merged.writer, merged.application)
+            began, ended, merged.writer, merged.application)
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
         last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;
@@ -12745,6 +12772,9 @@ BEGIN
         SELECT f.written_at FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
           AND f.place <= last_place AND NOT (f.operation IN ('merged', 'recounted') AND f.rows <= 0)
+          -- Rows that were removed since count for nothing.
+          AND 0 < (SELECT sum(g.rows) FROM pgslo_catalog.fragment g
+                   WHERE g.definition_id = f.definition_id AND g.batch = f.batch AND g.fragment_id >= f.fragment_id)
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
 END
 $$;
@@ -24036,6 +24066,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.grows(mine pgslo_catalog.profile) FROM PUBL
 REVOKE ALL ON FUNCTION pgslo_catalog.guard_holder(check_function text, bucket integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.guarded_view(source_schema text, source_name text, OUT source regclass, OUT definition text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.has_new_crowd(batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.has_new_types(definition text, relation regclass, known text[]) FROM PUBLIC;
 

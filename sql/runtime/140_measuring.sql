@@ -165,6 +165,7 @@ DECLARE
     parts bigint[] := ARRAY(SELECT f.fragment_id FROM pgslo_catalog.fragment f
                             WHERE f.definition_id = merge_batch.definition_id AND f.batch = merge_batch.batch);
     began timestamptz;
+    ended timestamptz;
     takes boolean;
     samples bigint;
     mask bigint;
@@ -184,8 +185,14 @@ BEGIN
            pgslo_catalog.added_up(array_agg(f.present)), pgslo_catalog.added_up(array_agg(f.tallies)), max(f.level),
            max(f.written_at), min(f.written_at), bool_or(f.operation = 'delete'), count(f.sample)
     INTO merged.fragment_id, merged.place, merged.rows, merged.failures, merged.present, merged.tallies, merged.level,
-         merged.written_at, began, takes, samples
+         ended, began, takes, samples
     FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts);
+    -- The newest write of which rows are left: rows that came and went make nothing newer.
+    SELECT coalesce(max(s.written_at) FILTER (WHERE s.left_since > 0), ended) INTO merged.written_at
+    FROM (
+        SELECT f.written_at, sum(f.rows) OVER (ORDER BY f.fragment_id DESC) AS left_since
+        FROM pgslo_catalog.fragment f WHERE f.fragment_id = ANY (parts)
+    ) s;
     SELECT f.writer, f.application INTO merged.writer, merged.application
     FROM pgslo_catalog.fragment f WHERE f.fragment_id = merged.fragment_id;
     SELECT f.sample_columns INTO merged.sample_columns
@@ -234,7 +241,7 @@ BEGIN
 
     INSERT INTO pgslo_catalog.batch AS b (definition_id, name, place, rows, present, tallies, failures, first_written_at, last_written_at, writer, application)
     VALUES (merged.definition_id, merged.batch, merged.place, merged.rows, merged.present, merged.tallies, coalesce(merged.failures, '{}'),
-            began, merged.written_at, merged.writer, merged.application)
+            began, ended, merged.writer, merged.application)
     ON CONFLICT ON CONSTRAINT batch_name_is_unique_in_its_definition DO UPDATE SET
         place = excluded.place, rows = excluded.rows, present = excluded.present, tallies = excluded.tallies, failures = excluded.failures,
         last_written_at = excluded.last_written_at, writer = excluded.writer, application = excluded.application;

@@ -32,7 +32,8 @@ BEGIN
         END IF;
     END;
     IF found.value IS NULL AND judged.rows > 0
-        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0)
+        AND (judged.name = 'unknown' AND judged.place = '-Infinity' OR pgslo_catalog.raising(judged, held.measure) > 0
+             OR held.measure ->> 'form' = 'segments' AND pgslo_catalog.has_new_crowd(judged, held))
     THEN
         PERFORM pgslo_catalog.record_raising(name, held, judged, found.said);
     END IF;

@@ -38,6 +38,9 @@ BEGIN
         SELECT f.written_at FROM pgslo_catalog.fragment f
         WHERE f.definition_id = (newest_data.definition).definition_id AND f.operation NOT IN ('delete', 'truncate')
           AND f.place <= last_place AND NOT (f.operation IN ('merged', 'recounted') AND f.rows <= 0)
+          -- Rows that were removed since count for nothing.
+          AND 0 < (SELECT sum(g.rows) FROM pgslo_catalog.fragment g
+                   WHERE g.definition_id = f.definition_id AND g.batch = f.batch AND g.fragment_id >= f.fragment_id)
         ORDER BY f.place DESC, f.fragment_id DESC LIMIT 1);
 END
 $pgslo$;

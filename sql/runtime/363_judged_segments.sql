@@ -186,6 +186,25 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_segments(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule) IS
     'Count and judge the segments of a batch, and record which deviate and how.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.has_new_crowd(batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+    SELECT NOT EXISTS (
+            SELECT FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (has_new_crowd.rule).rule_id AND p.batch = (has_new_crowd.batch).name AND NOT p.is_first)
+        AND EXISTS (
+            SELECT FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (has_new_crowd.rule).rule_id AND NOT p.is_first AND p.deviating IS NOT NULL
+              AND p.place < (has_new_crowd.batch).place
+              AND p.place >= coalesce((
+                  SELECT b.place FROM pgslo_catalog.batch b
+                  WHERE b.definition_id = (has_new_crowd.rule).definition_id AND b.place < (has_new_crowd.batch).place AND b.rows > 0
+                  ORDER BY b.place DESC OFFSET 27 LIMIT 1), '-Infinity'))
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.has_new_crowd(pgslo_catalog.batch, pgslo_catalog.rule) IS
+    'Return whether a batch has too many segments to be evaluated, and one of the 28 before it was evaluated.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.segments_found(
     batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT said text
 )

@@ -202,6 +202,11 @@ MODELS: list[tuple[str, str, tuple[str, ...]]] = [
         MAPPED,
     ),
     (
+        "- dbt_expectations.expect_table_row_count_to_be_between: {min_value: 1e3}",
+        "row_count: {of: table, min: 1000}",
+        MAPPED,
+    ),
+    (
         "- dbt_expectations.expect_table_row_count_to_be_between: {min_value: 1, max_value: 9}",
         "row_count: {of: table, min: 1, max: 9}",
         MAPPED,
@@ -429,6 +434,18 @@ def test_names_of_relations() -> None:
     assumed = imported(column_test("- not_null"), schema=None)
     assert list(definitions(assumed)) == assumed.assumed == ["public.orders"]
     assert mapped.assumed == imported(column_test("- not_null")).assumed == []
+
+
+def test_a_snapshot_is_in_its_target_schema_or_in_that_of_the_configuration() -> None:
+    text = "snapshots: [{name: s, config: {%s}, columns: [{name: x, tests: [not_null]}]}]"
+    assert list(definitions(imported(text % "target_schema: kept"))) == ["kept.s"]
+    assert list(definitions(imported(text % "schema: kept", schema=None))) == ["kept.s"]
+    assert list(definitions(imported(text % "schema: kept"))) == ["app_kept.s"]
+
+
+def test_names_in_backquotes_are_names_in_double_quotes() -> None:
+    done = imported(column_test("- not_null: {where: \"`Order No` = '`' AND `b` > 1\"}"))
+    assert rules(done) == ['not_null: {where: "\\"Order No\\" = \'`\' AND \\"b\\" > 1"}']
 
 
 def test_a_relation_of_no_file_may_be_mapped() -> None:

@@ -168,6 +168,7 @@ KINDS: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         "",
         ("not_mapped", "no_word"),
     ),
+    ("column_distinct_values_to_contain_set", X | {"value_set": [1]}, "", ("not_mapped", "no_word")),
     ("something_of_our_own", X, "", ("not_mapped", "private_test")),
 ]
 

@@ -43,6 +43,20 @@ CALLS: list[tuple[str, list[str], tuple[str, ...]]] = [
     ("not_null()", [], ("not_mapped", "unclear")),
     ("not_null(columns := (a.b))", [], ("not_mapped", "nested_column")),
     ("valid_uuid(column := a)", [], ("not_mapped", "no_word")),
+    ("z_score(column := a, threshold := 3)", [], ("not_mapped", "no_word")),
+    (
+        "not_constant(column := a)",
+        ['metric_a: {metric: {query: "SELECT count(DISTINCT a) FROM shop.orders", min: 2}}'],
+        MAPPED,
+    ),
+    (
+        "mean_in_range(column := a, min_v := 1, max_v := 5.5)",
+        [
+            'query: {query: "SELECT 1 AS failed WHERE NOT ((SELECT avg(a) FROM shop.orders) >= 1 AND (SELECT avg(a) FROM shop.orders) <= 5.5)"}'
+        ],
+        MAPPED,
+    ),
+    ("forall(criteria := (`a b` > 0))", ['expression: {expression: "\\"a b\\" > 0"}'], MAPPED),
     ("some_audit(a := 1)", [], ("not_mapped", "private_test")),
 ]
 

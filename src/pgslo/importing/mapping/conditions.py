@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pgslo import expression
@@ -11,6 +12,8 @@ from pgslo.sql import UnsafeSql, identifier, literal
 
 _NOWHERE = Location("", 1, 1)
 _SHOWN = 300
+#: Strings and names in quotes, so that a backquote inside of them stays.
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?P<name>(?:[^`]|``)+)`""")
 
 
 def column(name: str) -> str:
@@ -86,12 +89,22 @@ def all_of(*said: object) -> str | None:
 
 def _trimmed(text: str) -> str:
     """The text without what only ends a statement, and on a line where no string of it is broken."""
-    text = text.strip().removesuffix(";").rstrip()
+    text = _plain_names(text.strip().removesuffix(";").rstrip())
     return (
         " ".join(line.strip() for line in text.split("\n"))
         if not set(text) & {"'", '"'} and "--" not in text
         else text
     )
+
+
+def _plain_names(text: str) -> str:
+    """The text with names in backquotes, as Spark, BigQuery and MySQL write them, in double quotes."""
+
+    def named(found: re.Match[str]) -> str:
+        name = found["name"]
+        return found[0] if name is None else '"' + name.replace("``", "`").replace('"', '""') + '"'
+
+    return _QUOTED.sub(named, text) if "`" in text else text
 
 
 def _said(error: DefinitionError) -> str:

@@ -13,7 +13,7 @@ from pgslo.importing.model import Remark, UnmappableError
 
 #: How dates and times are written here, for any column of that type.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?\Z")
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?\Z")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d{1,3})?\Z", re.IGNORECASE)
 
 
 def listed(
@@ -51,7 +51,7 @@ def _constant(value: Any, type_name: str | None) -> Any:
     if isinstance(value, bool) and is_text(type_name):
         return str(value)
     if isinstance(value, str) and is_number(type_name) and _NUMBER.match(value):
-        return decimal.Decimal(value) if "." in value else int(value)
+        return _number(value)
     if isinstance(value, str) and is_boolean(type_name) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     return value
@@ -65,9 +65,15 @@ def bound(value: Any) -> Any:
         return value if math.isfinite(value) else None
     text = str(value).strip()
     if _NUMBER.match(text):
-        return decimal.Decimal(text) if "." in text else int(text)
+        return _number(text)
     quoted = re.fullmatch(r"(?:date|timestamp)?\s*'([^']*)'", text, re.IGNORECASE)
     return quoted[1] if quoted and _MOMENT.match(quoted[1]) else None
+
+
+def _number(text: str) -> int | decimal.Decimal:
+    """The number that SQL reads; 1e9 is one of those without digits after the point."""
+    found = decimal.Decimal(text)
+    return int(found) if found == found.to_integral_value() and "." not in text else found
 
 
 def moment(value: Any) -> str | None:

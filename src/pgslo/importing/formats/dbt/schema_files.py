@@ -63,7 +63,10 @@ def _relation(node: Mapping, resource: str, project: Project, said: dict[str, st
         config.text("alias") or node.text("alias") or said.get("alias") or name, table, project
     )
     custom = config.text("schema") or node.text("schema") or said.get("schema")
-    if resource != "snapshots" and custom is not None:
+    exact = config.text("target_schema") or said.get("target_schema") if resource == "snapshots" else None
+    if exact is not None:
+        table.schema = _text(exact, table, project)
+    elif custom is not None:
         # What dbt's own generate_schema_name does; projects may have another.
         target = project.options.schema
         table.schema = _text(custom, table, project)

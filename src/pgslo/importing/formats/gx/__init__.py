@@ -89,6 +89,24 @@ def _notes(said: Any) -> str:
     return str(said) if said else ""
 
 
+#: Expectations of the tool that no rule states.
+_NO_WORD = frozenset(
+    [
+        "column_bootstrapped_ks_test_p_value_to_be_greater_than",
+        "column_chisquare_test_p_value_to_be_greater_than",
+        "column_distinct_values_to_contain_set",
+        "column_distinct_values_to_equal_set",
+        "column_most_common_value_to_be_in_set",
+        "column_pair_cramers_phi_value_to_be_less_than",
+        "column_pair_values_to_be_in_set",
+        "column_parameterized_distribution_ks_test_p_value_to_be_greater_than",
+        "column_values_to_be_dateutil_parseable",
+        "column_values_to_match_json_schema",
+        "multicolumn_values_to_be_unique",
+    ]
+)
+
+
 def outcome(found: Found, options: Options) -> Outcome:
     """Return what an expectation becomes.
 
@@ -98,6 +116,8 @@ def outcome(found: Found, options: Options) -> Outcome:
     check: Check = found.body
     kind = KINDS.get(_snake(check.name).lower())
     if kind is None:
+        if _snake(check.name).lower() in _NO_WORD:
+            raise UnmappableError("no_word", check.name[:80])
         raise UnmappableError(
             "private_test", f"{check.name[:80]} is not an expectation of the tool that pgslo knows"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pgslo.importing.formats.base import Document, Source
-from pgslo.importing.formats.soda import metrics
+from pgslo.importing.formats.soda import metrics, valid
 from pgslo.importing.formats.soda.sodacl import replaced
 from pgslo.importing.mapping import limits, rules, spans, statements
 from pgslo.importing.mapping.conditions import all_of
@@ -59,12 +59,16 @@ def read(documents: Sequence[Document], options: Options) -> Source:
 
 def _table(root: Mapping) -> SourceTable:
     """The table of a name such as source/database/schema/table."""
-    name = root.text("dataset") or ""
+    table = _called(root.text("dataset") or "")
+    for column in root.mappings("columns"):
+        table.column_types[column.text("name") or ""] = column.text("data_type")
+    return table
+
+
+def _called(name: str) -> SourceTable:
     parts = name.split("/")
     table = SourceTable(f"soda:{name}", parts[-1])
     table.schema = parts[-2] if len(parts) > 2 else None
-    for column in root.mappings("columns"):
-        table.column_types[column.text("name") or ""] = column.text("data_type")
     return table
 
 
@@ -136,7 +140,7 @@ def outcome(found: Found, options: Options) -> Outcome:
         own = options.resolve(found.table)
     except UnmappableError:
         own = None
-    made = _mapped(found, check, own, where)
+    made = _mapped(found, check, own, where, options)
     warns = str(_dict(check.said.get("threshold")).get("level") or "").lower() == "warn"
     severity: Literal["error", "warn"] = "warn" if warns else "error"
     return replace(
@@ -145,7 +149,9 @@ def outcome(found: Found, options: Options) -> Outcome:
     )
 
 
-def _mapped(found: Found, check: Check, own: TableName | None, where: str | None) -> Outcome:
+def _mapped(
+    found: Found, check: Check, own: TableName | None, where: str | None, options: Options
+) -> Outcome:
     said, on = check.said, found.column
     threshold = _dict(said.get("threshold"))
     wanted = limits_of(threshold)
@@ -159,6 +165,8 @@ def _mapped(found: Found, check: Check, own: TableName | None, where: str | None
                 str(said["data_type"])
                 + (f"({said['length']})" if isinstance(said.get("length"), int) else ""),
             )
+        case "invalid" if "valid_reference_data" in said:
+            return _referenced(said, metrics.one(names), wanted, options, where, percent=percent)
         case "missing" | "invalid" | "duplicate":
             return metrics.outcome(
                 f"{check.kind}_{unit}", names, wanted or Limits(0, 0), said, table=own, where=where
@@ -194,6 +202,27 @@ def _mapped(found: Found, check: Check, own: TableName | None, where: str | None
         case "schema":
             return _schema(found, said)
     raise UnmappableError("unknown_check", f"{check.kind[:60]} is not a check that pgslo knows")
+
+
+def _referenced(
+    said: Said[str, Any],
+    on: str,
+    wanted: Limits | None,
+    options: Options,
+    where: str | None,
+    *,
+    percent: bool,
+) -> Outcome:
+    """Values that another dataset has."""
+    other = _dict(said["valid_reference_data"])
+    dataset, column = other.get("dataset"), other.get("column")
+    if not isinstance(dataset, str) or not isinstance(column, str):
+        raise UnmappableError("unclear", "the check does not name a dataset and a column")
+    if any(key.startswith(("valid_", "invalid_")) for key in said if key != "valid_reference_data"):
+        raise UnmappableError("no_word", "a number of rows that fail one of several rules")
+    theirs = options.resolve(_called(dataset))
+    made = rules.references([on], theirs, [column], where=valid.present(on, said, where))
+    return limits.failing(made, wanted or Limits(0, 0), percent=percent)
 
 
 def _needed(wanted: Limits | None) -> Limits:

@@ -107,7 +107,7 @@ def outcome(found: Found, options: Options) -> Outcome:
     if check.audit is not None:
         made = _own(check, own)
     elif bare in AUDITS:
-        made = AUDITS[bare](Call(check.arguments, own))
+        made = AUDITS[bare](Call(bare, check.arguments, own))
     else:
         raise UnmappableError(
             "private_test",

@@ -15,8 +15,9 @@ from pgslo.importing.model import Outcome, Remark, TableName, UnmappableError, m
 
 @dataclass(frozen=True)
 class Call:
-    """A call of an audit: its arguments, and the table in the database, if it is known."""
+    """A call of an audit: its name, its arguments, and the table in the database, if it is known."""
 
+    name: str
     arguments: dict[str, Piece]
     own: TableName | None
 
@@ -146,6 +147,40 @@ def _rows(call: Call) -> Outcome:
 @_audit("at_least_one")
 def _some(call: Call) -> Outcome:
     return aggregates.between("present", call.column, (1, None), call.own, where=call.where)
+
+
+@_audit("not_constant")
+def _varies(call: Call) -> Outcome:
+    return aggregates.between("distinct", call.column, (2, None), call.own, where=call.where)
+
+
+@_audit("mean_in_range", "stddev_in_range")
+def _statistic(call: Call) -> Outcome:
+    ends = (_end(call, "min_v"), _end(call, "max_v"))
+    strict = "inclusive" in call.arguments and call.text("inclusive").lower() == "false"
+    of = "mean" if call.name == "mean_in_range" else "stddev"
+    return aggregates.between(
+        of, call.column, ends, call.own, strict=(strict, strict), where=call.where, null_passes=True
+    )
+
+
+def _end(call: Call, name: str) -> Any:
+    return _constant(call.text(name)) if name in call.arguments else None
+
+
+@_audit(
+    "chi_square",
+    "kl_divergence",
+    "match_like_pattern_list",
+    "mutually_exclusive_ranges",
+    "not_match_like_pattern_list",
+    "not_match_regex_pattern_list",
+    "sequential_values",
+    "valid_http_method",
+    "z_score",
+)
+def _no_word(call: Call) -> Outcome:
+    raise UnmappableError("no_word", f"the audit {call.name}")
 
 
 @_audit("not_null_proportion")

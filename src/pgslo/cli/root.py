@@ -27,12 +27,15 @@ __all__ = ["BREACH", "CHANGES", "ERROR", "INTERRUPTED", "OK", "USAGE", "Root", "
 
 #: Verb: its module, and its help in a line. The line is kept here so that help need not load the verb.
 _VERBS = {
-    "init": ("pgslo.cli.authoring.init:init", "Begin a project: folder, configuration, a first definition."),
+    "init": ("pgslo.cli.authoring.init:init", "Start a project: folder, configuration, first definitions."),
     "lint": ("pgslo.cli.authoring.lint:lint", "Check definition files; needs no database."),
     "plan": ("pgslo.cli.applying.plan:plan", "Show what apply would change, and change nothing."),
-    "apply": ("pgslo.cli.applying.apply:apply", "Bring the database to what the definitions say."),
-    "render": ("pgslo.cli.applying.render:render", "Write what apply would do as SQL files for review."),
-    "migrate": ("pgslo.cli.applying.migrate:migrate", "Bring the runtime in the database up to this pgslo."),
+    "apply": ("pgslo.cli.applying.apply:apply", "Apply the definitions to the database."),
+    "render": (
+        "pgslo.cli.applying.render:render",
+        "Write the plan as SQL files, for review or for another tool.",
+    ),
+    "migrate": ("pgslo.cli.applying.migrate:migrate", "Install or upgrade the runtime in the database."),
     "suggest": (
         "pgslo.cli.authoring.suggest:suggest",
         "Write a first definition from an existing table.",
@@ -45,20 +48,20 @@ _VERBS = {
         "pgslo.cli.authoring.exporting:export",
         "Write definitions as data contracts, tests of dbt or OpenSLO.",
     ),
-    "learn": ("pgslo.cli.authoring.learn:learn", "Learn from existing rows."),
-    "backtest": ("pgslo.cli.authoring.backtest:backtest", "Find out how good the alerts are on a table."),
+    "learn": ("pgslo.cli.authoring.learn:learn", "Learn bounds from existing rows."),
+    "backtest": ("pgslo.cli.authoring.backtest:backtest", "Measure how good the alerts are on a table."),
     "extension": (
         "pgslo.cli.applying.extension:extension",
         "Write the runtime as an extension of PostgreSQL.",
     ),
-    "status": ("pgslo.cli.operating.status:status", "Show how the defined tables are."),
+    "status": ("pgslo.cli.operating.status:status", "Show the health of guarded tables."),
     "incidents": (
         "pgslo.cli.operating.incidents:incidents",
         "List and manage incidents.",
     ),
     "explain": ("pgslo.cli.operating.incidents:explain", "Show the record of an incident."),
-    "drift": ("pgslo.cli.applying.drift:drift", "Find what moved since the last apply."),
-    "pause": ("pgslo.cli.operating.pause:pause", "Switch rules off for now, without locking a table."),
+    "drift": ("pgslo.cli.applying.drift:drift", "Find changes of the database since the last apply."),
+    "pause": ("pgslo.cli.operating.pause:pause", "Disable rules for a while, without locking a table."),
     "resume": ("pgslo.cli.operating.pause:resume", "Enable paused rules again."),
     "quarantine": (
         "pgslo.cli.operating.quarantine:quarantine",
@@ -68,8 +71,8 @@ _VERBS = {
         "pgslo.cli.training.snapshot:snapshot",
         "Save training data, and compare it with the current table.",
     ),
-    "gate": ("pgslo.cli.training.gate:gate", "Say whether a task may be trained now."),
-    "tick": ("pgslo.cli.operating.tick:tick", "Close and judge batches that are due."),
+    "gate": ("pgslo.cli.training.gate:gate", "Check whether a task may be trained now."),
+    "tick": ("pgslo.cli.operating.tick:tick", "Close and evaluate batches that are due."),
     "prune": (
         "pgslo.cli.operating.prune:prune",
         "Compress old state, and remove state older than the history.",
@@ -86,10 +89,10 @@ _VERBS = {
         "pgslo.cli.operating.metrics:metrics",
         "Print numbers for monitoring, as Prometheus reads them.",
     ),
-    "report": ("pgslo.cli.operating.report:report", "Write an HTML report of how the tables are and were."),
+    "report": ("pgslo.cli.operating.report:report", "Write an HTML report of the tables and their history."),
     "uninstall": (
         "pgslo.cli.applying.uninstall:uninstall",
-        "Take definitions out of the database; data are not touched.",
+        "Remove definitions from the database; data are not touched.",
     ),
     "schema": (
         "pgslo.cli.authoring.schema:schema",

@@ -47,11 +47,11 @@ def apply(
     dry_run: bool,
     shadow: bool,
 ) -> int:
-    """Bring the database to what the definitions say.
+    """Apply the definitions to the database.
 
-    Shows the plan in short and asks first; pgslo plan shows it in full. What locks tables runs in one transaction: all of it or nothing. Definitions whose
-    files were deleted stay in force until pgslo uninstall. Ends with exit code 4 when existing rows break
-    a rule, so that a constraint could not be finished; new rows are held to it all the same.
+    Prints a short plan and asks first; pgslo plan prints all of it. All steps that lock tables run in one
+    transaction. Definitions whose files were deleted stay in force until pgslo uninstall. Ends with exit code 4 if
+    existing rows violate a rule, so that a constraint is not valid yet; it is enforced for new rows.
     """
     if not dry_run:
         output.check_answerable("apply", yes=yes)

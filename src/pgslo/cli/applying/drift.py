@@ -21,10 +21,11 @@ from pgslo.errors import PgsloError
 @session_options
 @pass_session
 def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
-    """Find what moved since the last apply.
+    """Find changes of the database since the last apply.
 
-        That is: objects that were dropped, edited or switched off, tables and columns that were renamed, retyped or dropped, partitions without triggers, rows that came in
-    rows no definition files and changes nothing. Ends with exit code 3 when it finds something; findings that may be harmless are reported as hints.
+    It reports objects that were dropped, edited or disabled, tables and columns that were renamed, retyped or dropped,
+    partitions without triggers, and rows that were written with triggers disabled. It reads no definition files and
+    changes nothing. Ends with exit code 3 when it finds something; findings that may be harmless are hints.
     """
     with session.connect() as conn:
         rights = rights_on(conn)

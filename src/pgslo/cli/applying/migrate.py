@@ -16,9 +16,10 @@ from pgslo.database import installation, runtime
 @session_options
 @pass_session
 def migrate(session: Session, *, as_sql: bool, check: bool) -> int:
-    """Bring the runtime in the database up to this pgslo.
+    """Install or upgrade the runtime in the database.
 
-    Does what apply would do first: creates the schemas and functions, or upgrades those of an older pgslo, in one transaction. No table of yours is touched.
+    Creates the schemas and functions of pgslo, or upgrades those of an older version, in one transaction. pgslo
+    apply does the same first. None of your tables is touched.
     """
     with session.connect(writes=not (as_sql or check)) as conn:
         scripts = runtime.to_run(conn)

@@ -55,9 +55,11 @@ def render(
     number: str | None,
     after: str | None,
 ) -> int:
-    """Write what apply would do as SQL files for review.
+    """Write the plan as SQL files, for review or for another tool.
 
-    One file does it, another takes it back. pgslo apply --plan-file runs exactly the first; psql, Flyway, Sqitch and Alembic can, too. Changes nothing in the database. Ends with exit code 3 when there was something to write.
+    One file applies the plan, another reverts it. pgslo apply --plan-file runs exactly the first; so can psql,
+    Flyway, Sqitch and Alembic. Changes nothing in the database. Ends with exit code 3 if there is something to
+    write.
     """
     for option, text in (("--name", name), ("--number", number), ("--after", after)):
         if text is not None and not _NAME.match(text):

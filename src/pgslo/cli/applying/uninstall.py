@@ -18,18 +18,18 @@ from pgslo.plan import Plan
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every definition, and the runtime.")
-@click.option("--drop-quarantine", is_flag=True, help="Give rows up that wait in quarantine.")
+@click.option("--drop-quarantine", is_flag=True, help="Discard the rows in quarantine.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @session_options
 @pass_session
 def uninstall(
     session: Session, tables: tuple[str, ...], *, everything: bool, drop_quarantine: bool, yes: bool
 ) -> int:
-    """Take definitions out of the database; data are not touched.
+    """Remove definitions from the database; data are not touched.
 
     TABLES are names such as features.user_stats. Triggers, constraints, guarded views and the history of these
-    definitions go; with the last definition the runtime goes as well. It refuses while rows wait in quarantine or
-    other objects depend on objects to be dropped.
+    definitions are dropped; with the last definition the runtime is dropped as well. It refuses if rows are in
+    quarantine, or if other objects depend on objects to be dropped.
     """
     if everything == bool(tables):
         raise click.UsageError("Name the tables whose definitions are to go, or give --all.")

@@ -96,11 +96,12 @@ def backtest(
     plot: Path | None,
     as_json: bool,
 ) -> int:
-    """Find out how good the alerts are on a table.
+    """Measure how good the alerts are on a table.
 
-    TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned again, one by one, in a transaction that is rolled
-    back; in each, a known fault is put into every column, one at a time, and judged by the learned bounds as they are in the database. Neither the
-    table nor what pgslo knows of it is touched. Rules that you wrote yourself are not replayed. It runs on the primary, not on a standby.
+    TABLE is a table with a definition, or a definition file, applied or not. Its newest batches are learned again,
+    one by one, in a transaction that is rolled back. In each batch a known fault is put into every column, one at a
+    time, and evaluated with the learned bounds of the database. Neither the table nor its state is changed. Your
+    own rules are not replayed. It runs on the primary, not on a standby.
     """
     if plot is not None and plot.suffix not in (".svg", ".html"):
         raise click.UsageError("--plot requires a name that ends in .svg or .html")

@@ -53,7 +53,7 @@ definitions = "slos"
 @session_options
 @pass_session
 def init(session: Session, tables: tuple[str, ...], *, ci: str) -> int:
-    """Begin a project: folder, configuration, a first definition.
+    """Start a project: folder, configuration, first definitions.
 
     Writes pgslo.toml, the folder of definitions, the JSON Schema for editors, and for each of TABLES what pgslo suggest proposes. Without TABLES it lists those
     that could be guarded, and asks on a terminal. Existing files are not changed.

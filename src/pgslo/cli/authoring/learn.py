@@ -37,7 +37,7 @@ _SECONDS, _SECONDS_A_ROW, _SAMPLED = 0.004, 0.00001, 2_000
 @session_options
 @pass_session
 def learn(session: Session, table: str, *, from_table: bool, batches: int, as_json: bool) -> int:
-    """Learn from existing rows.
+    """Learn bounds from existing rows.
 
     TABLE is a table with a definition that was applied, or its definition file. The newest batches are read and their profiles kept, a few batches in a transaction; writers and
     readers are not held up. Then it shows the baseline of each column, or why it has none yet, and how many batches are needed.

@@ -247,9 +247,10 @@ def _interval(span: str) -> str:
 def resolve(
     session: Session, numbers: tuple[int, ...], *, resolution: str, note: str | None, as_json: bool
 ) -> int:
-    """End incidents.
+    """Resolve incidents.
 
-    A false alarm ends the warnings. One that is real is over while missed batches of it are stored. Incidents are reopened if the next batch misses the rule as well.
+    After a false alarm, readers are not warned any more. A real incident is over while its missed batches are
+    stored. An incident is reopened if the next batch misses the rule, too.
     """
     return _decide(
         session,

@@ -18,10 +18,11 @@ from pgslo.errors import PgsloError
 @session_options
 @pass_session
 def pause(session: Session, table: str | None, rule: str | None, *, everything: bool) -> None:
-    """Switch rules off for now, without locking a table.
+    """Disable rules for a while, without locking a table.
 
-    Every session's next statement is no longer held to them: those of TABLE, or RULE of TABLE alone, which needs the table's definition file. Constraints (NOT NULL, unique, foreign keys) stay. Readers are
-    warned meanwhile. pgslo resume switches everything on again.
+    From the next statement of each session on, the rules of TABLE are not enforced, or RULE of TABLE alone, which
+    needs the definition file of the table. Constraints (NOT NULL, unique, foreign keys) stay. Readers are warned
+    meanwhile. pgslo resume enables the rules again.
     """
     _check_target(table, everything=everything)
     with session.connect(writes=True) as conn:

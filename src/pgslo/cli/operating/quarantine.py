@@ -187,10 +187,10 @@ def release(
     columns: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Write rows to their tables after all; every rule judges them again.
+    """Write rows to their tables; every rule is evaluated again.
 
-    A row that still breaks a rule stays in quarantine. A row of an upsert, INSERT … ON CONFLICT DO UPDATE, is released with
-    --update if a row with its key is there. Ends with exit code 1 if any could not be released.
+    A row that still violates a rule stays in quarantine. A row of an upsert, INSERT … ON CONFLICT DO UPDATE, is
+    released with --update if its key exists. Ends with exit code 1 if a row could not be released.
     """
     document = _document(changes)
     if "*" in columns and len(columns) > 1:
@@ -241,9 +241,9 @@ def _is_json(text: str) -> bool:
 @session_options
 @pass_session
 def drop(session: Session, rows: tuple[int, ...], *, yes: bool, as_json: bool) -> int:
-    """Give rows up: their values are erased; that they were there, and why, is kept.
+    """Discard rows: erase their values, keep the record and reasons.
 
-    Ends with exit code 1 if any could not be dropped.
+    Ends with exit code 1 if a row could not be discarded.
     """
     output.check_answerable("quarantine drop", yes=yes)
     if not output.confirm(f"Erase {output.counted(len(rows), 'row')} for good?", yes=yes):

@@ -53,7 +53,7 @@ _HEAD = 2000
 def report(
     session: Session, tables: tuple[str, ...], path: Path, *, folder: Path | None, days: int, batches: int
 ) -> None:
-    """Write an HTML report of how the tables are and were.
+    """Write an HTML report of the tables and their history.
 
     One file without scripts, or a folder of pages with --out, to be read anywhere and sent to anybody. It holds no values of rows: tables, columns from batch to batch, incidents, error budgets and who reads what, of TABLES or of all.
     """

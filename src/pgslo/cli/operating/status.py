@@ -34,11 +34,12 @@ _NEARLY_FULL = 0.8
 @session_options
 @pass_session
 def status(session: Session, tables: tuple[str, ...], *, show_rules: bool, as_json: bool) -> int:
-    """Show how the defined tables are.
+    """Show the health of guarded tables.
 
-    TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 when something is
-    broken: an incident that is more than suspect is not resolved, a rule can no longer be judged, a table's columns differ from its schema rule,
-    a trigger was disabled, or a table is guarded no longer: it was re-created, or triggers or views were dropped.
+    TABLES are names such as features.user_stats; without any, all are shown. Ends with exit code 4 if an incident
+    that is more than suspect is not resolved, a rule cannot be evaluated, the columns of a table differ from its
+    schema rule, a trigger was disabled, or a table is not guarded any more, because it was re-created, or its
+    triggers or views were dropped.
     """
     with session.connect() as conn:
         rights = rights_on(conn)

@@ -30,11 +30,11 @@ _Warning = tuple[str, str | None, str | None]
 @session_options
 @pass_session
 def tick(session: Session) -> int:
-    """Close and judge batches that are due.
+    """Close and evaluate batches that are due.
 
-    Rules over batches and learned bounds are judged here, and incidents end. Run it every minute, for example from
-    cron, or SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if something that was due could not be done, for
-    example because another session is at it.
+    Evaluates rules over batches and learned bounds, and resolves incidents. Run it every minute, for example from
+    cron, or run SELECT pgslo.tick() from pg_cron; pgslo watch --tick does it as well. Ends with exit code 1 if due
+    work could not be done, for example because another session is doing it.
     """
     with session.connect(writes=True) as conn:
         rights_on(conn)

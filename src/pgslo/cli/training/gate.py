@@ -22,7 +22,7 @@ from pgslo.errors import DatabaseError
 @session_options
 @pass_session
 def gate(session: Session, task: str, *, as_json: bool) -> int:
-    """Say whether a task may be trained now.
+    """Check whether a task may be trained now.
 
     It may when no stored batch misses a rule about a column that it reads, and when the snapshots that its gate requires exist, are fresh and have no
     unhealthy batch. One whose gate names a training snapshot may when the newest batches and that snapshot are healthy; the evaluation set may not end before the training set. Ends with exit code 0 when it may and 4 when it may not.

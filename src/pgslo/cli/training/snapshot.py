@@ -295,7 +295,7 @@ def _differences(conn: Connection, name: str) -> list[dict[str, Any]]:
 @session_options
 @pass_session
 def drop(session: Session, names: Sequence[str], *, yes: bool) -> int:
-    """Take snapshots away, with the rows that copies hold."""
+    """Drop snapshots, with the rows of copies."""
     output.check_answerable("snapshot drop", yes=yes)
     if not output.confirm(f"Drop {', '.join(names)}? Their rows cannot be had back.", yes=yes):
         return ERROR

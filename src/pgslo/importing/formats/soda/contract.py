@@ -221,7 +221,7 @@ def _referenced(
     if any(key.startswith(("valid_", "invalid_")) for key in said if key != "valid_reference_data"):
         raise UnmappableError("no_word", "a number of rows that fail one of several rules")
     theirs = options.resolve(_called(dataset))
-    made = rules.references([on], theirs, [column], where=valid.present(on, said, where))
+    made = rules.references([on], theirs, [column], where=valid.present(on, dict(said), where))
     return limits.failing(made, wanted or Limits(0, 0), percent=percent)
 
 

@@ -310,3 +310,15 @@ def test_a_data_contract_specification() -> None:
         'total: "numeric(12,2)"',
     ):
         assert rule in rules(done)
+
+
+def test_a_physical_name_may_be_in_quotes() -> None:
+    done = imported(
+        """
+        apiVersion: v3.0.0
+        kind: DataContract
+        servers: [{type: postgres, schema: app}]
+        schema: [{name: a, physicalName: '"Mixed Case"', properties: [{name: b, physicalName: '"B c"', required: true}]}]
+        """
+    )
+    assert [(entry.found.column, str(entry.table)) for entry in done.entries] == [("B c", 'app."Mixed Case"')]

@@ -38,6 +38,7 @@ CALLS: list[tuple[str, list[str], tuple[str, ...]]] = [
     ),
     ("forall(criteria := (a > 0, b IN ('x, y')))", ['expression: {expression: "a > 0"}'], MAPPED),
     ("number_of_rows(threshold := 10)", ["row_count: {of: table, min: 11}"], MAPPED),
+    ("not_empty_string(column := `b c`)", ['expression: "\\"b c\\" <> \'\'"'], MAPPED),
     ("string_length_between(column := a, min_v := 1, max_v := 3)", ["length: {min: 1, max: 3}"], MAPPED),
     ("accepted_values(column := a, is_in := (x))", [], ("not_mapped", "unclear")),
     ("not_null()", [], ("not_mapped", "unclear")),
@@ -108,6 +109,15 @@ def test_views_and_broken_blocks() -> None:
     assert outcomes(done) == [("not_mapped", "not_a_table")]
     done = imported("AUDIT (name a;\nSELECT ')", name="a.sql")
     assert done.failures[0].message == "a block that does not end"
+
+
+def test_comments_of_any_text_are_left_out() -> None:
+    text = model("not_null(columns := (a))  -- don't (\n    , unique_values(columns := (b)) /* ) , */")
+    assert outcomes(imported(text, name="a.sql")) == [MAPPED, MAPPED]
+    view = text.replace("  kind FULL", "  -- isn't it (\n  kind VIEW")
+    assert outcomes(imported(view, name="a.sql")) == [("not_mapped", "not_a_table")] * 2
+    dashes = model("accepted_values(column := a, is_in := ('--', '/*'))")
+    assert rules(imported(dashes, name="a.sql")) == ['accepted_values: ["--", "/*"]']
 
 
 PYTHON = """

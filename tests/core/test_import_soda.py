@@ -225,7 +225,7 @@ def test_a_contract_of_version_4() -> None:
     assert found[1] == "not_null: {where: \"day > '2020-01-01'\"}"
     assert found[3] == 'x: "varchar(40)"'
     assert "length: {max: 9, where: \"day > '2020-01-01'\"}" in found
-    assert "references: {table: b.c, column: y, where: \"day > '2020-01-01'\"}" in found
+    assert 'references: {table: b.c, column: "y", where: "day > \'2020-01-01\'"}' in found
     assert any("unique_id_x: {unique: [id, x]" in rule for rule in found)
 
 

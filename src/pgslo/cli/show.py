@@ -43,7 +43,7 @@ def as_text(plan: Plan, *, details: bool = False) -> None:
         details: Whether each step is printed with its reason, lock, hazards and undo, and the mechanism of each rule.
     """
     if plan.empty:
-        output.say("nothing to do: the database is as the definitions say")
+        output.say("nothing to do: the database matches the definitions")
         _notes(plan)
         return
     steps = len(plan.steps) + bool(plan.runtime_scripts)

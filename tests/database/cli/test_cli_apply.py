@@ -256,7 +256,7 @@ def test_apply_is_idempotent(run: Run, connection: psycopg.Connection[Any]) -> N
     for _ in range(2):
         again = run("apply", "--yes")
         assert again.exit_code == 0
-        assert again.stdout == "nothing to do: the database is as the definitions say\n"
+        assert again.stdout == "nothing to do: the database matches the definitions\n"
         assert run("plan").exit_code == 0
     assert snapshot(connection) == before
 

@@ -208,7 +208,7 @@ def test_for_a_merge_request(run: Run) -> None:
     assert text.rstrip().endswith("`")
     run("apply", "--yes")
     assert run("plan", "--format", "markdown").stdout.startswith(
-        "Nothing to do: the database is as the definitions say.\n"
+        "Nothing to do: the database matches the definitions.\n"
     )
 
 

@@ -97,7 +97,7 @@ def test_review_and_apply(write: Callable[..., None], connection: Connection) ->
     assert Path("review/pgslo.down.sql").exists()
     write()
     # A note says what passes the rules of the partitioned table, on servers where something does.
-    run("pgslo plan", ["nothing to do: the database is as the definitions say", "…"])
+    run("pgslo plan", ["nothing to do: the database matches the definitions", "…"])
 
 
 def test_rename(write: Callable[..., None], connection: Connection) -> None:

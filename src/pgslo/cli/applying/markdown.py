@@ -21,7 +21,7 @@ _MARKS = {"+": "+", "-": "-", "~": "!"}
 def as_markdown(plan: Plan) -> str:
     """Write a plan for reviewers; names and texts of authors stay text."""
     if plan.empty:
-        lines = ["Nothing to do: the database is as the definitions say."]
+        lines = ["Nothing to do: the database matches the definitions."]
     else:
         steps = len(plan.steps) + bool(plan.runtime_scripts)
         lines = [

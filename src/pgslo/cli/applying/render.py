@@ -68,7 +68,7 @@ def render(
     with session.connect() as conn:
         plan = planning.plan_definitions(conn, found.definitions)
         if plan.empty:
-            output.say("nothing to do: the database is as the definitions say")
+            output.say("nothing to do: the database matches the definitions")
             return OK
         match layout:
             case "alembic":

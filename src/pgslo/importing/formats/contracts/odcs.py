@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -128,7 +129,7 @@ def _outcome(found: Found, contract: Contract, options: Options) -> Outcome:
 
 
 def _table(node: Mapping, root: Mapping, options: Options) -> SourceTable:
-    name = node.text("physicalName") or node.text("name") or ""
+    name = _name(node)
     table = SourceTable(f"odcs:{node.text('name') or name}", name)
     schema = _schema(root, options)
     parts = name.split(".")
@@ -179,7 +180,8 @@ def _owner(root: Mapping) -> str:
 
 
 def _name(node: Mapping) -> str:
-    return node.text("physicalName") or node.text("name") or ""
+    name = node.text("physicalName") or node.text("name") or ""
+    return name[1:-1].replace('""', '"') if re.fullmatch(r'"(?:[^"]|"")+"', name) else name
 
 
 def _true(node: Mapping, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,10 +56,11 @@ class Call:
 
 def _column(text: str) -> str:
     bare = text.strip().strip('"`')
+    if re.fullmatch(r'"[^"]+"|`[^`]+`', text.strip()):
+        return bare
     if not bare.replace("_", "a").isalnum():
         raise UnmappableError("nested_column", f"{text[:60]} is not a column")
-    # Without quotes, PostgreSQL folds a name.
-    return bare if text.strip().startswith(('"', "`")) else bare.lower()
+    return bare.lower()  # Without quotes, PostgreSQL folds a name.
 
 
 def _constant(text: str) -> Any:

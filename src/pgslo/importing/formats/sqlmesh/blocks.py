@@ -37,11 +37,15 @@ class Block:
     at: int
 
 
+#: Comments, and the strings and names in quotes that may look like them inside.
+_COMMENT = re.compile(r"""'(?:[^']|'')*'|"[^"\n]*"|`[^`\n]*`|(?P<comment>--[^\n]*|/[*].*?[*]/)""", re.DOTALL)
+
+
 class File:
     """A file of SQLMesh."""
 
     def __init__(self, text: str, path: str) -> None:
-        self.text = text
+        self.text = _COMMENT.sub(_blanked, text)
         self.path = path
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
@@ -70,6 +74,11 @@ class File:
                 return at
         place = self.place(opening)
         raise UnreadableError("a block that does not end", place.line, place.column)
+
+
+def _blanked(found: re.Match[str]) -> str:
+    """A comment as blanks, so that places stay; a string or a name in quotes as it is."""
+    return re.sub(r"[^\n]", " ", found[0]) if found["comment"] else found[0]
 
 
 def _depths(text: str, start: int) -> Iterator[tuple[int, int]]:

@@ -85,12 +85,12 @@ BEGIN
             SELECT n.batch, count(*) OVER () AS number FROM pgslo_catalog.concern(target.name, ARRAY[a.name], NULL) AS n GROUP BY n.batch
         ) AS c
     ), line AS (
-        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint
+        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, true AS is_by_row
         FROM problem p JOIN concerned c USING (name) WHERE p.by_row
         UNION
-        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
+        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, false FROM problem p WHERE NOT p.by_row
         UNION ALL
-        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL, false
     )
     SELECT jsonb_agg(to_jsonb(l) || '{"after": "-infinity"}') INTO wanted FROM line AS l;
     EXECUTE format(
@@ -108,7 +108,7 @@ BEGIN
         'about', '*', 'code', '01SL2', 'message', format('cannot determine the state of %s', target.name),
         'detail', format('No pgslo.tick() has written the warnings for readers since %s UTC.', to_char(now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
         'hint', format('Run pgslo.tick() on the coordinator every minute; pgslo status shows what fails. The owner is %s.', coalesce(target.owner, 'unknown')),
-        'after', now + interval '1 hour');
+        'is_by_row', false, 'after', now + interval '1 hour');
     EXECUTE format('DELETE FROM %s', told);
     EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
 END

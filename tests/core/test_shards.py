@@ -122,6 +122,14 @@ def test_what_is_refused(text: str, message: str) -> None:
     compile_definition(load(HEAD + text, path="slos/t.yml"), by_day())
 
 
+def test_healthy_rows_are_those_of_batches_that_no_warning_names() -> None:
+    task = "\ntasks: {x: {reads: [a], view: guarded.x, batches: healthy}}"
+    made = compile_definition(load(f"{HEAD}{COUNTED}{task}", path="slos/t.yml"), by_day(t=HASHED))
+    views = {one.names[1]: one.create[0].text.text for one in made.artifacts if one.kind == "view"}
+    assert "t.about <> '' AND t.batch = (r.day)" in views["t_healthy"]
+    assert "t.about IN ('*', 'id', 'day', 'a') AND t.batch = (r.day)" in views["x"]
+
+
 def test_types_that_rows_are_distributed_by_or_have() -> None:
     known = by_day(t=Placement("distributed", "a", 7))
     assert "feat.t is distributed by a value of type double precision" in refused(COUNTED, known)[0]

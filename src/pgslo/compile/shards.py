@@ -124,10 +124,10 @@ def check_table(definition: Definition, catalog: Catalog, placed: Placement) -> 
             location=definition.place("on_read"),
         )
     for task in definition.tasks:
-        if task.window is not None or task.batches == "healthy":
+        if task.window is not None:
             yield CatalogError(
-                f"{table} is distributed: the view of a task can have no window and no healthy batches alone there",
-                location=task.location,
+                f"{table} is distributed: the view of a task can have no window there",
+                location=task.place("window"),
             )
 
 

@@ -168,6 +168,11 @@ def test_readers_are_warned_of_what_they_read_on_every_node(
             assert conn.execute(
                 "SELECT DISTINCT _slo_status ->> 'state' FROM guarded.t_status"
             ).fetchall() == [("missed",)]
+            days = "SELECT array_agg(DISTINCT day::text ORDER BY day::text) FROM guarded.t_healthy"
+            assert conn.execute(days).fetchone() == (["2026-03-02"],)
+            assert warned(conn, "SELECT count(a) FROM guarded.t_healthy") == set()
+            assert conn.execute("SELECT count(*) FROM guarded.t_healthy WHERE id = 5").fetchone() == (0,)
+            assert conn.execute("SELECT count(*) FROM guarded.t_healthy WHERE id = 30").fetchone() == (1,)
     cluster.execute("GRANT USAGE ON SCHEMA guarded, pgslo_gen TO citus_reader")
     cluster.execute("GRANT SELECT ON guarded.t, pgslo.told__feat__t TO citus_reader")
     try:

@@ -180,12 +180,12 @@ class _ViewCompiler:
         )
 
     def healthy(self) -> Iterable[Artifact]:
-        """The view of rows of healthy batches, where rows name their batch, and are on one node."""
-        if self.columns.batch is not None and self.shards is None:
+        """The view of rows of healthy batches, where rows name their batch."""
+        if self.columns.batch is not None:
             yield self._healthy(
                 self._name("_healthy"),
                 self.columns.names,
-                Sql("NULL::text[]"),
+                None,
                 self.definition.on_read,
                 "shows rows of healthy batches only",
             )
@@ -194,12 +194,15 @@ class _ViewCompiler:
         self,
         name: tuple[str, str],
         names: tuple[str, ...],
-        about: Sql,
+        about: tuple[str, ...] | None,
         on_read: str,
         reason: str,
         task: str = "",
     ) -> Artifact:
         columns = laid_out([self.columns.plain(one) for one in names])
+        if self.shards is not None:
+            create = self.shards.healthy(self.source, name, self.options, columns, self.table, about, on_read)
+            return self._artifact(name, names, create, reason, "healthy", task)
         context = _Healthy(
             source=self.source,
             view=sql.identifier(*name),
@@ -208,7 +211,7 @@ class _ViewCompiler:
             others=columns[1:],
             table=self.table,
             definition=sql.literal(self.definition.name),
-            columns=about,
+            columns=Sql("NULL::text[]") if about is None else array(about),
             on_read=sql.literal(on_read),
             key=self.key,
             type=self.columns.batch_type,
@@ -257,7 +260,7 @@ class _ViewCompiler:
             about = dict.fromkeys(one for name in read for one in self.columns.about(name))
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
             return self._healthy(
-                view, read, array((*self.columns.whole, *about)), task.on_read, reason, task.name
+                view, read, (*self.columns.whole, *about), task.on_read, reason, task.name
             )
         within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else NO_WINDOW
         return self._view(

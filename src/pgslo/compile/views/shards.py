@@ -61,6 +61,21 @@ class _View:
     rows: Sql
 
 
+@dataclass(frozen=True)
+class _Healthy:
+    source: Sql
+    view: Sql
+    options: Sql
+    first: Sql
+    others: tuple[Sql, ...]
+    table: Sql
+    told: Sql
+    about: Sql
+    batch: Sql
+    definition: Sql
+    on_read: Sql
+
+
 def told_name(definition: Definition) -> str:
     """The name of the table with the warnings for readers of a definition's views, without the schema."""
     return naming.fit(TOLD, definition.schema_name, definition.table_name)
@@ -108,7 +123,7 @@ class ShardViews:
 
     def column(self, name: str, value: Sql, on_read: str) -> Sql:
         """A column with its guard."""
-        guard = self._guard(sql.literal(name), value, on_read)
+        guard = self._guard((name,), value, on_read)
         return sql.render("shards/shard_column", _Column(guard, sql.identifier(name)))
 
     def view(
@@ -127,9 +142,36 @@ class ShardViews:
         context = _View(source, sql.identifier(*name), options, first, tuple(others), table, rows)
         return sql.render("shards/shard_view", context)
 
+    def healthy(
+        self,
+        source: Sql,
+        name: tuple[str, str],
+        options: Sql,
+        lines: tuple[Sql, ...],
+        table: Sql,
+        about: tuple[str, ...] | None,
+        on_read: str,
+    ) -> Sql:
+        """A view of the rows of healthy batches; of those that are healthy in some columns, unless ``None``."""
+        first, *others = lines
+        context = _Healthy(
+            source,
+            sql.identifier(*name),
+            options,
+            first,
+            tuple(others),
+            table,
+            told=self.told,
+            about=Sql("<> ''") if about is None else _one_of(about),
+            batch=self.batching.raw_row,
+            definition=sql.literal(self.definition.name),
+            on_read=sql.literal(on_read),
+        )
+        return sql.render("shards/shard_healthy", context)
+
     def rows(self, columns: tuple[str, ...], on_read: str) -> Sql:
         """The condition that warns of the table as a whole; true for every row."""
-        return self._guard(sql.join(", ", (sql.literal(name) for name in columns)), Sql("true"), on_read)
+        return self._guard(columns, Sql("true"), on_read)
 
     def status(self) -> Sql:
         """The column of a status view."""
@@ -139,10 +181,10 @@ class ShardViews:
         """What readers need besides the view: its queries run on the nodes with their own rights."""
         return (Statement(sql.render("shards/told_granted", _Granted(self.told, roles))),)
 
-    def _guard(self, columns: Sql, value: Sql, on_read: str) -> Sql:
+    def _guard(self, columns: tuple[str, ...], value: Sql, on_read: str) -> Sql:
         context = _Guard(
             told=self.told,
-            about=Sql(f"IN ({columns})"),
+            about=_one_of(columns),
             value=value,
             # Where rows do not identify their batch, any batch may be concerned.
             batch=self.batching.raw_row if self.batching.by_value else Sql("t.batch"),
@@ -150,3 +192,7 @@ class ShardViews:
             on_read=sql.literal(on_read),
         )
         return sql.render("shards/shard_guard", context)
+
+
+def _one_of(columns: tuple[str, ...]) -> Sql:
+    return Sql(f"IN ({sql.join(', ', (sql.literal(name) for name in columns))})")

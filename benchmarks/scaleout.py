@@ -79,7 +79,9 @@ def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
         path = Path(folder) / "rows.copy"
         with (
             path.open("wb") as file,
-            conn.cursor().copy(f"COPY ({features.ROWS.format(first=0, last=rows - 1)}) TO STDOUT".encode()) as out,
+            conn.cursor().copy(
+                f"COPY ({features.ROWS.format(first=0, last=rows - 1)}) TO STDOUT".encode()
+            ) as out,
         ):
             for data in out:
                 file.write(data)
@@ -112,7 +114,9 @@ def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
             f"{sorted(ticks[table])[rounds // 2]:.2f}" if is_guarded else "",
         ))  # fmt: skip
     harness.show_table(
-        f"COPY of {rows:,} rows x 20 columns, 18 rules", ("table", "seconds", "ratio", "tick afterwards"), body
+        f"COPY of {rows:,} rows x 20 columns, 18 rules",
+        ("table", "seconds", "ratio", "tick afterwards"),
+        body,
     )
     _check(conn, rows)
     return [Goal("COPY into shards, against no rules", series.ratio("shards_guarded", "shards"), 1.4)]
@@ -151,7 +155,9 @@ def read(conn: Connection, dsn: str, reads: int, rounds: int) -> list[Goal]:
             more = series.difference("guarded.shards_guarded", "features.shards")
             body.append((node, f"{series.median('features.shards'):.0f}", f"{more:+.0f}"))
             goals.append(Goal(f"a read by key through the guarded view, on the {node}", more, 200, unit="us"))
-    harness.show_table(f"{reads:,} reads by key, prepared", ("node", "us a read of the table", "guarded"), body)
+    harness.show_table(
+        f"{reads:,} reads by key, prepared", ("node", "us a read of the table", "guarded"), body
+    )
     return goals
 
 

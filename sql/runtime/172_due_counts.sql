@@ -13,8 +13,31 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.recorded_rows(bigint, text[]) IS
     'Return the rows of batches that were recorded since the last apply, as drift compares them with statistics.';
 
+CREATE OR REPLACE FUNCTION pgslo_catalog.recount_mask(definition pgslo_catalog.definition, first text, last text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+DECLARE
+    target pgslo_catalog.definition := recount_mask.definition;
+    -- Hashes that have none of these bits are too rare for a sample.
+    no_row CONSTANT bigint := 9223372036854775807;
+    largest bigint := (SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id);
+    counted bigint;
+BEGIN
+    -- The first batches, or the first load after tests, may have a thousand times as many rows, all of which would be sampled.
+    IF coalesce(largest, 0) < 20000 THEN
+        PERFORM pgslo_catalog.pin_table(target, target.recount);
+        EXECUTE format('SELECT max(c.rows) FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c', target.recount)
+        INTO counted USING recount_mask.first, recount_mask.last, no_row;
+    END IF;
+    RETURN pgslo_catalog.sample_mask(greatest(largest, counted));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.recount_mask(pgslo_catalog.definition, text, text) IS
+    'Return the mask of sampled rows for a count of batches in a range of the table; it is counted first if no large batch is known.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_batches(
-    definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]
+    definition pgslo_catalog.definition, first text, last text, batches text[]
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -26,21 +49,21 @@ DECLARE
         SELECT c.batch FROM pgslo_catalog.due_count c
         WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
     recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+    mask bigint := pgslo_catalog.recount_mask(target, count_batches.first, count_batches.last);
     -- Rows that are recorded as of an unknown batch may be of any: then all are counted.
     counted text[] := CASE WHEN 'unknown' <> ALL (count_batches.batches) THEN count_batches.batches END;
 BEGIN
     PERFORM pgslo_catalog.take_counts(
         target,
-        pgslo_catalog.replace_counts(
-            target, count_batches.first, count_batches.last, count_batches.mask, counted, true),
-        count_batches.mask);
+        pgslo_catalog.replace_counts(target, count_batches.first, count_batches.last, mask, counted, true),
+        mask);
     recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
     UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
     WHERE a.definition_id = id AND recorded > 0;
     DELETE FROM pgslo_catalog.due_count c WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches);
 END
 $pgslo$;
-COMMENT ON FUNCTION pgslo_catalog.count_batches(pgslo_catalog.definition, text, text, bigint, text[]) IS
+COMMENT ON FUNCTION pgslo_catalog.count_batches(pgslo_catalog.definition, text, text, text[]) IS
     'Count batches that are due in a range of the table; in the whole table without one.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamptz) RETURNS void
@@ -61,7 +84,6 @@ DECLARE
     below numeric;
     batches text[];
     has_counted boolean := false;
-    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
         -- Those in the future come last: however many they are, those of today do not wait for them.
@@ -81,7 +103,7 @@ BEGIN
             WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity') AND c.place <= newest
             ORDER BY c.place DESC LIMIT at_most
         ) AS w;
-        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], mask, batches);
+        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], batches);
         has_counted := true;
         EXIT WHEN clock_timestamp() > count_due.until;
         at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
@@ -89,7 +111,7 @@ BEGIN
     IF NOT has_counted THEN
         -- In a block of its own, so that a timeout during the scan of the whole table undoes nothing else.
         batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
-        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
+        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, batches);
     END IF;
 END
 $pgslo$;

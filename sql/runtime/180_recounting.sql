@@ -109,13 +109,14 @@ SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 DECLARE
     id bigint := (recount_batches.definition).definition_id;
-    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+    mask bigint;
     -- A single one by an index if there is one; several in one scan. No range of keys finds a batch without an order.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 AND coalesce(
         pgslo_catalog.known_place(id, recount_batches.batches[1]),
         (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batches.batches[1])) > '-Infinity'
         THEN recount_batches.batches[1] END;
 BEGIN
+    mask := pgslo_catalog.recount_mask(recount_batches.definition, single, single);
     PERFORM pgslo_catalog.take_counts(recount_batches.definition,
         pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask, recount_batches.batches, recount_batches.judges),
         mask);

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from citus import BOTH, DSN, Connection, cluster, connect, same, settled, workers
 
-from pgslo.database import connections, operations
+from pgslo.database import connections, installation, operations, planning
+from pgslo.definition import load
 from pgslo.errors import DatabaseError
 
 __all__ = ["cluster"]  # the fixture, with its parameters
@@ -188,6 +189,31 @@ def test_readers_are_warned_of_what_they_read_on_every_node(
     both("UPDATE {t} SET a = 1")
     same(cluster)
     assert warned(cluster, "SELECT count(a) FROM guarded.t") == set()
+
+
+def test_a_condition_that_raises_an_error_for_a_row_fails_the_row_and_no_tick(cluster: Connection) -> None:
+    cluster.execute("CREATE TABLE feat.r (id bigint, day date, a int, PRIMARY KEY (id, day))")
+    cluster.execute("SELECT create_distributed_table('feat.r', 'id', shard_count => 8)")
+    text = """
+        {table: feat.r, owner: sam, writes: bulk, key: [id, day], batch: {by: day}, columns: {a: [range: {min: 0}]},
+         rules: [inverse: {expression: "10 / a > 0"}]}"""
+    definitions = [load(text, path="slos/r.yml")]
+    installation.apply(
+        cluster,
+        planning.plan_definitions(cluster, definitions),
+        lambda: planning.plan_definitions(cluster, definitions),
+    )
+    # The first batch that is known has many rows: it is sampled as a later one would be.
+    cluster.execute(
+        "INSERT INTO feat.r SELECT i, '2026-05-01', i % 5 - 1 FROM generate_series(1, 20000) AS i"
+    )
+    settled(cluster)
+    of_table = "definition_id = (SELECT definition_id FROM pgslo_catalog.definition WHERE name = 'feat.r')"
+    batch = cluster.execute(f"SELECT rows, failures FROM pgslo_catalog.batch WHERE {of_table}".encode())
+    assert batch.fetchall() == [(20000, {"a_range": 4000, "inverse": 8000})]
+    fragment = cluster.execute(f"SELECT max(level) FROM pgslo_catalog.fragment WHERE {of_table}".encode())
+    assert fragment.fetchone() == (4,)
+    cluster.execute("DROP TABLE feat.r CASCADE")
 
 
 def test_a_worker_refuses_and_nothing_moved(cluster: Connection) -> None:

@@ -427,3 +427,24 @@ def test_a_count_makes_no_batch_newer(connection: Connection, apply: Apply) -> N
     assert list(counted(connection)) == ["2026-03-05"]
     assert rows(connection, newest) == written
     assert is_open(connection)
+
+
+def test_a_first_batch_of_many_rows_is_sampled(connection: Connection, apply: Apply, writes: str) -> None:
+    """No larger batch is known from which the share of its sample could be taken."""
+    connection.execute(PARTITIONED.encode())
+    apply(DEFINITION.format(writes=writes))
+    connection.execute(
+        "CREATE TABLE t.loaded AS SELECT i::bigint AS id, date '2026-01-01' AS day, i % 90 AS age FROM generate_series(1, 20000) AS i"
+    )
+    connection.execute("ALTER TABLE t.loaded ALTER day SET NOT NULL, ALTER id SET NOT NULL")
+    connection.execute(
+        "ALTER TABLE t.pt ATTACH PARTITION t.loaded FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
+    )
+    tick(connection)
+    tick(connection)
+    assert counted(connection) == {"2026-01-01": 20000}
+    largest = "SELECT max(level), max(cardinality(sample)) FROM pgslo_catalog.fragment"
+    ((level, values),) = rows(connection, largest)
+    # Each sampled row has a hash and two values: a sixteenth of the rows, not all of them.
+    assert level == 4
+    assert values < 20000 / 16 * 3 * 1.5

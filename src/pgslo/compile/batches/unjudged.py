@@ -10,6 +10,7 @@ from pgslo.compile.batches import raising
 from pgslo.compile.batches.kinds.functions import rows_of_batch
 from pgslo.compile.choice import Choice
 from pgslo.compile.part import Part
+from pgslo.compile.rows import kinds
 from pgslo.compile.rows.described import Described, described, judge_row, names
 from pgslo.compile.rows.passing import lookup
 from pgslo.compile.snippets import session_settings
@@ -24,6 +25,8 @@ _ON_BREACH = ("warn", "flag")
 _BATCH_AND_RULE = Sql("text, text")
 _VARIABLES = (Sql("    r record;"), Sql("    passes boolean;"))
 _IS_UNKNOWN = Sql("is_unknown")
+#: How a row is called where the table is scanned.
+_SCANNED = Sql("t")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,14 @@ class _Unknown:
     """The key that rows are compared with where those of the unknown batch are asked for."""
 
     batch: Sql
+
+
+@dataclass(frozen=True)
+class _PushedDown:
+    """Rules whose conditions the nodes of a cluster evaluate, with their names."""
+
+    names: Sql
+    rules: tuple[Described, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class _Judge:
     rows: Sql
     unknown: tuple[_Unknown, ...]
     undoing: tuple[Undoing, ...]
+    pushed_down: tuple[_PushedDown, ...]
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
         rows=rows_of_batch(table, is_unknown=_IS_UNKNOWN),
         unknown=_unknown(table),
         undoing=raising.apart(table, at_once=_IS_UNKNOWN),
+        pushed_down=_pushed_down(table, judged),
     )
     return (
         *(() if is_of_another else made),
@@ -105,15 +118,39 @@ def _judge(table: TableContext, choices: tuple[Choice, ...]) -> tuple[Artifact, 
     )
 
 
+def _pushed_down(table: TableContext, judged: tuple[rules.Rule, ...]) -> tuple[_PushedDown, ...]:
+    """Rules that nodes evaluate for all of their rows in one query.
+
+    An error on a node would end the transaction, and nodes have settings of their own: neither may concern such a rule.
+    """
+    found = tuple(rule for rule in judged if _is_plain(rule, table)) if table.shards else ()
+    if not found:
+        return ()
+    of_rows = described(table, found, _SCANNED, by_owner=True)
+    return (_PushedDown(names(of_rows), of_rows),)
+
+
+def _is_plain(rule: rules.Rule, table: TableContext) -> bool:
+    return (
+        not kinds.of(rule, table.subject).may_raise
+        and rule.where is None
+        and not rule.paths
+        and not table.settings((rule,))
+    )
+
+
 def _of_row(
     table: TableContext,
     choices: tuple[Choice, ...],
     judged: tuple[rules.Rule, ...],
     of_rows: tuple[Described, ...],
 ) -> tuple[tuple[Artifact, ...], Sql]:
-    """The expression of whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules."""
+    """The expression of whether a row of the table fails a rule: the function of the statement trigger, if it knows all rules.
+
+    That function reads tables of pgslo where a condition raises an error, and no node but the coordinator has them.
+    """
     by_statement = {choice.rule.name for choice in choices if choice.mechanism == "statement trigger"}
-    if {rule.name for rule in judged} <= by_statement:
+    if not table.shards and {rule.name for rule in judged} <= by_statement:
         function = sql.identifier(naming.GENERATED_SCHEMA, table.function_name("failing"))
         return (), sql.render("fails", _Function(function))
     name = table.function_name("judge_row")

@@ -259,9 +259,7 @@ class _ViewCompiler:
                 )
             about = dict.fromkeys(one for name in read for one in self.columns.about(name))
             reason = f"task {task.name}: its columns alone, of batches that are healthy in them"
-            return self._healthy(
-                view, read, (*self.columns.whole, *about), task.on_read, reason, task.name
-            )
+            return self._healthy(view, read, (*self.columns.whole, *about), task.on_read, reason, task.name)
         within = Sql(f", {sql.literal(seconds(task.window))}") if task.window is not None else NO_WINDOW
         return self._view(
             view,

@@ -95,10 +95,12 @@ class RowKind(Generic[R]):
     Attributes:
         calls_operators: Whether it calls operators of the column's type in any case.
         is_probed: Whether PostgreSQL can type-check the condition before the runtime is installed.
+        may_raise: Whether a value of a column can make the condition raise an error.
     """
 
     calls_operators: ClassVar[bool] = True
     is_probed: ClassVar[bool] = True
+    may_raise: ClassVar[bool] = True
 
     def __init__(self, rule: R, subject: Subject) -> None:
         self.rule = rule

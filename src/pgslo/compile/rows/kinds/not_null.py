@@ -23,6 +23,7 @@ class NotNull(RowKind[rules.NotNull]):
     """A column has a value."""
 
     calls_operators = False
+    may_raise = False
 
     def condition(self, row: Sql) -> Sql:
         """Return what the rule asks of a row."""

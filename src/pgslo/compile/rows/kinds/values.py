@@ -79,6 +79,8 @@ class _Regex:
 class NotBlank(RowKind[rules.NotBlank]):
     """Text has a character other than whitespace."""
 
+    may_raise = False
+
     def condition(self, row: Sql) -> Sql:
         """Return what the rule asks of a row."""
         column = self.need((TEXT,), "only text can be blank")
@@ -89,6 +91,8 @@ class NotBlank(RowKind[rules.NotBlank]):
 
 class Range(RowKind[rules.Range]):
     """A value lies between two bounds, or is made to."""
+
+    may_raise = False
 
     def condition(self, row: Sql) -> Sql:
         """Return what the rule asks of a row."""
@@ -138,6 +142,7 @@ class _ListKind(RowKind[ListRule]):
         word: Joins these comparisons.
     """
 
+    may_raise = False
     operator: ClassVar[str]
     word: ClassVar[str]
 
@@ -179,6 +184,8 @@ class NotAcceptedValues(_ListKind[rules.NotAcceptedValues]):
 class Length(RowKind[rules.Length]):
     """Text has a length in characters between two bounds."""
 
+    may_raise = False
+
     def condition(self, row: Sql) -> Sql:
         """Return what the rule asks of a row."""
         column = self.need((TEXT,), "length counts characters of text")
@@ -193,6 +200,7 @@ class Length(RowKind[rules.Length]):
 class Pattern(RowKind[rules.Pattern]):
     """Text matches a regular expression, which is tried alone."""
 
+    may_raise = False
     is_probed = False
 
     def condition(self, row: Sql) -> Sql:

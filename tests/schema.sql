@@ -5844,7 +5844,7 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) IS 'Have the rows of a statement counted in another way, as one raised an error: without rules, sum by sum, rows alone.';
 
-CREATE FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) RETURNS void
+CREATE FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, batches text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5855,14 +5855,14 @@ DECLARE
         SELECT c.batch FROM pgslo_catalog.due_count c
         WHERE c.definition_id = id AND c.batch = ANY (count_batches.batches) AND c.is_emptied);
     recorded bigint := pgslo_catalog.recorded_rows(id, emptied);
+    mask bigint := pgslo_catalog.recount_mask(target, count_batches.first, count_batches.last);
     -- Rows that are recorded as of an unknown batch may be of any: then all are counted.
     counted text[] := CASE WHEN 'unknown' <> ALL (count_batches.batches) THEN count_batches.batches END;
 BEGIN
     PERFORM pgslo_catalog.take_counts(
         target,
-        pgslo_catalog.replace_counts(
-            target, count_batches.first, count_batches.last, count_batches.mask, counted, true),
-        count_batches.mask);
+        pgslo_catalog.replace_counts(target, count_batches.first, count_batches.last, mask, counted, true),
+        mask);
     recorded := recorded - pgslo_catalog.recorded_rows(id, emptied);
     UPDATE pgslo_catalog.applied a SET rows_emptied = a.rows_emptied + recorded
     WHERE a.definition_id = id AND recorded > 0;
@@ -5870,7 +5870,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) IS 'Count batches that are due in a range of the table; in the whole table without one.';
+COMMENT ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, batches text[]) IS 'Count batches that are due in a range of the table; in the whole table without one.';
 
 CREATE FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -5890,7 +5890,6 @@ DECLARE
     below numeric;
     batches text[];
     has_counted boolean := false;
-    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
 BEGIN
     LOOP
         -- Those in the future come last: however many they are, those of today do not wait for them.
@@ -5910,7 +5909,7 @@ BEGIN
             WHERE c.definition_id = id AND c.place > coalesce(below, '-Infinity') AND c.place <= newest
             ORDER BY c.place DESC LIMIT at_most
         ) AS w;
-        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], mask, batches);
+        PERFORM pgslo_catalog.count_batches(target, batches[1], batches[cardinality(batches)], batches);
         has_counted := true;
         EXIT WHEN clock_timestamp() > count_due.until;
         at_most := CASE WHEN in_one THEN at_most ELSE least(2 * at_most, 64) END;
@@ -5918,7 +5917,7 @@ BEGIN
     IF NOT has_counted THEN
         -- In a block of its own, so that a timeout during the scan of the whole table undoes nothing else.
         batches := ARRAY(SELECT c.batch FROM pgslo_catalog.due_count c WHERE c.definition_id = id);
-        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, mask, batches);
+        PERFORM pgslo_catalog.count_batches(target, NULL, NULL, batches);
     END IF;
 END
 $$;
@@ -15827,13 +15826,14 @@ CREATE FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definitio
     AS $$
 DECLARE
     id bigint := (recount_batches.definition).definition_id;
-    mask bigint := pgslo_catalog.sample_mask((SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = id));
+    mask bigint;
     -- A single one by an index if there is one; several in one scan. No range of keys finds a batch without an order.
     single text := CASE WHEN cardinality(recount_batches.batches) = 1 AND coalesce(
         pgslo_catalog.known_place(id, recount_batches.batches[1]),
         (SELECT b.place FROM pgslo_catalog.batch b WHERE b.definition_id = id AND b.name = recount_batches.batches[1])) > '-Infinity'
         THEN recount_batches.batches[1] END;
 BEGIN
+    mask := pgslo_catalog.recount_mask(recount_batches.definition, single, single);
     PERFORM pgslo_catalog.take_counts(recount_batches.definition,
         pgslo_catalog.replace_counts(recount_batches.definition, single, single, mask, recount_batches.batches, recount_batches.judges),
         mask);
@@ -15841,6 +15841,29 @@ END
 $$;
 
 COMMENT ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) IS 'Count batches from the table, all if none are named, and evaluate those again whose counts changed.';
+
+CREATE FUNCTION pgslo_catalog.recount_mask(definition pgslo_catalog.definition, first text, last text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    target pgslo_catalog.definition := recount_mask.definition;
+    -- Hashes that have none of these bits are too rare for a sample.
+    no_row CONSTANT bigint := 9223372036854775807;
+    largest bigint := (SELECT max(b.rows) FROM pgslo_catalog.batch b WHERE b.definition_id = target.definition_id);
+    counted bigint;
+BEGIN
+    -- The first batches, or the first load after tests, may have a thousand times as many rows, all of which would be sampled.
+    IF coalesce(largest, 0) < 20000 THEN
+        PERFORM pgslo_catalog.pin_table(target, target.recount);
+        EXECUTE format('SELECT max(c.rows) FROM unnest(pgslo_gen.%I($1, $2, $3)) AS c', target.recount)
+        INTO counted USING recount_mask.first, recount_mask.last, no_row;
+    END IF;
+    RETURN pgslo_catalog.sample_mask(greatest(largest, counted));
+END
+$_$;
+
+COMMENT ON FUNCTION pgslo_catalog.recount_mask(definition pgslo_catalog.definition, first text, last text) IS 'Return the mask of sampled rows for a count of batches in a range of the table; it is counted first if no large batch is known.';
 
 CREATE FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) RETURNS integer
     LANGUAGE plpgsql
@@ -19157,12 +19180,12 @@ BEGIN
             SELECT n.batch, count(*) OVER () AS number FROM pgslo_catalog.concern(target.name, ARRAY[a.name], NULL) AS n GROUP BY n.batch
         ) AS c
     ), line AS (
-        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint
+        SELECT p.name AS about, c.batch, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, true AS is_by_row
         FROM problem p JOIN concerned c USING (name) WHERE p.by_row
         UNION
-        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint FROM problem p WHERE NOT p.by_row
+        SELECT p.name, NULL, p.code, p.rule, p.column_name, p.message, p.detail, p.hint, false FROM problem p WHERE NOT p.by_row
         UNION ALL
-        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL
+        SELECT '', NULL, NULL, NULL, NULL, pgslo_catalog.status_of(target.name, true, nobody)::text, NULL, NULL, false
     )
     SELECT jsonb_agg(to_jsonb(l) || '{"after": "-infinity"}') INTO wanted FROM line AS l;
     EXECUTE format(
@@ -19180,7 +19203,7 @@ BEGIN
         'about', '*', 'code', '01SL2', 'message', format('cannot determine the state of %s', target.name),
         'detail', format('No pgslo.tick() has written the warnings for readers since %s UTC.', to_char(now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')),
         'hint', format('Run pgslo.tick() on the coordinator every minute; pgslo status shows what fails. The owner is %s.', coalesce(target.owner, 'unknown')),
-        'after', now + interval '1 hour');
+        'is_by_row', false, 'after', now + interval '1 hour');
     EXECUTE format('DELETE FROM %s', told);
     EXECUTE format('INSERT INTO %1$s SELECT w.* FROM jsonb_populate_recordset(NULL::%1$s, $1) AS w', told) USING wanted;
 END
@@ -23941,7 +23964,7 @@ REVOKE ALL ON FUNCTION pgslo_catalog.cosine(a double precision[], b double preci
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_again(INOUT state pgslo_catalog.statement) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, mask bigint, batches text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgslo_catalog.count_batches(definition pgslo_catalog.definition, first text, last text, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.count_due(definition pgslo_catalog.definition, until timestamp with time zone) FROM PUBLIC;
 
@@ -24544,6 +24567,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.record_written(INOUT state pgslo_catalog.st
 REVOKE ALL ON FUNCTION pgslo_catalog.recorded_rows(definition_id bigint, batches text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_batches(definition pgslo_catalog.definition, batches text[], judges boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.recount_mask(definition pgslo_catalog.definition, first text, last text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.recount_unknown(definition pgslo_catalog.definition) FROM PUBLIC;
 

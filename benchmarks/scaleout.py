@@ -65,7 +65,7 @@ def make(conn: Connection) -> None:
 
 
 def drop(conn: Connection) -> None:
-    """Drop what was made, on every node."""
+    """Drop the schemas on every node."""
     conn.execute("SET citus.multi_shard_modify_mode = 'sequential'")
     for schema in SCHEMAS:
         conn.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
@@ -73,7 +73,7 @@ def drop(conn: Connection) -> None:
 
 
 def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
-    """COPY the same rows into each table; then the tick that counts and judges what came in."""
+    """COPY the same rows into each table; then run the tick that counts and judges them."""
     ticks: dict[str, list[float]] = {table: [] for table in TABLES}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.copy"

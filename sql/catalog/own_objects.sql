@@ -10,6 +10,13 @@ WITH own AS (
     SELECT c.relowner, 'relation ' || c.oid::regclass, 'pg_catalog.pg_class'::regclass, c.oid
     FROM own o JOIN pg_catalog.pg_class c ON c.relnamespace = o.oid
     WHERE c.relowner <> o.keeper AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
+    UNION ALL
+    SELECT n.nspowner, 'schema ' || pg_catalog.quote_ident(n.nspname), 'pg_catalog.pg_namespace'::regclass, n.oid
+    FROM pg_catalog.pg_namespace n
+    JOIN pg_catalog.pg_namespace k ON k.nspname = 'pgslo_catalog' AND k.nspowner <> n.nspowner
+    JOIN pg_catalog.pg_roles w ON w.oid = n.nspowner AND w.rolsuper
+    -- Only its owner, here a superuser, writes the comment of a schema.
+    WHERE pg_catalog.obj_description(n.oid, 'pg_namespace') ~ '^pgslo [0-9a-f]{16} '
 )
 SELECT r.rolname::text AS role, count(*)::integer AS number, min(t.object) AS object,
        -- Nothing of a role without the rights of pgslo's owner is taken over: it would run with these.

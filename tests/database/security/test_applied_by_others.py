@@ -142,3 +142,28 @@ def test_nothing_of_a_stranger_is_taken_over(world: World) -> None:
             assert runtime.install(session)
     owner = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'mine'"
     assert world.run("superuser", owner) == [(world.names["mallory"],)]
+
+
+def test_a_schema_of_guarded_views_that_a_superuser_made_is_named_and_given_back(world: World) -> None:
+    world.run("installer", "CREATE TABLE features.t (id int PRIMARY KEY, day date, b int)")
+    world.apply(
+        "{table: features.t, key: [id], writes: bulk, batch: {by: day}, readers: [$reader], watch: false, row_count: {min: 1}}"
+    )
+    owner = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname IN ('guarded', 'apart') ORDER BY nspname"
+    # As an apply of an earlier version left it, and one that the superuser made for something else.
+    world.run(
+        "superuser",
+        "ALTER SCHEMA guarded OWNER TO postgres; CREATE SCHEMA apart; COMMENT ON SCHEMA apart IS 'pgslo views'",
+    )
+    found = [one for one in operations.find_drift(world.admin) if one.what == "other owner"]
+    assert ["schema guarded" in one.said for one in found] == [True]
+    assert runtime.install(world.admin)
+    assert world.run("superuser", owner) == [("postgres",), (world.names["installer"],)]
+    assert not operations.find_drift(world.admin)
+    assert not runtime.to_run(world.admin)
+    # The installer's own comment gives it no schema of another role.
+    world.run("mallory", "COMMENT ON SCHEMA evil IS 'pgslo 0123456789abcdef features.t'")
+    runtime.install(world.admin)
+    assert world.run(
+        "superuser", "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'evil'"
+    ) == [(world.names["mallory"],)]

@@ -82,7 +82,8 @@ def _tell_of_snapshots(conn: Connection) -> None:
     if left["copies"]:
         stay = "stays" if left["copies"] == 1 else "stay"
         output.say(
-            f"{output.counted(left['copies'], 'snapshot')} {stay}, in the schema pgslo_snapshot; the record of each is in its comment."
+            f"{output.counted(left['copies'], 'snapshot')} {stay}, in the schema pgslo_snapshot; their records go."
+            f" Keep them before: {again('snapshot list --json')}"
         )
     if left["refs"]:
         go = "goes" if left["refs"] == 1 else "go"

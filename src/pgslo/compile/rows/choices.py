@@ -16,6 +16,9 @@ from pgslo.definition import rules
 from pgslo.errors import CatalogError, Problems
 from pgslo.sql import Sql
 
+#: Types of batches whose collation may find two texts equal.
+_COLLATED = frozenset({"text", "character varying", "character"})
+
 
 @dataclass(frozen=True)
 class _Grouped:
@@ -69,4 +72,8 @@ def _batches_probed(table: TableContext) -> tuple[Probe, ...]:
     if batch is None or batch.by is None:
         return ()
     grouped = _Grouped(table.qualified, table.batching.raw_row)
-    return (Probe(sql.render("probe_batch", grouped), batch.by.location),)
+    probe = Probe(sql.render("probe_batch", grouped), batch.by.location)
+    if table.batching.names is None or table.batching.type.text not in _COLLATED:
+        return (probe,)
+    # Texts that are equal and not the same have one group and several names.
+    return (probe, Probe(sql.render("probe_collation", grouped), batch.by.location))

@@ -38,7 +38,7 @@ def timeline(bars: Sequence[Bar], *, start: dt.datetime, now: dt.datetime) -> Ma
 
     parts = [
         f'<svg class="time" viewBox="0 0 1000 {height}" preserveAspectRatio="none" height="{height}" role="img">',
-        f"<title>{len(bars)} incidents since {start:%Y-%m-%d}</title>",
+        f"<title>{len(bars)} {'incident' if len(bars) == 1 else 'incidents'} since {start:%Y-%m-%d}</title>",
     ]
     parts += [
         f'<line class="lane" x1="0" x2="1000" y1="{n * _LANE}" y2="{n * _LANE}"/>'

@@ -86,12 +86,12 @@ def settle(connection: Connection) -> None:
 
 def test_nothing_is_found_where_nothing_moved(run: Run, connection: Connection) -> None:
     result = run("drift")
-    assert (result.exit_code, result.stdout) == (0, "2 tables as the last apply left them\n")
+    assert (result.exit_code, result.stdout) == (0, "no drift in 2 tables\n")
     insert(connection)
     insert(connection, table="features.parts")
     settle(connection)
-    assert run("drift").stdout == "2 tables as the last apply left them\n"
-    assert run("drift", "parts").stdout == "1 table as the last apply left them\n"
+    assert run("drift").stdout == "no drift in 2 tables\n"
+    assert run("drift", "parts").stdout == "no drift in 1 table\n"
 
 
 STATEMENTS = {
@@ -175,14 +175,14 @@ def test_partitions_that_are_rotated_out_leave_nothing_to_do(run: Run, connectio
     )
     assert run("apply", "--yes").exit_code == 0
     connection.execute("DROP TABLE features.parts_2027")
-    assert run("drift").stdout == "2 tables as the last apply left them\n"
+    assert run("drift").stdout == "no drift in 2 tables\n"
     assert run("status").exit_code == 0
     connection.execute("ALTER TABLE features.parts DETACH PARTITION features.parts_2026")
     detached = run("drift")
     assert detached.exit_code == 0
     assert "features.parts: detached: table features.parts_2026\n" in detached.stdout
     assert run("apply", "--yes").exit_code == 0
-    assert run("drift").stdout == "2 tables as the last apply left them\n"
+    assert run("drift").stdout == "no drift in 2 tables\n"
     ours = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'features.parts_2026'::regclass"
     assert connection.execute(ours).fetchall() == []
 
@@ -227,7 +227,7 @@ def test_what_is_deleted_and_loaded_again_is_no_unseen_row(
         connection.execute("UPDATE features.stats SET age = age + 1")
         connection.execute(tick)
     settle(connection)
-    assert run("drift", "stats").stdout == "1 table as the last apply left them\n"
+    assert run("drift", "stats").stdout == "no drift in 1 table\n"
     connection.execute("SET session_replication_role = replica")
     insert(connection, "2026-02-02")
     settle(connection)
@@ -244,7 +244,7 @@ def test_what_truncate_removes_is_no_unseen_row(run: Run, connection: Connection
             insert(connection, "2026-02-01")
         connection.execute(tick)
     settle(connection)
-    assert run("drift", "stats").stdout == "1 table as the last apply left them\n"
+    assert run("drift", "stats").stdout == "no drift in 1 table\n"
     connection.execute("SET session_replication_role = replica")
     insert(connection, "2026-02-02")
     settle(connection)
@@ -300,7 +300,7 @@ def test_rows_whose_writer_reports_them_after_an_apply_are_not_unseen(
         assert counted(connection) < 5, "not all are reported yet"
         settle(writer)
         assert counted(connection) == 5
-    assert run("drift").stdout == "2 tables as the last apply left them\n"
+    assert run("drift").stdout == "no drift in 2 tables\n"
 
 
 def counted(connection: Connection) -> int:

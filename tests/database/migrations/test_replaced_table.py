@@ -103,7 +103,7 @@ def test_the_next_apply_guards_the_new_one(run: Run, connection: Connection, way
     applied = run("apply", "--yes")
     assert applied.exit_code == root.OK, applied.output
     assert run("plan").exit_code == root.OK
-    assert run("drift").stdout == "1 table as the last apply left them\n"
+    assert run("drift").stdout == "no drift in 1 table\n"
     # Readers see it, and nothing of ours is left on the former one.
     assert connection.execute("SELECT count(*) FROM guarded.stats").fetchone() == (270,)
     guarded = connection.execute(

@@ -132,7 +132,8 @@ def test_what_is_paused_is_told_and_not_applied_over(run: Run) -> None:
     run("pause", "stats", "age_range")
     status = run("status")
     assert status.exit_code == root.BREACH
-    assert "features.stats: rule age_range is switched off\n" in status.stdout
+    assert "features.stats: rule age_range is paused\n" in status.stdout
+    assert "resume features.stats; apply refuses until then\n" in status.stdout
     drift = run("drift")
     assert drift.exit_code == root.CHANGES
     assert "features.stats: paused: rule age_range\n" in drift.stdout

@@ -57,5 +57,5 @@ def drift(session: Session, tables: tuple[str, ...], *, as_json: bool) -> int:
             output.say(f"  perhaps not in force: {one_line(', '.join(one.in_doubt))}")
         output.say(f"  to do: {one_line(one.to_do)}")
     if not found:
-        output.say(f"{output.counted(len(wanted), 'table')} as the last apply left them")
+        output.say(f"no drift in {output.counted(len(wanted), 'table')}")
     return CHANGES if certain else OK

@@ -30,9 +30,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
         name = resolve(table, catalog_reader.definitions_installed(conn)) if table else None
         if rule is None:
             for paused in operations.pause(conn, name):
-                output.message(
-                    f"{paused} is paused; to switch it on again: {session.command('resume', paused)}"
-                )
+                output.message(f"{paused} is paused; to enable it again: {session.command('resume', paused)}")
             return
         found = project.load(session.configuration, ()).definitions
         definition = next((one for one in found if one.name == name), None)
@@ -42,7 +40,7 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
             )
         operations.pause_rule(conn, definition, rule)
         output.message(
-            f"rule {rule} of {name} is paused; to switch it on again: {session.command('resume', name)}"
+            f"rule {rule} of {name} is paused; to enable it again: {session.command('resume', name)}"
         )
 
 
@@ -54,7 +52,8 @@ def pause(session: Session, table: str | None, rule: str | None, *, everything: 
 def resume(session: Session, table: str | None, *, everything: bool) -> None:
     """Enable paused rules again.
 
-    Of TABLE, or of all. Rows written meanwhile are judged by the next tick where the table says which they are.
+    Of TABLE, or of all. The next tick evaluates rows that were written meanwhile, by rules that warn or flag, if their
+    batch is known.
     """
     _check_target(table, everything=everything)
     with session.connect(writes=True) as conn:
@@ -62,7 +61,9 @@ def resume(session: Session, table: str | None, *, everything: bool) -> None:
         name = resolve(table, catalog_reader.definitions_installed(conn)) if table else None
         resumed = operations.resume(conn, name)
     for one in resumed:
-        output.message(f"{one} is held to its rules again; rows written meanwhile were not judged")
+        output.message(
+            f"rules of {one} are enabled again; the view pgslo.pause shows whether rows written meanwhile are evaluated"
+        )
     if not resumed:
         output.message("nothing was paused")
 

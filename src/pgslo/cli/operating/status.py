@@ -143,6 +143,27 @@ def _without_file(session: Session, installed: Sequence[str]) -> list[str]:
     return [name for name in installed if name not in held]
 
 
+def _show_idle(idle: Sequence[Row]) -> None:
+    """Paused rules, and for each table its disabled triggers."""
+    triggers: dict[str, list[str]] = {}
+    for row in idle:
+        kind, _, name = row["object"].partition(" ")
+        if kind == "trigger":
+            triggers.setdefault(row["definition"], []).append(name)
+            continue
+        output.say()
+        output.say(f"{row['definition']}: {row['object']} is paused", fg="red", bold=True)
+        pages.fact("to do", f"{again('resume ' + row['definition'])}; apply refuses until then")
+    for definition, names in triggers.items():
+        output.say()
+        if len(names) == 1:
+            output.say(f"{definition}: trigger {names[0]} is disabled", fg="red", bold=True)
+        else:
+            output.say(f"{definition}: {len(names)} triggers are disabled", fg="red", bold=True)
+            pages.fact("triggers", ", ".join(names))
+        pages.fact("to do", f"{again('apply')} enables them; rows written meanwhile were not evaluated")
+
+
 def _show_budgets(budgets: Sequence[Row], incidents: Sequence[Row]) -> None:
     """Budgets that are used up, of rules that no open incident is shown for."""
     shown = {(row["definition"], row["rule"]) for row in incidents}
@@ -266,13 +287,7 @@ def _show_other(
         pages.fact("error", row["error"])
         pages.fact("owner", row["owner"])
         pages.fact("to do", f"{again('plan')} shows what changed; writes go on unjudged until then")
-    for row in idle:
-        output.say()
-        output.say(f"{row['definition']}: {row['object']} is switched off", fg="red", bold=True)
-        pages.fact(
-            "to do",
-            f"{again('resume')}, or {again('apply')}, switches it on again; rows written meanwhile were not judged",
-        )
+    _show_idle(idle)
     for row in unguarded:
         output.say()
         output.say(f"{row['definition']}: {row['what']}: {row['thing']}", fg="red", bold=True)

@@ -22,10 +22,8 @@ def find(facts: Facts, pauses: Sequence[Mapping[str, Any]]) -> Iterator[Finding]
             thing = f"rule {pause['rule']}" if pause["rule"] else "every rule"
             yield Finding(name, "paused", thing, f"paused by {pause['paused_by']}", f"pgslo resume {name}")
     for table, trigger in facts.switched_off:
-        said = (
-            "it is switched off, or fires in replica sessions alone; rows written meanwhile were not judged"
-        )
-        to_do = to_restore(facts, trigger, "pgslo apply switches it on again")
+        said = "it is disabled, or fires in replica sessions only; rows written meanwhile were not evaluated"
+        to_do = to_restore(facts, trigger, "pgslo apply enables it again")
         yield Finding(name, "switched off", f"trigger {trigger} ON {table}", said, to_do)
     for table, trigger in facts.unarmed:
         said = "rows written straight to this partition are not judged by it"

@@ -125,8 +125,9 @@ BEGIN
         AND NOT jsonb_path_exists(value, '$.** ? (@ > 1e300 || @ < -1e300)')
     THEN
         said := value::text;
-        IF length(said) <= 600 THEN
-            RETURN said;  -- Its parts are read when the batch is closed.
+        -- Its parts are read when the batch is closed. Taking it apart costs the writer much more than a larger sample, without long texts.
+        IF length(said) <= 600 OR length(said) <= 2000 AND NOT jsonb_path_exists(value, '$.** ? (@ like_regex "^.{101}" flag "s")') THEN
+            RETURN said;
         END IF;
     END IF;
     RETURN coalesce((
@@ -138,7 +139,7 @@ BEGIN
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.json_parts(jsonb) IS
-    'Return a document for a sample: unchanged if it is short; else its first hundred keys with the beginnings of their values.';
+    'Return a document for a sample: unchanged if it is short, with short texts; else its first hundred keys with the beginnings of their values.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.json_text_parts(value text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT

@@ -124,6 +124,38 @@ def test_a_clean_day_raises_no_alarm(once, column):
         assert [day(session, LEARNED + k) for k in range(5)] == [[]] * 5
 
 
+#: Beside those columns: an embedding, which moves a little each day.
+EMBEDDING = "(SELECT array_agg((sin(u * 12.9898 * i + i * i) / 4 + (random() - 0.5) / 50)::real) FROM generate_series(1, 32) i)"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("type_", ["real[]", "features.vector(32)"])
+def test_of_120_clean_batches_one_at_most_raises_an_alarm(session, type_):
+    if type_ != "real[]":
+        if not session.run("SELECT FROM pg_available_extensions WHERE name = 'vector'").count:
+            pytest.skip("this server has no pgvector")
+        session.run("CREATE EXTENSION vector SCHEMA features")
+    columns = {**COLUMNS, "emb": (type_, f"{EMBEDDING}::{type_}")}
+    session.run("SELECT setseed(0.5)")
+    session.run("CREATE TYPE features.geo AS (lat float8, lon float8, word text)")
+    made = ", ".join(f'"{name}" {kind}' for name, (kind, _) in columns.items())
+    session.run(f"CREATE TABLE features.t (user_id bigint, ds date, {made}, PRIMARY KEY (user_id, ds))")
+    session.guard("{table: features.t, owner: me, writes: bulk, batch: {by: ds}}")
+    alarms = []
+    for k in range(LEARNED + 120):
+        values = ", ".join(usual.replace("+ k", f"+ {k}") for _, usual in columns.values())
+        session.run(
+            f"INSERT INTO features.t SELECT u, date '2026-01-01' + {k}, {values} FROM generate_series(1, 100) u"
+        )
+        found = session.run(
+            f"SELECT rule, said FROM pgslo.close_batch('features.t', '{k}'::integer + date '2026-01-01' || '')"
+            " WHERE verdict = 'missed'"
+        )
+        if found.rows:
+            alarms.append((k, found.rows))
+    assert len(alarms) <= 1, alarms
+
+
 def test_readers_of_the_column_are_warned(once):
     with once(learned("bag")) as session:
         day(session, LEARNED, "USUAL - 'ctr'", 1)

@@ -80,6 +80,28 @@ def test_of_a_wide_table_only_described_rows_are_kept(session):
     assert (rows, kept < more <= kept + 100) == (1100, True)
 
 
+@pytest.mark.parametrize(
+    ("document", "whole"),
+    [
+        ("(SELECT jsonb_object_agg('key_' || i, i / 7.0) FROM generate_series(1, 50) i)", True),
+        ("jsonb_build_object('text', repeat('x', 500))", True),
+        (
+            "jsonb_build_object('text', repeat('x', 100), 'other', repeat('y', 100), 'third', repeat('z', 400))",
+            False,
+        ),
+        ("jsonb_build_object('list', jsonb_build_array(repeat(E'x\\n', 400)))", False),
+    ],
+)
+def test_a_document_is_sampled_whole_if_it_is_short_and_has_short_texts(session, document, whole):
+    ((kept, same, longest),) = session.run(
+        f"""SELECT d.kept IS NOT NULL, d.kept::jsonb = d.value, (SELECT max(length(e.value)) FROM jsonb_each_text(d.kept::jsonb) AS e)
+            FROM (SELECT v.value, pgslo_catalog.json_parts(v.value) AS kept FROM (SELECT {document} AS value) v) d"""
+    ).rows
+    assert kept
+    assert same is whole
+    assert longest <= (500 if whole else 100)
+
+
 DAYS = 26
 
 

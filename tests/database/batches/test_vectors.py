@@ -18,9 +18,9 @@ FAULTS = {
 }
 
 
-def day(session, k: int, value: str = USUAL, share: float = 0) -> list[str]:
+def day(session, k: int, value: str = USUAL, share: float = 0, usual: str = USUAL) -> list[str]:
     session.run(
-        f"INSERT INTO features.t SELECT u, date '2026-01-01' + {k}, (CASE WHEN u % 10 < {10 * share} THEN {value} ELSE {USUAL} END)"
+        f"INSERT INTO features.t SELECT u, date '2026-01-01' + {k}, (CASE WHEN u % 10 < {10 * share} THEN {value} ELSE {usual} END)"
         f"{session.cast} FROM generate_series(1, {ROWS}) u"
     )
     found = session.run(
@@ -29,13 +29,13 @@ def day(session, k: int, value: str = USUAL, share: float = 0) -> list[str]:
     return [said for (said,) in found.rows]
 
 
-def learned(session, type_: str = "real[]") -> None:
+def learned(session, type_: str = "real[]", usual: str = USUAL) -> None:
     session.run("SELECT setseed(0.5)")
     session.cast = "" if type_ == "real[]" else f"::{type_}"
     session.run(f"CREATE TABLE features.t (user_id bigint, ds date, emb {type_}, PRIMARY KEY (user_id, ds))")
     session.guard("{table: features.t, owner: me, writes: bulk, batch: {by: ds}}")
     for k in range(LEARNED):
-        assert day(session, k) == []
+        assert day(session, k, usual=usual) == []
 
 
 def check(session) -> None:
@@ -65,6 +65,39 @@ def test_faults_of_vectors_of_pgvector_are_found(session, type_):
     session.run("CREATE EXTENSION vector SCHEMA features")
     learned(session, type_)
     check(session)
+
+
+#: The same vectors beside one of norm 3 that all share: their mean is far from zero.
+FAR = f"ARRAY(SELECT x + 3 / sqrt(32) FROM unnest({USUAL}) AS v (x))::real[]"
+
+
+@pytest.mark.parametrize("type_", ["real[]", "features.vector(32)"])
+def test_faults_of_vectors_whose_mean_is_far_from_zero_are_found(session, type_):
+    if type_ != "real[]":
+        if not session.run("SELECT FROM pg_available_extensions WHERE name = 'vector'").count:
+            pytest.skip("this server has no pgvector")
+        session.run("CREATE EXTENSION vector SCHEMA features")
+    learned(session, type_, FAR)
+    faults = {name: value.replace(USUAL, FAR) for name, value in FAULTS.items() if name != "norm"}
+    faults["norm"] = f"ARRAY(SELECT 10 * x FROM unnest({FAR}) AS v (x))::real[]"
+    faults["other entities"] = FAR.replace("u *", "(u + 37) *")
+    faults["new model"] = FAR.replace("sin", "cos")
+    for share in (1, 0.3):
+        for fault, value in faults.items():
+            with session.connection.transaction(force_rollback=True):
+                assert day(session, LEARNED, value, share, FAR), (fault, share)
+    assert day(session, LEARNED, usual=FAR) == []
+
+
+def test_vectors_that_are_frozen_are_found(session):
+    learned(session)
+    session.run(
+        f"INSERT INTO features.t SELECT user_id, ds + 1, emb FROM features.t WHERE ds = date '2026-01-01' + {LEARNED - 1}"
+    )
+    (said,) = session.values(
+        "SELECT said FROM pgslo.close_batch('features.t') WHERE verdict = 'missed' AND rule = 'emb_learned'"
+    )
+    assert "equal to those of an earlier batch" in said or "turned" in said
 
 
 @pytest.mark.parametrize(

@@ -338,6 +338,11 @@ ERRORS = {
         "expression",
     ),
     "bag.ctr: [repair: {default: 0}]": ("repair cannot be about", "GENERATED ALWAYS AS"),
+    "bag.geo.country: [repair: {default: us}]": ("repair cannot be about", "GENERATED ALWAYS AS"),
+    "bag.geo.country: [references: features.country.name]": (
+        "references cannot be about",
+        "GENERATED ALWAYS AS",
+    ),
     "bag.ctr: [expression: 'id > 1']": ("expression cannot be about", "GENERATED ALWAYS AS"),
     "bag.ctr: [unique: {on_breach: warn}]": ("no index finds rows by bag.ctr", "on_breach: reject"),
     "emb.norm: [unique: {on_breach: reject}]": ('no index can hold "emb.norm"', "a key of jsonb"),

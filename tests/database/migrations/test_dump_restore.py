@@ -16,7 +16,7 @@ from psycopg import sql
 
 from pgslo import definition, embedded
 from pgslo.cli import main
-from pgslo.database import planning
+from pgslo.database import operations, planning
 from pgslo.embedded.binaries import Binaries
 from pgslo.errors import PgsloError
 
@@ -70,6 +70,19 @@ def test_a_restored_database_goes_on(
     lived_in: Connection, restored: Connection, definitions: list[definition.Definition]
 ) -> None:
     goes_on(restored, definitions, was=rows(lived_in), fired=triggers(lived_in))
+
+
+def test_a_restore_over_the_database_itself(
+    lived_in: Connection, dsn: str, definitions: list[definition.Definition], tmp_path: Path
+) -> None:
+    dump = tmp_path / "dump"
+    was, fired = rows(lived_in), triggers(lived_in)
+    run(program("pg_dump"), "--format=custom", f"--file={dump}", dsn)
+    lived_in.execute(f"INSERT INTO features.example VALUES {GOOD % 77}".encode())
+    run(program("pg_restore"), "--clean", "--if-exists", "--jobs=3", f"--dbname={dsn}", str(dump))
+    with psycopg.connect(dsn, autocommit=True) as session:
+        assert [one for one in operations.find_drift(session) if not one.is_hint] == []
+        goes_on(session, definitions, was=was, fired=fired)
 
 
 @pytest.fixture

@@ -321,6 +321,10 @@ def test_assertions_that_rest_on_constraints_of_others(run, connection):
         ("not in force", "rule parent", "no foreign key on (p) references t.p"),
         ("not in force", "rule single", "no valid unique index exists on (u)"),
     }
+    connection.execute("INSERT INTO t.f VALUES (1, 77, 1, 1)")
+    (broken,) = connection.execute("SELECT assertion, group_shown, said FROM pgslo.audit('t.f')").fetchall()
+    assert broken == ("parent", "(p) = (77)", "t.p has no row for (id) = (77), needed by (id) = (1)")
+    connection.execute("DELETE FROM t.f")
     assert run("apply", "--yes").exit_code == 0
     assert found(run) == set()
 

@@ -120,6 +120,46 @@ def test_upkeep_leaves_nothing_to_do(connection, apply, done, writes):
     judges(connection)
 
 
+@pytest.mark.parametrize("event", ["ddl_command_end", "sql_drop"])
+def test_event_triggers_of_others_fire_while_it_is_applied(connection, apply, event):
+    connection.execute(
+        f"""CREATE TABLE public.seen (tag text);
+            CREATE FUNCTION public.told() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+                INSERT INTO public.seen VALUES (tg_tag); END$$;
+            CREATE EVENT TRIGGER told ON {event} EXECUTE FUNCTION public.told()""".encode()
+    )
+    text = DEFINITION.format(writes="bulk")
+    guard(connection, apply, "bulk")
+    # A column less: views and functions are created again, and triggers dropped.
+    apply(text.replace("  d: [repair: {clip: [0, 9]}]\n", ""))
+    apply(text)
+    assert value(connection, "SELECT count(*) FROM public.seen") > 0
+    assert planning.plan_definitions(connection, [definition.load(text, path="slos/f.yml")]).empty
+    assert [one for one in operations.find_drift(connection) if not one.is_hint] == []
+    judges(connection)
+
+
+def test_a_table_whose_owner_leaves(connection, apply, role):
+    """REASSIGN OWNED, then DROP OWNED and DROP ROLE: views and functions go along with the table."""
+    before, after = role("before"), role("after")
+    connection.execute(TABLE.encode())
+    connection.execute(
+        f"GRANT USAGE ON SCHEMA t TO {before}, {after}; ALTER TABLE t.f OWNER TO {before}".encode()
+    )
+    apply(DEFINITION.format(writes="bulk"))
+    connection.execute("INSERT INTO t.f VALUES (1, '2026-01-01', 1, 1, 1, 1)")
+    connection.execute(
+        f"REASSIGN OWNED BY {before} TO {after}; DROP OWNED BY {before}; DROP ROLE {before}".encode()
+    )
+    loaded = [definition.load(DEFINITION.format(writes="bulk"), path="slos/f.yml")]
+    assert planning.plan_definitions(connection, loaded).empty
+    assert [
+        one for one in operations.find_drift(connection) if not one.is_hint and one.what != "other owner"
+    ] == []
+    judges(connection)
+    connection.execute(f"CREATE ROLE {before}".encode())  # The fixture drops it.
+
+
 @pytest.mark.parametrize("writes", ["bulk", "stream"])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_settings_of_a_session_change_nothing(connection, apply, setting, writes):

@@ -149,3 +149,35 @@ def test_labels_in_a_table_with_a_foreign_partition_are_refused(partitioned: Con
     )
     assert "feat.t_eu is a foreign table below feat.t" in said
     assert "leave out the rules over batches, groups, shares and labels" in said
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_rows_that_another_server_sends_in_batches(connection: Connection, size: int) -> None:
+    """Of those that are diverted, neither a count nor RETURNING says anything."""
+    if size > 1 and connection.info.server_version < 140000:
+        pytest.skip("PostgreSQL 14 brought batch_size")
+    connection.execute(
+        """CREATE SCHEMA feat; CREATE EXTENSION postgres_fdw;
+           CREATE TABLE feat.elsewhere (id int PRIMARY KEY, day date, a int)"""
+    )
+    text = """
+        table: feat.elsewhere
+        owner: sam
+        batch: {by: day}
+        watch: false
+        columns: {a: [range: {max: 9, on_breach: quarantine}]}
+    """
+    installation.apply(
+        connection,
+        made := planning.plan_definitions(connection, [load(text)]),
+        lambda: made,
+    )
+    foreign(connection, "CREATE FOREIGN TABLE feat.sent (id int, day date, a int)")
+    connection.execute(f"ALTER SERVER here OPTIONS (ADD batch_size '{size}')".encode())
+    insert = "INSERT INTO feat.sent SELECT n, '2026-01-01', CASE WHEN n % 2 = 0 THEN 99 ELSE n % 10 END FROM generate_series({}, {}) n"
+    sent = connection.execute(insert.format(1, 10).encode())
+    assert sent.rowcount == 5
+    returned = connection.execute(f"{insert.format(11, 20)} RETURNING id".encode()).fetchall()
+    assert [one for (one,) in returned] == [11, 13, 15, 17, 19]
+    counts = "SELECT (SELECT count(*) FROM feat.elsewhere), (SELECT count(*) FROM pgslo.quarantine)"
+    assert connection.execute(counts.encode()).fetchone() == (10, 10)

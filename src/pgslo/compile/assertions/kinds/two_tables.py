@@ -26,6 +26,7 @@ Stated = tuple[Form, tuple[str, ...], tuple[str, ...]]
 @dataclass(frozen=True)
 class _Across(Form):
     others: Sql = NOTHING
+    other_shown: Sql = NOTHING
     other_name: Sql = NOTHING
 
 
@@ -41,6 +42,7 @@ class _Pair:
 @dataclass(frozen=True)
 class _Same(Form):
     other_name: Sql = NOTHING
+    other_shown: Sql = NOTHING
     other_rows: Sql = NOTHING
     other_matches: Sql = NOTHING
     pairs: tuple[_Pair, ...] = ()
@@ -95,6 +97,8 @@ class _TwoTables(AssertionKind[A]):
             "row_keys": sql.render("assertion_rows", Rows(of_row, rows)),
             "row_key": of_row,
             "table_name": sql.literal(f"{relation.schema}.{relation.name}"),
+            # Rows of the other table are named by its own columns.
+            "other_shown": self._group(theirs, types)[1],
             "other_name": sql.literal(f"{other.schema}.{other.name}"),
         }
         read = (*ours, *(rule.where.columns if rule.where else ()))

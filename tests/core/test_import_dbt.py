@@ -512,6 +512,18 @@ def test_variables_come_from_the_command_then_from_the_project() -> None:
     assert rules(imported(project, text, variables={"kind": "z"})) == ["not_null: {where: \"y = 'zb'\"}"]
 
 
+def test_a_fact_of_the_target_comes_from_the_command() -> None:
+    schema = "{{ target.schema if target.name == 'dev' else 'shop' }}"
+    text = column_test("- not_null", model=f"    config: {{alias: orders, schema: {json.dumps(schema)}}}\n")
+    (missing,) = imported(text, schema=None).entries
+    assert (
+        "no value here for target.schema, target.name: give --var target.schema=VALUE"
+        in missing.outcome.remarks[0].text
+    )
+    given = imported(text, schema=None, variables={"target.name": "prod"})
+    assert list(definitions(given)) == ["shop.orders"]
+
+
 @pytest.mark.parametrize(
     "jinja",
     [

@@ -15,6 +15,7 @@ from pgslo.importing.model import UnmappableError
 _MARKS = re.compile(r"\{\{|\{%|\{#")
 _CALLS = frozenset({"ref", "source", "var", "doc"})
 _FILTERS = frozenset({"lower", "upper", "trim", "string", "int", "float", "default"})
+_TARGET = re.compile(r"\btarget\.(\w+)")
 _MAX_LENGTH = 20_000
 #: What a template may be made of: no loop, no macro, no method, nothing that grows.
 _NODES = (
@@ -41,7 +42,8 @@ class Jinja:
         self._environment.filters = {
             name: made for name, made in self._environment.filters.items() if name in _FILTERS
         }
-        self._environment.globals = {**functions, "target": dict(target)}
+        self._target = dict(target)
+        self._environment.globals = {**functions, "target": self._target}
 
     def render(self, text: str) -> str:
         """Return a text with its Jinja replaced.
@@ -58,10 +60,15 @@ class Jinja:
             return self._environment.from_string(text).render()
         except Unknown as error:
             raise UnmappableError("needs_jinja", str(error)) from None
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError):
-            raise UnmappableError(
-                "needs_jinja", f"its Jinja cannot be resolved here: {' '.join(text.split())[:120]}"
-            ) from None
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise UnmappableError("needs_jinja", self._reason(text, error)) from None
+
+    def _reason(self, text: str, error: Exception) -> str:
+        unknown = [name for name in _TARGET.findall(text) if name not in self._target]
+        if isinstance(error, jinja2.UndefinedError) and unknown:
+            named = ", ".join(dict.fromkeys(f"target.{name[:40]}" for name in unknown[:5]))
+            return f"no value here for {named}: give --var target.{unknown[0][:40]}=VALUE"
+        return f"its Jinja cannot be resolved here: {' '.join(text.split())[:120]}"
 
     def value(self, text: str) -> str:
         """Return what an expression such as ``ref('orders')`` gives, which dbt takes with or without braces."""

@@ -26,6 +26,9 @@ OLDEST_SERVER = 140000
 #: The script after which rights are as they should be.
 RIGHTS = "630_rights"
 
+#: Quotes a script that is run as pgslo's owner.
+_SCRIPT_QUOTE = "$pgslo_script$"
+
 
 @dataclass(frozen=True)
 class Script:
@@ -318,9 +321,9 @@ def install(conn: psycopg.Connection[TupleRow]) -> bool:
 
 def statements(scripts: Iterable[Script]) -> tuple[str, ...]:
     """The SQL of :func:`script_texts`, run as pgslo's owner: what another role made would belong to that role."""
-    before, after = ("give_back", "become_owner"), ("be_again",)
-    made = (*before, *script_texts(scripts), *after)
-    return tuple(f"{query(one).decode()};" if one in (*before, *after) else one for one in made)
+    begin, quote, end = query("run_as_owner").decode().partition(_SCRIPT_QUOTE)
+    made = [f"{begin}{quote}\n{text}\n{end};" for text in script_texts(scripts)]
+    return (f"{query('give_back').decode()};", *made)
 
 
 def script_texts(scripts: Iterable[Script]) -> tuple[str, ...]:

@@ -52,6 +52,21 @@ $pgslo$;
 COMMENT ON FUNCTION pgslo.say_told(text, text, text, text, text, text, text, text) IS
     'Report a problem of the rows that a guarded view of a distributed table reads: true, with a WARNING, or an error. Reads no table.';
 
+CREATE OR REPLACE FUNCTION pgslo.say_told(definition text, on_read text, about text[], lines jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    RETURN (
+        SELECT bool_or(pgslo.say_told(say_told.definition, say_told.on_read, l.one ->> 'code', l.one ->> 'rule', l.one ->> 'column_name',
+                                      l.one ->> 'message', l.one ->> 'detail', l.one ->> 'hint'))
+        FROM jsonb_array_elements(say_told.lines) AS l (one)
+        WHERE l.one ->> 'about' = ANY (say_told.about));
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo.say_told(text, text, text[], jsonb) IS
+    'Report what these lines of the table of warnings say about columns: true, with WARNINGs, or an error; NULL if nothing. Reads no table.';
+
 CREATE OR REPLACE FUNCTION pgslo_catalog.tell_nodes(definition pgslo_catalog.definition) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -42,7 +42,8 @@ BEGIN
             'hit(numeric, text, text[], interval)', 'hit(text, text, text[], interval)', 'hit(date, interval, text, text[], interval)',
             'hit(timestamp, interval, text, text[], interval)', 'hit(timestamptz, interval, text, text[], interval)',
             'healthy_batches(text, text[], timestamptz)', 'readiness(text)', 'ready(text)', 'snapshot_diff(text, text)', 'snapshot_query(text)',
-            'say_told(text, text, text, text, text, text, text, text)', 'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
+            'say_told(text, text, text, text, text, text, text, text)', 'say_told(text, text, text[], jsonb)',
+            'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
         ('public', 'function', 'EXECUTE', 'pgslo_catalog.', ARRAY[
             'schema_difference(regclass, jsonb)', 'may_see_values(name)', 'may_know_all(name)', 'may_read(oid, name)',
             'may_see_figures(oid, text[], jsonb, name)', 'break_said(pgslo_catalog.rule_break, name)',

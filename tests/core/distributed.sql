@@ -365,25 +365,18 @@ COMMENT ON TRIGGER pgslo_600_emptied_truncate ON feat.t IS 'pgslo 52178759534a75
 CREATE VIEW guarded.t WITH (security_barrier = false) AS
 SELECT
     r.id, r.day
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'warn', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('a') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.a ELSE r.a END AS a
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'warn', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('r') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.r ELSE r.r END AS r
+    , CASE WHEN pgslo.say_told('feat.t', 'warn', ARRAY['a'], told.lines) THEN r.a ELSE r.a END AS a
+    , CASE WHEN pgslo.say_told('feat.t', 'warn', ARRAY['r'], told.lines) THEN r.r ELSE r.r END AS r
 FROM feat.t AS r
-WHERE CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'warn', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('*') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN true ELSE true END;
+CROSS JOIN LATERAL (
+    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
+    WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
+) AS told
+WHERE CASE WHEN pgslo.say_told('feat.t', 'warn', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t IS 'Rows of feat.t, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo fd0c530541d9aea6 feat.t';
+pgslo be31c17fe7a76ab6 feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;
@@ -394,24 +387,17 @@ GRANT SELECT ON pgslo.told__feat__t TO reader;
 CREATE VIEW guarded.t_strict WITH (security_barrier = false) AS
 SELECT
     r.id, r.day
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'refuse', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('a') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.a ELSE r.a END AS a
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'refuse', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('r') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.r ELSE r.r END AS r
+    , CASE WHEN pgslo.say_told('feat.t', 'refuse', ARRAY['a'], told.lines) THEN r.a ELSE r.a END AS a
+    , CASE WHEN pgslo.say_told('feat.t', 'refuse', ARRAY['r'], told.lines) THEN r.r ELSE r.r END AS r
 FROM feat.t AS r
-WHERE CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'refuse', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('*') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN true ELSE true END;
+CROSS JOIN LATERAL (
+    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
+    WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
+) AS told
+WHERE CASE WHEN pgslo.say_told('feat.t', 'refuse', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t_strict IS 'Rows of feat.t, with an error where rows that are read miss a rule.
-pgslo 6dafa5f301cceef5 feat.t';
+pgslo da14e84bdff4a731 feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t_strict TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;
@@ -422,29 +408,22 @@ GRANT SELECT ON pgslo.told__feat__t TO reader;
 CREATE VIEW guarded.t_status WITH (security_barrier = false) AS
 SELECT
     r.id, r.day
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'silent', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('a') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.a ELSE r.a END AS a
-    , CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'silent', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('r') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN r.r ELSE r.r END AS r
+    , CASE WHEN pgslo.say_told('feat.t', 'silent', ARRAY['a'], told.lines) THEN r.a ELSE r.a END AS a
+    , CASE WHEN pgslo.say_told('feat.t', 'silent', ARRAY['r'], told.lines) THEN r.r ELSE r.r END AS r
     , (SELECT CASE WHEN bool_or(t.about = '*' AND t.after > '-infinity' AND t.after <= statement_timestamp())
             THEN jsonb_build_object('state', 'unknown', 'problems', jsonb_agg(jsonb_build_object(
                 'code', t.code, 'message', t.message, 'detail', t.detail)) FILTER (WHERE t.about = '*'))
             ELSE coalesce(min(t.message) FILTER (WHERE t.about = '')::jsonb, '{"state": "unknown", "problems": []}') END
         FROM pgslo.told__feat__t AS t WHERE t.about IN ('', '*')) AS _slo_status
 FROM feat.t AS r
-WHERE CASE WHEN (
-            SELECT bool_or(pgslo.say_told('feat.t', 'silent', t.code, t.rule, t.column_name, t.message, t.detail, t.hint))
-            FROM pgslo.told__feat__t AS t WHERE t.about IN ('*') AND (t.batch IS NULL OR t.batch = (r.day))
-                AND t.after <= statement_timestamp())
-        THEN true ELSE true END;
+CROSS JOIN LATERAL (
+    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
+    WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
+) AS told
+WHERE CASE WHEN pgslo.say_told('feat.t', 'silent', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t_status IS 'Rows of feat.t. Column _slo_status shows which rules are missed.
-pgslo 3d6f474eec6e3bc8 feat.t';
+pgslo fc1d2e60ab638d45 feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t_status TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;

@@ -8,6 +8,7 @@ from pgslo import naming, sql
 from pgslo.compile.artifact import TOLD, Artifact, Statement
 from pgslo.compile.table import outbox
 from pgslo.compile.table.batching import Batching
+from pgslo.compile.views.columns import array
 from pgslo.definition.rules import Definition
 from pgslo.sql import Sql
 
@@ -36,10 +37,8 @@ class _Granted:
 
 @dataclass(frozen=True)
 class _Guard:
-    told: Sql
     about: Sql
     value: Sql
-    batch: Sql
     definition: Sql
     on_read: Sql
 
@@ -59,6 +58,8 @@ class _View:
     others: tuple[Sql, ...]
     table: Sql
     rows: Sql
+    told: Sql
+    batch: Sql
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,11 @@ class ShardViews:
         """A guarded view, with these lines of columns."""
         first, *others = lines
         rows = self.rows(whole, on_read)
-        context = _View(source, sql.identifier(*name), options, first, tuple(others), table, rows)
+        # Where rows do not identify their batch, any batch may be concerned.
+        batch = self.batching.raw_row if self.batching.by_value else Sql("t.batch")
+        context = _View(
+            source, sql.identifier(*name), options, first, tuple(others), table, rows, self.told, batch
+        )
         return sql.render("shards/shard_view", context)
 
     def healthy(
@@ -183,11 +188,8 @@ class ShardViews:
 
     def _guard(self, columns: tuple[str, ...], value: Sql, on_read: str) -> Sql:
         context = _Guard(
-            told=self.told,
-            about=_one_of(columns),
+            about=array(columns),
             value=value,
-            # Where rows do not identify their batch, any batch may be concerned.
-            batch=self.batching.raw_row if self.batching.by_value else Sql("t.batch"),
             definition=sql.literal(self.definition.name),
             on_read=sql.literal(on_read),
         )

@@ -2506,6 +2506,21 @@ $$;
 
 COMMENT ON FUNCTION pgslo.resume(definition text) IS 'Enable all paused rules of a table, or of all, again. Return the tables.';
 
+CREATE FUNCTION pgslo.say_told(definition text, on_read text, about text[], lines jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT bool_or(pgslo.say_told(say_told.definition, say_told.on_read, l.one ->> 'code', l.one ->> 'rule', l.one ->> 'column_name',
+                                      l.one ->> 'message', l.one ->> 'detail', l.one ->> 'hint'))
+        FROM jsonb_array_elements(say_told.lines) AS l (one)
+        WHERE l.one ->> 'about' = ANY (say_told.about));
+END
+$$;
+
+COMMENT ON FUNCTION pgslo.say_told(definition text, on_read text, about text[], lines jsonb) IS 'Report what these lines of the table of warnings say about columns: true, with WARNINGs, or an error; NULL if nothing. Reads no table.';
+
 CREATE FUNCTION pgslo.say_told(definition text, on_read text, code text, rule text, column_name text, message text, detail text, hint text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10970,7 +10985,8 @@ BEGIN
             'hit(numeric, text, text[], interval)', 'hit(text, text, text[], interval)', 'hit(date, interval, text, text[], interval)',
             'hit(timestamp, interval, text, text[], interval)', 'hit(timestamptz, interval, text, text[], interval)',
             'healthy_batches(text, text[], timestamptz)', 'readiness(text)', 'ready(text)', 'snapshot_diff(text, text)', 'snapshot_query(text)',
-            'say_told(text, text, text, text, text, text, text, text)', 'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
+            'say_told(text, text, text, text, text, text, text, text)', 'say_told(text, text, text[], jsonb)',
+            'check_own_rights(name)', 'float_text(double precision)', 'float_text(real)']),
         ('public', 'function', 'EXECUTE', 'pgslo_catalog.', ARRAY[
             'schema_difference(regclass, jsonb)', 'may_see_values(name)', 'may_know_all(name)', 'may_read(oid, name)',
             'may_see_figures(oid, text[], jsonb, name)', 'break_said(pgslo_catalog.rule_break, name)',

@@ -209,6 +209,7 @@ def test_every_definer_function_pins_its_path_and_few_are_public(connection: psy
             "pgslo.readiness(text)",
             "pgslo.ready(text)",
             "pgslo.say_told(text,text,text,text,text,text,text,text)",
+            "pgslo.say_told(text,text,text[],jsonb)",
             "pgslo.snapshot_diff(text,text)",
             "pgslo.snapshot_query(text)",
             "pgslo.status_of(text)",

@@ -257,6 +257,7 @@ def test_a_stranger_can_call_nothing_that_writes(guarded: Connection, role: Role
         "pgslo.readiness(text)",
         "pgslo.ready(text)",
         "pgslo.say_told(text,text,text,text,text,text,text,text)",
+        "pgslo.say_told(text,text,text[],jsonb)",
         "pgslo.snapshot_diff(text,text)",
         "pgslo.snapshot_query(text)",
         "pgslo.status_of(text)",

@@ -111,6 +111,24 @@ def test_views_and_broken_blocks() -> None:
     assert done.failures[0].message == "a block that does not end"
 
 
+def test_constants_that_are_spread_are_counted_one_by_one() -> None:
+    text = """
+import dlt
+BASE = {"a": "x > 0"}
+RULES = {"b": "y > 0", **BASE}
+LOOP = {**LOOP}
+
+@dlt.table
+@dlt.expect_all_or_drop({"c": "z > 0", **RULES, **made()})
+@dlt.expect_all(LOOP)
+def orders(): ...
+"""
+    done = imported(text, name="a.py")
+    assert outcomes(done) == [MAPPED] * 3 + [("not_mapped", "parameter")] * 2
+    assert [entry.found.location.line for entry in done.entries] == [8, 8, 8, 8, 9]
+    assert rules(done) == [f'{name}: {{expression: "({x} > 0) IS TRUE"}}' for name, x in ("cz", "by", "ax")]
+
+
 def test_comments_of_any_text_are_left_out() -> None:
     text = model("not_null(columns := (a))  -- don't (\n    , unique_values(columns := (b)) /* ) , */")
     assert outcomes(imported(text, name="a.sql")) == [MAPPED, MAPPED]

@@ -23,6 +23,8 @@ _CONSTRAINT = re.compile(r"\bCONSTRAINT\s+(?P<name>`[^`]+`|\w+)\s+EXPECT\s*\(", 
 _ACTION = re.compile(r"\s*ON\s+VIOLATION\s+(?P<action>DROP\s+ROW|FAIL\s+UPDATE)", re.IGNORECASE)
 _DECORATOR = re.compile(r"expect(?P<all>_all)?(?P<action>_or_drop|_or_fail)?\Z")
 _MODULES = frozenset({"dlt", "dp"})
+#: Levels of dictionaries that are spread into one another.
+_DEEPEST = 5
 _ACTIONS = {"_or_drop": "quarantine", "_or_fail": "reject", "drop row": "quarantine", "fail update": "reject"}
 
 
@@ -172,6 +174,23 @@ def _keyword(node: ast.expr, name: str) -> str | None:
     return None
 
 
+def _pairs(
+    whole: ast.expr, constants: dict[str, ast.expr], depth: int = 0
+) -> Iterator[tuple[ast.expr | None, ast.expr | None, ast.expr | None]]:
+    """Return the entries of a dictionary, with those of constants that are spread into it, each at its spread."""
+    if isinstance(whole, ast.Name):
+        whole = constants.get(whole.id, whole)
+    if not isinstance(whole, ast.Dict) or depth > _DEEPEST:
+        yield None, None, None
+        return
+    for key, value in zip(whole.keys, whole.values, strict=True):
+        if key is not None:
+            yield None, key, value
+        else:
+            for _, inner, condition in _pairs(value, constants, depth + 1):
+                yield value, inner, condition
+
+
 def _expected(
     node: ast.expr,
     decorator: str,
@@ -185,12 +204,10 @@ def _expected(
     values = [constants.get(one.id, one) if isinstance(one, ast.Name) else one for one in arguments]
     pairs: list[tuple[ast.expr, ast.expr | None, ast.expr | None]]
     if match and match["all"]:
-        whole = values[0] if values else node
-        pairs = (
-            [(key or whole, key, value) for key, value in zip(whole.keys, whole.values, strict=True)]
-            if isinstance(whole, ast.Dict)
-            else [(node, None, None)]
-        )
+        pairs = [
+            (node if key is None else at or key, key, value)
+            for at, key, value in _pairs(values[0] if values else node, constants)
+        ]
     else:
         pairs = [(node, values[0], values[1])] if len(values) > 1 else [(node, None, None)]
     for at, key, value in pairs:

@@ -18,8 +18,6 @@ _FALSE = Sql("false")
 class _Begun:
     table: Sql
     batch_raw: Sql
-    batch_name: Sql
-    batch_place: Sql
     at_once: Sql
 
 
@@ -76,8 +74,7 @@ def apart(table: TableContext, *, at_once: Sql = _FALSE) -> tuple[Undoing, ...]:
     """
     if not may_raise(table):
         return table.undoing
-    batching = table.batching
-    begun = _Begun(table.qualified, batching.raw_row, batching.name, batching.place, at_once)
+    begun = _Begun(table.qualified, table.batching.raw_row, at_once)
     own = Undoing(sql.render("raising_begin", begun), sql.render("raising_end", _Nothing()))
     return (own.inside(table.undoing[0]) if table.undoing else own,)
 

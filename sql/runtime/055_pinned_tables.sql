@@ -192,7 +192,9 @@ BEGIN
         PERFORM pgslo_catalog.refuse_part(relation, owner);
     END IF;
     -- Transactions that write commit with assertions: see hold_parts(). Readers get no error about an age: see newest_data().
-    IF coalesce(pin_table.function <> (pin_table.definition).age_of, true) AND NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function) THEN
+    IF coalesce(pin_table.function <> (pin_table.definition).age_of, true)
+        AND NOT EXISTS (SELECT FROM pgslo_catalog.assertion a WHERE a.check_function = pin_table.function)
+    THEN
         PERFORM pgslo_catalog.refuse_code(relation, owner);
     END IF;
 END

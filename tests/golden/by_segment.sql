@@ -194,21 +194,22 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0,
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "by_segment", "kind": "by_segment", "on_breach": "warn", "mechanism": "at close",
    "promise": "rows and values for each country as history has them", "scope": "batch",
-   "measure": {"form": "segments", "function": "features__user_stats__rule_by_segment", "per": 1, "counted": 12, "where": ["country", "age", "clicks", "score", "spend", "plan", "email", "phone", "shop", "sku", "campaign", "signed_up_at", "last_seen_at"]},
+   "measure": {"form": "segments", "function": "features__user_stats__rule_by_segment", "per": 1, "counted": 12,
+    "where": ["country", "age", "clicks", "score", "spend", "plan", "email", "phone", "shop", "sku", "campaign", "signed_up_at", "last_seen_at"]},
    "warn_high": 0.0},
   {"name": "each_plan_of_a_country", "kind": "by_segment", "on_breach": "warn", "mechanism": "at close",
    "promise": "rows and values of email, spend for each country and plan as history has them, where age >= 18", "scope": "batch",
-   "measure": {"form": "segments", "function": "features__user_stats__rule_each_plan_of_a_country", "per": 2, "counted": 2, "where": ["country", "plan", "email", "spend", "age"]},
+   "measure": {"form": "segments", "function": "features__user_stats__rule_each_plan_of_a_country", "per": 2, "counted": 2,
+    "where": ["country", "plan", "email", "spend", "age"]},
    "warn_high": 0.0}],
- "fingerprint": "9cfd48849ee85419"}'::jsonb);
+ "fingerprint": "22545cf4324f94dd"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

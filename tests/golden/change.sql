@@ -134,25 +134,25 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0, "tallies": ["finite of age", "sum of age"],
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "age_change", "kind": "change", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
    "promise": "mean of age changing by between -20 % and +20 % from the previous batch", "scope": "batch",
-   "measure": {"form": "change", "of": {"form": "statistic", "of": "mean", "column": "age", "said": "mean", "count": "finite of age", "sum": "sum of age"}, "absolute": false, "relative_to": "previous", "said": "mean"},
+   "measure": {"form": "change", "of": {"form": "statistic", "of": "mean", "column": "age", "said": "mean", "count": "finite of age", "sum": "sum of age"},
+    "absolute": false, "relative_to": "previous", "said": "mean"},
    "warn_low": -0.2, "warn_high": 0.2},
   {"name": "age_change_2", "kind": "change", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
    "promise": "median of age changing by between -10 and 10 from the batch of a week before", "scope": "batch",
-   "measure": {"form": "change", "of": {"form": "statistic", "of": "median", "column": "age", "said": "median", "quantile": 0.5}, "absolute": true, "relative_to": "same weekday", "said": "median"},
+   "measure": {"form": "change", "of": {"form": "statistic", "of": "median", "column": "age", "said": "median", "quantile": 0.5}, "absolute": true,
+    "relative_to": "same weekday", "said": "median"},
    "warn_low": -10.0, "warn_high": 10.0},
   {"name": "no_sudden_loss", "kind": "change", "on_breach": "warn", "mechanism": "at close",
    "promise": "rows of a batch changing by at least -50 % from the mean of the 7 batches before", "scope": "batch",
-   "measure": {"form": "change", "of": {"form": "rows"}, "absolute": false, "relative_to": "7 batches", "said": "rows"},
-   "warn_low": -0.5}],
- "fingerprint": "4d95fd6b418120fc"}'::jsonb);
+   "measure": {"form": "change", "of": {"form": "rows"}, "absolute": false, "relative_to": "7 batches", "said": "rows"}, "warn_low": -0.5}],
+ "fingerprint": "28e5d52af2435731"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

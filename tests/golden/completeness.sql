@@ -258,15 +258,14 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "batch_column": "feature_date", "sensitivity": 1.0,
  "tallies": ["present of email where 25ecb8d5", "rows where 25ecb8d5"],
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "age_completeness", "kind": "completeness", "columns": ["age"], "on_breach": "warn", "mechanism": "at close",
-   "promise": "age not null in at least 95 % of a batch''s rows", "scope": "batch", "measure": {"form": "present", "column": "age"},
-   "warn_low": 0.95, "reject_low": 0.5},
+   "promise": "age not null in at least 95 % of a batch''s rows", "scope": "batch", "measure": {"form": "present", "column": "age"}, "warn_low": 0.95,
+   "reject_low": 0.5},
   {"name": "spend_completeness", "kind": "completeness", "columns": ["spend"], "on_breach": "warn", "mechanism": "at close",
    "promise": "spend not null in at least 50 % of the table''s rows, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "table_share", "said": "not null", "function": "features__user_stats__rule_spend_completeness", "by_clock": true, "where": ["plan"]},
@@ -275,7 +274,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "email not null in at least 90 % of a batch''s rows, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "share", "good": "present of email where 25ecb8d5", "among": "rows where 25ecb8d5", "said": "not null", "where": ["plan"]},
    "warn_low": 0.9}],
- "fingerprint": "98fda16bb2c14207"}'::jsonb);
+ "fingerprint": "82ef5cf11eaceec9"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -219,13 +219,13 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "rules": [
   {"name": "clicks_expression", "kind": "expression", "columns": ["clicks"], "on_breach": "flag", "mechanism": "statement trigger",
    "promise": "clicks % 2 = 0"},
-  {"name": "seen_after_sign_up", "kind": "expression", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "reject",
-   "mechanism": "statement trigger", "promise": "last_seen_at IS NULL OR last_seen_at >= signed_up_at"},
-  {"name": "payers_have_a_shop", "kind": "expression", "columns": ["spend", "shop"], "on_breach": "quarantine",
-   "mechanism": "row trigger", "promise": "spend = 0 OR shop IS NOT NULL"},
-  {"name": "spend_per_click", "kind": "expression", "columns": ["spend", "clicks", "plan"], "on_breach": "warn",
-   "mechanism": "statement trigger", "promise": "spend / clicks < 100, where plan = ''pro''"}],
- "fingerprint": "d4b76500311caf83"}'::jsonb);
+  {"name": "seen_after_sign_up", "kind": "expression", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "last_seen_at IS NULL OR last_seen_at >= signed_up_at"},
+  {"name": "payers_have_a_shop", "kind": "expression", "columns": ["spend", "shop"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "spend = 0 OR shop IS NOT NULL"},
+  {"name": "spend_per_click", "kind": "expression", "columns": ["spend", "clicks", "plan"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "spend / clicks < 100, where plan = ''pro''"}],
+ "fingerprint": "fc6faea79e0dc1ac"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -145,19 +145,17 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "batch_column": "feature_date", "sensitivity": 1.0, "max_age": "93600 seconds",
  "age_of": "features__user_stats__newest",
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {"name": "freshness", "kind": "freshness", "on_breach": "warn", "mechanism": "at close",
-   "promise": "newest data not older than 26 hours", "scope": "table",
+  {"name": "freshness", "kind": "freshness", "on_breach": "warn", "mechanism": "at close", "promise": "newest data not older than 26 hours", "scope": "table",
    "measure": {"form": "age", "function": "features__user_stats__newest"}, "warn_high": 93600.0},
   {"name": "score_freshness", "kind": "freshness", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
-   "promise": "score with the same values in no more than 3 batches in a row", "scope": "batch",
-   "measure": {"form": "unchanged", "column": "score"}, "warn_high": 2.0}],
- "fingerprint": "6fd682ecad12fa5b"}'::jsonb);
+   "promise": "score with the same values in no more than 3 batches in a row", "scope": "batch", "measure": {"form": "unchanged", "column": "score"},
+   "warn_high": 2.0}],
+ "fingerprint": "0dd54de078f965b8"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -219,22 +219,22 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0, "reads": [["features", "staff", false]],
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "spend_of_pro_users", "kind": "metric", "on_breach": "warn", "mechanism": "at close",
    "promise": "between 10 and 20 as the value of SELECT avg(u.spend) FROM features.user_stats u WHERE u.plan = ''pro''", "scope": "batch",
-   "measure": {"form": "query", "where": ["user_id", "feature_date", "age", "clicks", "score", "spend", "country", "plan", "email", "phone", "shop", "sku", "campaign", "signed_up_at", "last_seen_at"], "function": "features__user_stats__rule_spend_of_pro_users", "by_clock": true},
+   "measure": {"form": "query",
+    "where": ["user_id", "feature_date", "age", "clicks", "score", "spend", "country", "plan", "email", "phone", "shop", "sku", "campaign", "signed_up_at", "last_seen_at"],
+    "function": "features__user_stats__rule_spend_of_pro_users", "by_clock": true},
    "warn_low": 10.0, "warn_high": 20.0},
   {"name": "staff_a_user", "kind": "metric", "on_breach": "flag", "mechanism": "at close",
    "promise": "at most 0.5 as the value of SELECT (SELECT count(*) FROM features.staff s) / nullif(count(*), 0)::numeric FROM features.user_stats u",
-   "scope": "batch",
-   "measure": {"form": "query", "of_others": true, "function": "features__user_stats__rule_staff_a_user", "by_clock": true},
+   "scope": "batch", "measure": {"form": "query", "of_others": true, "function": "features__user_stats__rule_staff_a_user", "by_clock": true},
    "warn_high": 0.5, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "staff"]}]}}],
- "fingerprint": "d3107e386c1177d7"}'::jsonb);
+ "fingerprint": "fb63d1290741cb23"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -398,10 +398,9 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "batch_column": "feature_date", "sensitivity": 1.0, "reads": [["features", "churn", false]],
  "pairs": {"function": "features__user_stats__pairs_now", "regression": false, "labelled": true, "has_class": false, "positive": "true", "threshold": 0.5, "classes": null, "maturity": "604800 seconds", "has_model": true, "model": "plan", "segments": ["country"], "columns": ["score", "plan", "country"], "label": ["features", "churn", "churned"], "made_of": "4ae23e98b1856e19"},
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "ranks", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
@@ -412,19 +411,18 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "accuracy at least 0.8 over 3 batches for each plan, country", "scope": "batch",
    "measure": {"form": "metric", "of": "accuracy", "over": 3, "per": ["plan", "country"], "places": [0, 1], "confidence": 0.99, "early": false},
    "warn_low": 0.8, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
-  {"name": "loses_little", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
-   "promise": "logarithmic loss at most 0.6", "scope": "batch",
-   "measure": {"form": "metric", "of": "log_loss", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
+  {"name": "loses_little", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close", "promise": "logarithmic loss at most 0.6",
+   "scope": "batch", "measure": {"form": "metric", "of": "log_loss", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
    "warn_high": 0.6, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "labels_come", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "share of predictions with a label at least 0.9", "scope": "batch",
-   "measure": {"form": "metric", "of": "label_coverage", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false},
-   "warn_low": 0.9, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
+   "measure": {"form": "metric", "of": "label_coverage", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": false}, "warn_low": 0.9,
+   "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}},
   {"name": "should_be_right", "kind": "ml_metric", "columns": ["score"], "on_breach": "warn", "mechanism": "at close",
    "promise": "accuracy expected from the scores at least 0.6", "scope": "batch",
-   "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true},
-   "warn_low": 0.6, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}}],
- "fingerprint": "af4c1b9c4e76b9fe"}'::jsonb);
+   "measure": {"form": "metric", "of": "expected_accuracy", "over": 1, "per": [], "places": [], "confidence": 0.95, "early": true}, "warn_low": 0.6,
+   "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "churn"]}]}}],
+ "fingerprint": "a17d2377f6e7b685"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -189,10 +189,9 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0,
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "clicks_monotonic", "kind": "monotonic", "columns": ["clicks"], "on_breach": "warn", "mechanism": "at close",
@@ -203,7 +202,7 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "spend strictly falling by signed_up_at, user_id", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_spend_falls", "said": "rows out of order", "said_of_one": "row out of order"},
    "warn_high": 0.0}],
- "fingerprint": "105876fddcae9d8f"}'::jsonb);
+ "fingerprint": "1c230c878386a957"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -196,25 +196,22 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0,
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
   {"name": "signed_up_at_no_gap", "kind": "no_gap", "columns": ["signed_up_at"], "on_breach": "warn", "mechanism": "at close",
    "promise": "signed_up_at without a gap of more than 1 hour for each country", "scope": "batch",
-   "measure": {"form": "failures", "function": "features__user_stats__rule_signed_up_at_no_gap", "said": "gaps", "said_of_one": "gap"},
-   "warn_high": 0.0},
+   "measure": {"form": "failures", "function": "features__user_stats__rule_signed_up_at_no_gap", "said": "gaps", "said_of_one": "gap"}, "warn_high": 0.0},
   {"name": "clicks_no_gap", "kind": "no_gap", "columns": ["clicks"], "on_breach": "warn", "at_most": 2, "mechanism": "at close",
    "promise": "clicks without a gap of more than 1, with at most 2 exceptions, where plan = ''pro''", "scope": "batch",
    "measure": {"form": "failures", "function": "features__user_stats__rule_clicks_no_gap", "said": "gaps", "said_of_one": "gap", "where": ["plan"]},
    "warn_high": 2.0},
   {"name": "each_weekday", "kind": "no_gap", "on_breach": "warn", "mechanism": "at close",
    "promise": "a batch every 1 day on Monday, Tuesday, Wednesday, Thursday, Friday", "scope": "batch",
-   "measure": {"form": "batches", "step": 86400, "on": ["monday", "tuesday", "wednesday", "thursday", "friday"]}, "warn_high": 0.0,
-   "met_before_resolve": 5}],
- "fingerprint": "aef765860664c734"}'::jsonb);
+   "measure": {"form": "batches", "step": 86400, "on": ["monday", "tuesday", "wednesday", "thursday", "friday"]}, "warn_high": 0.0, "met_before_resolve": 5}],
+ "fingerprint": "3c9f736a5323889e"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -159,17 +159,17 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0,
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {"name": "one_plan_at_a_time", "kind": "no_overlap", "columns": ["signed_up_at", "last_seen_at"], "on_breach": "warn",
-   "mechanism": "at close", "promise": "spans from signed_up_at to last_seen_at that do not overlap for each user_id", "scope": "batch",
-   "measure": {"form": "failures", "function": "features__user_stats__rule_one_plan_at_a_time", "said": "spans that overlap an earlier one", "said_of_one": "span that overlaps an earlier one"},
+  {"name": "one_plan_at_a_time", "kind": "no_overlap", "columns": ["signed_up_at", "last_seen_at"], "on_breach": "warn", "mechanism": "at close",
+   "promise": "spans from signed_up_at to last_seen_at that do not overlap for each user_id", "scope": "batch",
+   "measure": {"form": "failures", "function": "features__user_stats__rule_one_plan_at_a_time", "said": "spans that overlap an earlier one",
+    "said_of_one": "span that overlaps an earlier one"},
    "warn_high": 0.0}],
- "fingerprint": "b921b15fcdb1dcaf"}'::jsonb);
+ "fingerprint": "7ee15dc55a3c1c69"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -215,15 +215,15 @@ SELECT pgslo_catalog.register( E'{"name": "features.user_stats", "relation": "fe
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "judge": "features__user_stats__judge", "batch_column": "feature_date", "sensitivity": 1.0,
  "rules": [
-  {"name": "country_not_accepted_values", "kind": "not_accepted_values", "columns": ["country"], "on_breach": "reject",
-   "mechanism": "statement trigger", "promise": "country none of unknown, n/a, \\"\\"", "about": "country"},
-  {"name": "age_not_accepted_values", "kind": "not_accepted_values", "columns": ["age"], "on_breach": "quarantine",
-   "mechanism": "row trigger", "promise": "age none of -1, 999"},
-  {"name": "email_not_accepted_values", "kind": "not_accepted_values", "columns": ["email"], "on_breach": "warn",
-   "mechanism": "statement trigger", "promise": "email none of test@example.com"},
-  {"name": "score_not_accepted_values", "kind": "not_accepted_values", "columns": ["score"], "on_breach": "flag",
-   "mechanism": "statement trigger", "promise": "score none of -1, 0.1"}],
- "fingerprint": "0a9e92e501523da3"}'::jsonb);
+  {"name": "country_not_accepted_values", "kind": "not_accepted_values", "columns": ["country"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "country none of unknown, n/a, \\"\\"", "about": "country"},
+  {"name": "age_not_accepted_values", "kind": "not_accepted_values", "columns": ["age"], "on_breach": "quarantine", "mechanism": "row trigger",
+   "promise": "age none of -1, 999"},
+  {"name": "email_not_accepted_values", "kind": "not_accepted_values", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger",
+   "promise": "email none of test@example.com"},
+  {"name": "score_not_accepted_values", "kind": "not_accepted_values", "columns": ["score"], "on_breach": "flag", "mechanism": "statement trigger",
+   "promise": "score none of -1, 0.1"}],
+ "fingerprint": "34e34e97bee6cb88"}'::jsonb);
 
 -- create trigger pgslo_300_quarantine_row ON features.user_stats: a BEFORE ROW trigger; PostgreSQL clones it to every partition.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

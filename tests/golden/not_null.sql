@@ -217,18 +217,15 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "judge": "features__user_stats__judge", "batch_column": "feature_date", "sensitivity": 1.0,
  "rules": [
-  {"name": "age_not_null", "kind": "not_null", "columns": ["age"], "on_breach": "reject", "mechanism": "native",
-   "promise": "age not null", "about": "age",
+  {"name": "age_not_null", "kind": "not_null", "columns": ["age"], "on_breach": "reject", "mechanism": "native", "promise": "age not null", "about": "age",
    "rests_on": {"kind": "not_null", "columns": ["age"], "object": {"kind": "not_null", "names": ["age"]}}},
-  {"name": "country_not_null", "kind": "not_null", "columns": ["country", "shop"], "on_breach": "reject",
-   "mechanism": "statement trigger", "promise": "country not null, where shop IS NOT NULL", "about": "country"},
-  {"name": "clicks_not_null", "kind": "not_null", "columns": ["clicks"], "on_breach": "quarantine", "mechanism": "row trigger",
-   "promise": "clicks not null"},
-  {"name": "email_not_null", "kind": "not_null", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger",
-   "promise": "email not null"},
-  {"name": "phone_not_null", "kind": "not_null", "columns": ["phone"], "on_breach": "flag", "at_least": 0.9,
-   "mechanism": "statement trigger", "promise": "phone not null, in at least 90 % of a batch''s rows"}],
- "fingerprint": "674119aba0c1dd98"}'::jsonb);
+  {"name": "country_not_null", "kind": "not_null", "columns": ["country", "shop"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "country not null, where shop IS NOT NULL", "about": "country"},
+  {"name": "clicks_not_null", "kind": "not_null", "columns": ["clicks"], "on_breach": "quarantine", "mechanism": "row trigger", "promise": "clicks not null"},
+  {"name": "email_not_null", "kind": "not_null", "columns": ["email"], "on_breach": "warn", "mechanism": "statement trigger", "promise": "email not null"},
+  {"name": "phone_not_null", "kind": "not_null", "columns": ["phone"], "on_breach": "flag", "at_least": 0.9, "mechanism": "statement trigger",
+   "promise": "phone not null, in at least 90 % of a batch''s rows"}],
+ "fingerprint": "621cc243c025e7ef"}'::jsonb);
 
 -- create not_null age ON features.user_stats: NOT NULL costs a write nothing and no writer gets round it; its error is PostgreSQL's own (23502).
 -- Locks: ACCESS EXCLUSIVE on features.user_stats (for a moment; new rows are held to it from here on).

@@ -225,10 +225,10 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
   {"name": "product_is_known", "kind": "references", "columns": ["shop", "sku"], "on_breach": "quarantine", "mechanism": "row trigger",
    "promise": "shop, sku present in dim.product (shop, sku)",
    "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["dim", "product"], "columns": ["shop", "sku"]}]}},
-  {"name": "plan_is_a_campaign", "kind": "references", "columns": ["plan", "shop"], "on_breach": "flag",
-   "mechanism": "statement trigger", "promise": "plan present in dim.campaign (campaign), where shop = 1",
+  {"name": "plan_is_a_campaign", "kind": "references", "columns": ["plan", "shop"], "on_breach": "flag", "mechanism": "statement trigger",
+   "promise": "plan present in dim.campaign (campaign), where shop = 1",
    "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["dim", "campaign"], "columns": ["campaign"]}]}}],
- "fingerprint": "fd848e810bb50705"}'::jsonb);
+ "fingerprint": "278ae05db91ecd10"}'::jsonb);
 
 -- create foreign_key pgslo__country_references ON features.user_stats: only a foreign key prevents deletes in the other table; its error is PostgreSQL's own (23503).
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats, dim.country (for a moment; new rows are held to it from here on).

@@ -222,11 +222,11 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
    "promise": "spend repaired before it is judged, where shop = 1"},
   {"name": "country_repair", "kind": "repair", "columns": ["country"], "on_breach": "repair", "mechanism": "repair trigger",
    "promise": "country repaired before it is judged"},
-  {"name": "country_accepted_values", "kind": "accepted_values", "columns": ["country"], "on_breach": "reject",
-   "mechanism": "statement trigger", "promise": "country one of us, de, fr, gb", "about": "country"},
-  {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair",
-   "mechanism": "repair trigger", "promise": "last_seen_at repaired before it is judged"}],
- "fingerprint": "85244c640d91ee40"}'::jsonb);
+  {"name": "country_accepted_values", "kind": "accepted_values", "columns": ["country"], "on_breach": "reject", "mechanism": "statement trigger",
+   "promise": "country one of us, de, fr, gb", "about": "country"},
+  {"name": "last_seen_at_repair", "kind": "repair", "columns": ["last_seen_at", "signed_up_at"], "on_breach": "repair", "mechanism": "repair trigger",
+   "promise": "last_seen_at repaired before it is judged"}],
+ "fingerprint": "115f6237a382db1d"}'::jsonb);
 
 -- create trigger pgslo_100_repair_row ON features.user_stats: only a BEFORE ROW trigger can change the row.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -156,18 +156,17 @@ SELECT pgslo_catalog.register('{"name": "features.user_stats", "relation": "feat
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": true, "recount": "features__user_stats__recount",
  "batch_column": "feature_date", "sensitivity": 1.0, "reads": [["dim", "product", false]],
  "watched": [
-  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"},
-  {"name": "score", "kind": "number"}, {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"},
-  {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"}, {"name": "phone", "kind": "text"},
-  {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
+  {"name": "user_id", "kind": "number"}, {"name": "age", "kind": "number"}, {"name": "clicks", "kind": "number"}, {"name": "score", "kind": "number"},
+  {"name": "spend", "kind": "number"}, {"name": "country", "kind": "text"}, {"name": "plan", "kind": "text"}, {"name": "email", "kind": "text"},
+  {"name": "phone", "kind": "text"}, {"name": "shop", "kind": "number"}, {"name": "sku", "kind": "text"}, {"name": "campaign", "kind": "text"},
   {"name": "signed_up_at", "kind": "time"}, {"name": "last_seen_at", "kind": "time"}],
  "rules": [
-  {"name": "product_is_known", "kind": "same_as", "columns": ["shop", "sku"], "on_breach": "warn", "at_most": 1,
-   "mechanism": "at close", "promise": "each row with a row of the same shop, sku in dim.product, with at most 1 exceptions",
-   "scope": "batch",
-   "measure": {"form": "failures", "function": "features__user_stats__rule_product_is_known", "said": "rows without the same row in dim.product", "said_of_one": "row without the same row in dim.product", "by_clock": true},
+  {"name": "product_is_known", "kind": "same_as", "columns": ["shop", "sku"], "on_breach": "warn", "at_most": 1, "mechanism": "at close",
+   "promise": "each row with a row of the same shop, sku in dim.product, with at most 1 exceptions", "scope": "batch",
+   "measure": {"form": "failures", "function": "features__user_stats__rule_product_is_known", "said": "rows without the same row in dim.product",
+    "said_of_one": "row without the same row in dim.product", "by_clock": true},
    "warn_high": 1.0, "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["dim", "product"]}]}}],
- "fingerprint": "5d0bb4f9fcaaab9a"}'::jsonb);
+ "fingerprint": "affb8f845270a090"}'::jsonb);
 
 -- create trigger pgslo_450_taken_update ON features.user_stats: an AFTER STATEMENT trigger with the old rows in a transition table, one for each event.
 -- Locks: SHARE ROW EXCLUSIVE on features.user_stats (waits for running writes, and lets no new one begin meanwhile).

@@ -142,7 +142,7 @@ def test_objects_that_citus_made_anew_without_their_comments_are_replaced(conn: 
         " UNION ALL SELECT format('TRIGGER %I ON feat.t', t.tgname) FROM pg_trigger t"
         " WHERE t.tgrelid = 'feat.t'::regclass AND NOT t.tgisinternal"
     ).fetchall()
-    assert len(objects) == 3 + 1 + 7
+    assert len(objects) == 4 + 1 + 7
     for (one,) in objects:
         conn.execute(f"COMMENT ON {one} IS NULL".encode())
     conn.execute("DELETE FROM pg_dist_partition WHERE logicalrelid = 'feat.t'::regclass")

@@ -247,10 +247,10 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "joe_and_fred_earn_the_same", "kind": "all_equal", "columns": ["salary", "name"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')", "scope": "assertion",
+  {"name": "joe_and_fred_earn_the_same", "kind": "all_equal", "columns": ["salary", "name"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "the same salary in all rows, where name IN (''Joe'', ''Fred'')", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__joe_and_fred_earn_the_same__breaches"}}],
- "fingerprint": "d9ea8aeb68b997bb"}'::jsonb);
+ "fingerprint": "a59394cdaea3a965"}'::jsonb);
 
 -- create assertion features.staff.joe_and_fred_earn_the_same: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "joe_and_fred_earn_the_same",

@@ -47,11 +47,11 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "one_lead", "kind": "at_most_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
-   "mechanism": "native", "promise": "at most one row for each team, where is_lead", "scope": "assertion",
+  {"name": "one_lead", "kind": "at_most_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10, "mechanism": "native",
+   "promise": "at most one row for each team, where is_lead", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__one_lead__breaches"},
    "rests_on": {"kind": "object", "columns": [], "object": {"kind": "unique_index", "names": ["features", "pgslo__staff__one_lead"]}, "fingerprint": "bf739850e25c5753"}}],
- "fingerprint": "9493f73cd9d07f40"}'::jsonb);
+ "fingerprint": "70729cf48ca397d5"}'::jsonb);
 
 -- create assertion features.staff.one_lead: registers the dependencies of the assertion.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "one_lead", "function": "features__staff__one_lead__breaches",

@@ -243,10 +243,10 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "small_teams", "kind": "count", "columns": ["team", "salary"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "between 1 and 3 rows for each team, where salary > 0", "scope": "assertion",
+  {"name": "small_teams", "kind": "count", "columns": ["team", "salary"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "between 1 and 3 rows for each team, where salary > 0", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__small_teams__breaches"}}],
- "fingerprint": "7feb220e6e4441ae"}'::jsonb);
+ "fingerprint": "381ff3de03d55a74"}'::jsonb);
 
 -- create assertion features.staff.small_teams: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "small_teams", "function": "features__staff__small_teams__breaches",

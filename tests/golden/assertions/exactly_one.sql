@@ -243,10 +243,10 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "a_lead_for_each_team", "kind": "exactly_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "exactly one row for each team, where is_lead", "scope": "assertion",
+  {"name": "a_lead_for_each_team", "kind": "exactly_one", "columns": ["team", "is_lead"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "exactly one row for each team, where is_lead", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__a_lead_for_each_team__breaches"}}],
- "fingerprint": "a80610cbe72afd68"}'::jsonb);
+ "fingerprint": "d8b9c031d86779b7"}'::jsonb);
 
 -- create assertion features.staff.a_lead_for_each_team: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "a_lead_for_each_team",

@@ -307,11 +307,11 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "reads": [["features", "team", false]],
  "rules": [
-  {"name": "open_teams_have_people", "kind": "exists_for_each", "columns": ["team"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "a row for each row of features.team with is_open by team", "scope": "assertion",
+  {"name": "open_teams_have_people", "kind": "exists_for_each", "columns": ["team"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "a row for each row of features.team with is_open by team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__open_teams_have_people__breaches"},
    "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "team"]}]}}],
- "fingerprint": "92b385168da0b06e"}'::jsonb);
+ "fingerprint": "b8212570abbe4706"}'::jsonb);
 
 -- create assertion features.staff.open_teams_have_people: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "open_teams_have_people",

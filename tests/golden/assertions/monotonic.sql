@@ -265,10 +265,10 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "versions_rise", "kind": "monotonic", "columns": ["team", "version", "since"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "version strictly rising by since for each team", "scope": "assertion",
+  {"name": "versions_rise", "kind": "monotonic", "columns": ["team", "version", "since"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "version strictly rising by since for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__versions_rise__breaches"}}],
- "fingerprint": "92296be40bd69f27"}'::jsonb);
+ "fingerprint": "340df4a72dabb196"}'::jsonb);
 
 -- create assertion features.staff.versions_rise: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "versions_rise",

@@ -268,10 +268,10 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "batch_key": "date_bin(''3600 seconds'', statement_timestamp(), ''2001-01-01 00:00:00+00'') pgslo_catalog.iso(b.raw)",
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "rules": [
-  {"name": "one_job_at_a_time", "kind": "no_overlap", "columns": ["team", "since", "until"], "on_breach": "reject", "samples": 10,
-   "mechanism": "at commit", "promise": "spans from since to until that do not overlap for each team", "scope": "assertion",
+  {"name": "one_job_at_a_time", "kind": "no_overlap", "columns": ["team", "since", "until"], "on_breach": "reject", "samples": 10, "mechanism": "at commit",
+   "promise": "spans from since to until that do not overlap for each team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__one_job_at_a_time__breaches"}}],
- "fingerprint": "180d3fd25885e857"}'::jsonb);
+ "fingerprint": "38f4f23a97fd8c36"}'::jsonb);
 
 -- create assertion features.staff.one_job_at_a_time: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "one_job_at_a_time",

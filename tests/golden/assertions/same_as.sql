@@ -188,11 +188,11 @@ SELECT pgslo_catalog.register('{"name": "features.staff", "relation": "features.
  "on_read": "warn", "settle": "600 seconds", "batch_is_of_row": false, "sensitivity": 1.0,
  "reads": [["features", "team", false]],
  "rules": [
-  {"name": "salary_is_the_budget", "kind": "same_as", "columns": ["team", "salary"], "on_breach": "warn", "samples": 10,
-   "mechanism": "at commit", "promise": "the same salary as in features.team by team", "scope": "assertion",
+  {"name": "salary_is_the_budget", "kind": "same_as", "columns": ["team", "salary"], "on_breach": "warn", "samples": 10, "mechanism": "at commit",
+   "promise": "the same salary as in features.team by team", "scope": "assertion",
    "measure": {"form": "assertion", "function": "features__staff__salary_is_the_budget__breaches"},
    "rests_on": {"kind": "relations", "columns": [], "relations": [{"table": ["features", "team"]}]}}],
- "fingerprint": "9e587bb12d92dd58"}'::jsonb);
+ "fingerprint": "45617023d997a60b"}'::jsonb);
 
 -- create assertion features.staff.salary_is_the_budget: registers the dependencies of the assertion; then existing rows are checked.
 SELECT pgslo_catalog.declare_assertion('{"definition": "features.staff", "assertion": "salary_is_the_budget",

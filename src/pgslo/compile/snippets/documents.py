@@ -10,9 +10,11 @@ from pgslo import sql
 from pgslo.sql import Sql
 
 #: Characters of a line, where its parts leave a choice.
-_WIDTH = 130
+_WIDTH = 152
 #: The same of the first line, which begins with the function that is called.
 _NARROW = 110
+#: No part of a rule is longer, unless nothing in it can begin a line.
+_WIDEST = 155
 #: Objects of fewer characters share lines.
 _SHORT = 60
 
@@ -38,8 +40,16 @@ def _field(name: str, value: Any) -> str:
 
 def _object(told: Mapping[str, Any]) -> str:
     """An object on as few lines as its fields need."""
-    fields = (f"{_text(name)}: {_text(value)}" for name, value in told.items() if not _says_nothing(value))
+    fields = (_member(name, value) for name, value in told.items() if not _says_nothing(value))
     return "{" + ",\n   ".join(_lines(fields)) + "}"
+
+
+def _member(name: str, value: Any) -> str:
+    line = f"{_text(name)}: {_text(value)}"
+    if len(line) <= _WIDEST or not isinstance(value, dict):
+        return line
+    parts = (f"{_text(inner)}: {_text(one)}" for inner, one in value.items())
+    return f"{_text(name)}: {{" + ",\n    ".join(_lines(parts)) + "}"
 
 
 def _lines(fields: Iterable[str], width: int = _WIDTH) -> Iterable[str]:

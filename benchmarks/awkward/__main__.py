@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from benchmarks import harness
-from benchmarks.awkward import TABLES
+from benchmarks.awkward import HELD, TABLES
 from benchmarks.awkward.nature import Table
 from benchmarks.awkward.replay import Alarm, Result, run
 
@@ -29,15 +29,16 @@ def main() -> None:
     """Run the tables, print the reports of each, then a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--table", action="append", choices=sorted(TABLES), help="only this one; may be repeated"
+        "--table", action="append", choices=sorted(TABLES | HELD), help="only this one; may be repeated"
     )
+    parser.add_argument("--held", action="store_true", help="the held tables instead of the others")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history", type=int, default=60, help="batches that are learned at once")
     parser.add_argument("--batches", type=int, default=120, help="batches without a fault after them")
     parser.add_argument("--jobs", type=int, default=2, help="tables at a time")
     parser.add_argument("--quiet", action="store_true", help="leave out what was reported")
     asked = parser.parse_args()
-    chosen = [TABLES[name](asked.seed) for name in asked.table or TABLES]
+    chosen = [(TABLES | HELD)[name](asked.seed) for name in asked.table or (HELD if asked.held else TABLES)]
     with embedded.serve(settings=SETTINGS) as server:
 
         def one(table: Table) -> Result:

@@ -65,16 +65,15 @@ class Stream:
         # As the server's own autovacuum would every minute: a replay does a year in a few.
         if number % 50 == 49:
             self.conn.execute("ANALYZE")
-        return [
-            {
-                "column": columns[0] if columns else "__table__",
-                "score": score or 0.0,
-                "alert": verdict == "missed",
-            }
-            for columns, verdict, score in self.conn.execute(
-                "SELECT columns, verdict, score FROM pgslo.close_batch(%s, %s)", (TABLE, day)
-            ).fetchall()
-        ]
+        # Two rules have no column, of the batch's rows and of batches that did not come: the worse verdict counts.
+        worst: dict[str, dict[str, Any]] = {}
+        for columns, verdict, score in self.conn.execute(
+            "SELECT columns, verdict, score FROM pgslo.close_batch(%s, %s)", (TABLE, day)
+        ).fetchall():
+            name = columns[0] if columns else "__table__"
+            one = {"column": name, "score": score or 0.0, "alert": verdict == "missed"}
+            worst[name] = max(worst.get(name, one), one, key=lambda a: (a["alert"], a["score"]))
+        return list(worst.values())
 
     def outcome(self, number: int, path: Path) -> None:
         """Be the operator: load the repaired batches again, and answer for each alert whether it was true."""

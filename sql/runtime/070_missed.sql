@@ -96,8 +96,8 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $pgslo$
 BEGIN
-    -- Batches of declared rules are missed or not.
-    IF (is_suspect.rule).kind <> 'learned' THEN
+    -- Batches of rules with a bound of their own are missed or not.
+    IF (is_suspect.rule).kind NOT IN ('learned', 'by_segment') THEN
         RETURN false;
     END IF;
     RETURN coalesce((

@@ -43,7 +43,7 @@ BEGIN
         ELSE 'met'
     END;
     PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low),
-        coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+        coalesce(held.warn_high, held.reject_high), pgslo_catalog.segments_score(judged, held), found.said, example => found.example);
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.judge_rule(pgslo_catalog.definition, pgslo_catalog.batch, pgslo_catalog.rule)

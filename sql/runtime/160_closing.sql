@@ -287,7 +287,8 @@ BEGIN
     FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
     WHERE v.definition_id = target.definition_id
       AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
-    ORDER BY v.place, r.rule_id;
+    -- Whether it came, then what it has.
+    ORDER BY v.place, r.kind = 'learned' AND r.measure ? 'form' DESC, r.rule_id;
 END
 $pgslo$;
 COMMENT ON FUNCTION pgslo.close_batch(text, text) IS 'Close a batch, or all open ones, without waiting for the grace period, and return the verdicts.';

@@ -133,6 +133,7 @@ DECLARE
     known integer;
     bound float8;
     found jsonb;
+    scores float8[];
 BEGIN
     IF NOT pgslo_catalog.count_segments(judge_segments.definition, judge_segments.batch, judge_segments.rule, 1) THEN
         RETURN;
@@ -142,7 +143,7 @@ BEGIN
     before := (SELECT count(*) FROM pgslo_catalog.segments_before(id, name));
     IF before < pgslo_catalog.least_batches() THEN
         UPDATE pgslo_catalog.segment_profile p
-        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
+        SET deviating = NULL, score = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
                                             pgslo_catalog.least_batches())
         WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
         RETURN;
@@ -153,8 +154,9 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('segment', o.segment, 'column', coalesce(o.column_name, ''), 'said', o.said)
                               ORDER BY o.score DESC, o.segment COLLATE "C", o.column_name COLLATE "C" NULLS FIRST)
                     FILTER (WHERE o.score >= bound), '[]'),
-           count(*) FILTER (WHERE o.column_name IS NULL)
-    INTO found, known
+           count(*) FILTER (WHERE o.column_name IS NULL),
+           ARRAY(SELECT max(u.score) FROM unnest(array_agg(o.segment), array_agg(o.score)) AS u (segment, score) GROUP BY u.segment ORDER BY 1 DESC)
+    INTO found, known, scores
     FROM (
         SELECT r.segment, NULL AS column_name, r.score,
                format('%s, usually %s', pgslo_catalog.rows_shown(r.value::numeric),
@@ -172,6 +174,8 @@ BEGIN
     UPDATE pgslo_catalog.segment_profile p
     SET deviating = (SELECT count(DISTINCT o.value ->> 'segment') FROM jsonb_array_elements(found) AS o),
         said = pgslo_catalog.segments_said(mine.per, cardinality(mine.segments), known, found),
+        -- Of those that may deviate, the first one too many. In units of chance, whose exponent goes with the square.
+        score = (scores[floor(greatest(coalesce((judge_segments.rule).warn_high, (judge_segments.rule).reject_high), 0))::integer + 1] / bound) ^ 2,
         odd = coalesce((
             SELECT jsonb_object_agg(w.segment, w.columns)
             FROM (SELECT o.value ->> 'segment' AS segment, jsonb_agg(o.value ->> 'column') AS columns
@@ -204,6 +208,22 @@ AS $pgslo$
 $pgslo$;
 COMMENT ON FUNCTION pgslo_catalog.has_new_crowd(pgslo_catalog.batch, pgslo_catalog.rule) IS
     'Return whether a batch has too many segments to be evaluated, and one of the 28 before it was evaluated.';
+
+CREATE OR REPLACE FUNCTION pgslo_catalog.segments_score(batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS float8
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $pgslo$
+BEGIN
+    IF (segments_score.rule).measure ->> 'form' = 'segments' THEN
+        RETURN (
+            SELECT p.score FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (segments_score.rule).rule_id AND p.batch = (segments_score.batch).name AND NOT p.is_first);
+    END IF;
+    RETURN NULL;
+END
+$pgslo$;
+COMMENT ON FUNCTION pgslo_catalog.segments_score(pgslo_catalog.batch, pgslo_catalog.rule) IS
+    'Return the score of a batch by a rule about segments, 1 at its bound; NULL for other rules.';
 
 CREATE OR REPLACE FUNCTION pgslo_catalog.segments_found(
     batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value float8, OUT said text

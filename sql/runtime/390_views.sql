@@ -82,7 +82,8 @@ SELECT d.name AS definition, v.batch, r.name AS rule, r.kind, r.columns, v.verdi
        CASE WHEN k.rule_id IS NOT NULL THEN v.high END AS high, CASE WHEN k.rule_id IS NOT NULL THEN v.score END AS score,
        CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS said, v.judged_at,
        -- As pgslo_catalog.missed_from() says, which readers may not call.
-       CASE WHEN k.rule_id IS NOT NULL AND v.verdict = 'missed' THEN CASE WHEN r.kind = 'learned' AND v.score < 2 THEN 'suspect' ELSE 'missed' END END AS tier,
+       CASE WHEN k.rule_id IS NOT NULL AND v.verdict = 'missed' THEN
+           CASE WHEN r.kind IN ('learned', 'by_segment') AND v.score < 2 THEN 'suspect' ELSE 'missed' END END AS tier,
        CASE WHEN k.rule_id IS NOT NULL THEN v.said END AS detail
 FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id) JOIN pgslo_catalog.known_definition d ON d.definition_id = v.definition_id
 LEFT JOIN readable k ON k.rule_id = v.rule_id;

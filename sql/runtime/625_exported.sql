@@ -35,7 +35,7 @@ FROM (
     LEFT JOIN pgslo_catalog.incident i
         ON i.rule_id = r.rule_id AND i.over_at IS NULL AND CASE WHEN i.is_suspect THEN 'suspect' ELSE 'missed' END = s.severity
     GROUP BY k.name, k.owner, r.rule_id, r.name, r.kind, r.owner, s.severity
-    -- A learned rule is not declared: it is listed while it is missed. No other rule is ever suspect.
+    -- A learned rule is not declared: it is listed while it is missed. Of others those by segment may be suspect.
     HAVING count(i.incident_id) > 0 OR r.kind <> 'learned' AND s.severity = 'missed'
     UNION ALL
     SELECT 'pgslo_batch_rows', jsonb_build_object('table', n.definition), n.rows FROM newest n

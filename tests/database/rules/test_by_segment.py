@@ -78,6 +78,49 @@ def test_a_column_that_is_null_for_a_small_tenant_is_found(guarded):
     assert said == "1 of 10 segments deviates: tenant small: email: null: 100 %, usually 0 %"
 
 
+def tier(session, day):
+    ((tier, score),) = session.run(
+        f"SELECT tier, score FROM pgslo.verdict WHERE rule = '{KIND}' AND batch = (DATE '2026-01-01' + {day})::text"
+    ).rows
+    return tier, score
+
+
+def test_a_segment_just_beyond_its_bound_is_suspect(guarded):
+    load(guarded, KNOWN, t5={"rows": 44})
+    assert judged(guarded, KNOWN)[0] == "missed"
+    found, score = tier(guarded, KNOWN)
+    assert found == "suspect"
+    assert 1 <= score < 2
+    assert guarded.values("SELECT tier FROM pgslo.incident") == ["suspect"]
+    assert guarded.values("SELECT suspect_incidents::int FROM pgslo.status") == [1]
+    # Rows that go on missing raise it, though no other segment deviates.
+    guarded.run(f"DELETE FROM features.hits WHERE day = DATE '2026-01-01' + {KNOWN} AND tenant = 't5'")
+    assert judged(guarded, KNOWN)[:2] == ("missed", 1)
+    found, score = tier(guarded, KNOWN)
+    assert found == "missed"
+    assert score >= 2
+    assert guarded.values("SELECT tier FROM pgslo.incident") == ["missed"]
+
+
+def test_a_small_tenant_without_any_value_is_missed(guarded):
+    load(guarded, KNOWN, small={"email": "NULL"})
+    assert judged(guarded, KNOWN)[0] == "missed"
+    assert tier(guarded, KNOWN)[0] == "missed"
+
+
+def test_the_score_is_that_of_the_first_segment_too_many(table):
+    for day in range(KNOWN):
+        load(table, day)
+    table.guard(DEFINITION.replace("[tenant]", "{per: [tenant], at_most: 1}"))
+    table.run("SELECT pgslo.learn('features.hits')")
+    load(table, KNOWN, big={"rows": 0}, t5={"rows": 44})
+    assert judged(table, KNOWN)[:2] == ("missed", 2)
+    assert tier(table, KNOWN)[0] == "suspect"
+    load(table, KNOWN + 1, big={"rows": 0})
+    assert judged(table, KNOWN + 1)[0] == "met"
+    assert tier(table, KNOWN + 1)[1] < 1
+
+
 def test_all_that_deviates_is_one_incident(guarded):
     load(guarded, KNOWN, small={"email": "NULL"}, t5={"rows": 20}, t6={"plan": "NULL"})
     verdict, value, said = judged(guarded, KNOWN)

@@ -180,8 +180,10 @@ AS $pgslo$
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
                                                (b.summary[k.ordinal] + grown.step), (w.x),
-                                               -- Between the first closing and the last, anything between the two.
-                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
+                                               -- Between the first closing and the last, anything between the two; anything at all, if
+                                               -- there was nothing at the first closing.
+                                               (CASE WHEN y.maturing AND y.least IS NULL THEN v.x
+                                                     WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
                                                                                 greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1

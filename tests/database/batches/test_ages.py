@@ -185,3 +185,34 @@ def test_a_fault_in_what_is_learned_from_is_not_taken_for_usual(session):
     load(60)
     session.run("SELECT count(*) FROM pgslo.close_batch('features.t')")
     assert session.incidents() == {"x_learned"}
+
+
+def test_values_that_come_in_parts_after_an_empty_first_closing_raise_no_alarm(session):
+    """Nothing is settled on the day, most two days later, the rest on the third: in between are some of the values."""
+    session.run(
+        "CREATE TABLE features.c (id int, day date, paid numeric, settled_on date, PRIMARY KEY (day, id))"
+    )
+
+    def load(number):
+        for age, part in ((2, "id % 4 > 0"), (3, "true")):
+            session.run(
+                f"""UPDATE features.c SET settled_on = DATE '{day_of(number)}', paid = (20 + id * 7 % 60) * {age}
+                    WHERE day = DATE '{day_of(number)}' - {age} AND settled_on IS NULL AND {part}"""
+            )
+        session.run(
+            f"INSERT INTO features.c (id, day) SELECT i, DATE '{day_of(number)}' FROM generate_series(1, 60) i"
+        )
+
+    for number in range(30):
+        load(number)
+    session.guard("{table: features.c, owner: x, batch: {by: day}, unwatched: [id]}")
+    session.run("SELECT pgslo.learn('features.c')")
+    for number in range(30, 30 + KNOWN + 6):
+        load(number)
+        close(session, "features.c")
+    assert session.run("SELECT rule, batch, said FROM pgslo.verdict WHERE verdict = 'missed'").rows == ()
+    # What came is judged once it has come: here a hundred times too much.
+    load(30 + KNOWN + 6)
+    session.run(f"UPDATE features.c SET paid = paid * 100 WHERE day = DATE '{day_of(30 + KNOWN + 3)}'")
+    close(session, "features.c")
+    assert verdicts(session, 30 + KNOWN + 3)["paid_learned"][0] == "missed"

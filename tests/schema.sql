@@ -783,7 +783,8 @@ BEGIN
     FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
     WHERE v.definition_id = target.definition_id
       AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
-    ORDER BY v.place, r.rule_id;
+    -- Whether it came, then what it has.
+    ORDER BY v.place, r.kind = 'learned' AND r.measure ? 'form' DESC, r.rule_id;
 END
 $$;
 
@@ -7197,8 +7198,10 @@ CREATE FUNCTION pgslo_catalog.expect(definition_id bigint, batch text, place num
             SELECT r.prediction FROM (VALUES (p.median), (p.last), (p.same), (p.same_before), (p.same_median), (p.last + t.step),
                                                (p.last + t.step * g.batches), (p.last + grown.step * g.pauses),
                                                (b.summary[k.ordinal] + grown.step), (w.x),
-                                               -- Between the first closing and the last, anything between the two.
-                                               (CASE WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
+                                               -- Between the first closing and the last, anything between the two; anything at all, if
+                                               -- there was nothing at the first closing.
+                                               (CASE WHEN y.maturing AND y.least IS NULL THEN v.x
+                                                     WHEN y.maturing THEN least(greatest(v.x, least(y.least, p.median, p.last, p.same)),
                                                                                 greatest(y.most, p.median, p.last, p.same)) END)) AS r (prediction)
             WHERE r.prediction IS NOT NULL
             ORDER BY CASE WHEN k.kind IN ('rise', 'apart') THEN greatest(v.x - r.prediction, 0) ELSE abs(v.x - r.prediction) END LIMIT 1
@@ -9203,8 +9206,8 @@ CREATE FUNCTION pgslo_catalog.is_suspect(rule pgslo_catalog.rule, batch text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Batches of declared rules are missed or not.
-    IF (is_suspect.rule).kind <> 'learned' THEN
+    -- Batches of rules with a bound of their own are missed or not.
+    IF (is_suspect.rule).kind NOT IN ('learned', 'by_segment') THEN
         RETURN false;
     END IF;
     RETURN coalesce((
@@ -10149,7 +10152,7 @@ BEGIN
         ELSE 'met'
     END;
     PERFORM pgslo_catalog.give_verdict(held, judged, verdict, found.value, coalesce(held.warn_low, held.reject_low),
-        coalesce(held.warn_high, held.reject_high), NULL, found.said, example => found.example);
+        coalesce(held.warn_high, held.reject_high), pgslo_catalog.segments_score(judged, held), found.said, example => found.example);
 END
 $$;
 
@@ -10167,6 +10170,7 @@ DECLARE
     known integer;
     bound float8;
     found jsonb;
+    scores float8[];
 BEGIN
     IF NOT pgslo_catalog.count_segments(judge_segments.definition, judge_segments.batch, judge_segments.rule, 1) THEN
         RETURN;
@@ -10176,7 +10180,7 @@ BEGIN
     before := (SELECT count(*) FROM pgslo_catalog.segments_before(id, name));
     IF before < pgslo_catalog.least_batches() THEN
         UPDATE pgslo_catalog.segment_profile p
-        SET deviating = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
+        SET deviating = NULL, score = NULL, said = format('%s known, %s are needed', CASE before WHEN 1 THEN '1 batch' ELSE before || ' batches' END,
                                             pgslo_catalog.least_batches())
         WHERE p.rule_id = id AND p.batch = name AND NOT p.is_first;
         RETURN;
@@ -10187,8 +10191,9 @@ BEGIN
     SELECT coalesce(jsonb_agg(jsonb_build_object('segment', o.segment, 'column', coalesce(o.column_name, ''), 'said', o.said)
                               ORDER BY o.score DESC, o.segment COLLATE "C", o.column_name COLLATE "C" NULLS FIRST)
                     FILTER (WHERE o.score >= bound), '[]'),
-           count(*) FILTER (WHERE o.column_name IS NULL)
-    INTO found, known
+           count(*) FILTER (WHERE o.column_name IS NULL),
+           ARRAY(SELECT max(u.score) FROM unnest(array_agg(o.segment), array_agg(o.score)) AS u (segment, score) GROUP BY u.segment ORDER BY 1 DESC)
+    INTO found, known, scores
     FROM (
         SELECT r.segment, NULL AS column_name, r.score,
                format('%s, usually %s', pgslo_catalog.rows_shown(r.value::numeric),
@@ -10206,6 +10211,8 @@ BEGIN
     UPDATE pgslo_catalog.segment_profile p
     SET deviating = (SELECT count(DISTINCT o.value ->> 'segment') FROM jsonb_array_elements(found) AS o),
         said = pgslo_catalog.segments_said(mine.per, cardinality(mine.segments), known, found),
+        -- Of those that may deviate, the first one too many. In units of chance, whose exponent goes with the square.
+        score = (scores[floor(greatest(coalesce((judge_segments.rule).warn_high, (judge_segments.rule).reject_high), 0))::integer + 1] / bound) ^ 2,
         odd = coalesce((
             SELECT jsonb_object_agg(w.segment, w.columns)
             FROM (SELECT o.value ->> 'segment' AS segment, jsonb_agg(o.value ->> 'column') AS columns
@@ -17659,6 +17666,22 @@ $$;
 
 COMMENT ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) IS 'Describe the deviating segments in words: the worst five by name.';
 
+CREATE FUNCTION pgslo_catalog.segments_score(batch pgslo_catalog.batch, rule pgslo_catalog.rule) RETURNS double precision
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF (segments_score.rule).measure ->> 'form' = 'segments' THEN
+        RETURN (
+            SELECT p.score FROM pgslo_catalog.segment_profile p
+            WHERE p.rule_id = (segments_score.rule).rule_id AND p.batch = (segments_score.batch).name AND NOT p.is_first);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION pgslo_catalog.segments_score(batch pgslo_catalog.batch, rule pgslo_catalog.rule) IS 'Return the score of a batch by a rule about segments, 1 at its bound; NULL for other rules.';
+
 CREATE FUNCTION pgslo_catalog.sent(relation oid, columns text[]) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -22220,7 +22243,7 @@ CREATE VIEW pgslo.verdict WITH (security_barrier='true') AS
         CASE
             WHEN ((k.rule_id IS NOT NULL) AND (v.verdict = 'missed'::text)) THEN
             CASE
-                WHEN ((r.kind = 'learned'::text) AND (v.score < (2)::double precision)) THEN 'suspect'::text
+                WHEN ((r.kind = ANY (ARRAY['learned'::text, 'by_segment'::text])) AND (v.score < (2)::double precision)) THEN 'suspect'::text
                 ELSE 'missed'::text
             END
             ELSE NULL::text
@@ -22659,7 +22682,8 @@ CREATE TABLE pgslo_catalog.segment_profile (
     closings integer NOT NULL,
     odd jsonb DEFAULT '{}'::jsonb NOT NULL,
     deviating integer,
-    said text
+    said text,
+    score double precision
 );
 
 COMMENT ON TABLE pgslo_catalog.segment_profile IS 'Rows and missing values of each segment, of the newest batches. Holds values of rows.';
@@ -22679,6 +22703,8 @@ COMMENT ON COLUMN pgslo_catalog.segment_profile.odd IS 'By segment, the columns 
 COMMENT ON COLUMN pgslo_catalog.segment_profile.deviating IS 'How many segments deviate; NULL: that is not known.';
 
 COMMENT ON COLUMN pgslo_catalog.segment_profile.said IS 'The same in words.';
+
+COMMENT ON COLUMN pgslo_catalog.segment_profile.score IS 'The score of the segment with which the batch misses the rule: 1 is at the bound. NULL: that is not known.';
 
 CREATE TABLE pgslo_catalog.session_lock (
     name text NOT NULL,
@@ -24682,6 +24708,8 @@ REVOKE ALL ON FUNCTION pgslo_catalog.segments_before(rule_id bigint, batch text)
 REVOKE ALL ON FUNCTION pgslo_catalog.segments_found(batch pgslo_catalog.batch, rule pgslo_catalog.rule, OUT value double precision, OUT said text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.segments_said(per text[], segments integer, known integer, odd jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgslo_catalog.segments_score(batch pgslo_catalog.batch, rule pgslo_catalog.rule) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgslo_catalog.sent(relation oid, columns text[]) FROM PUBLIC;
 

@@ -783,7 +783,7 @@ BEGIN
     FROM pgslo_catalog.verdict v JOIN pgslo_catalog.rule r USING (rule_id)
     WHERE v.definition_id = target.definition_id
       AND CASE WHEN close_batch.batch = '*' THEN v.judged_at >= began ELSE v.batch = close_batch.batch END
-    -- Whether it came, then what it has.
+    -- First whether the batch came, then its contents.
     ORDER BY v.place, r.kind = 'learned' AND r.measure ? 'form' DESC, r.rule_id;
 END
 $$;

@@ -59,7 +59,7 @@ class Rule(BaseModel):
         paths: Those of its columns that are paths, each with the column that it leads into; known when it is compiled.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     syntax: ClassVar[Ways] = Ways()
     unfit: ClassVar[Unfit] = Unfit()

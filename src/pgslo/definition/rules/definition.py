@@ -20,7 +20,7 @@ class Batch(BaseModel):
     ``show_names`` has batches named by values that are neither times nor numbers; else a hash is their name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     by: Expression | None = None
     every: timedelta | None = None
     show_names: bool = False
@@ -30,7 +30,7 @@ class Batch(BaseModel):
 class WantedSnapshot(BaseModel):
     """A snapshot that a task needs: its name, or how names begin of which the newest counts (``delays_*``)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     snapshot: str
     max_age: timedelta | None = None
 
@@ -45,7 +45,7 @@ class Gate(BaseModel):
         evaluation: The one that it is tried on, which may not end before the training set does.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     batches: int = Field(default=1, ge=1)
     suspects: Literal["stop", "pass"] = "stop"
     training: WantedSnapshot | None = None
@@ -60,7 +60,7 @@ class Task(BaseModel):
         batches: ``healthy``: its view shows rows of batches that miss nothing in its columns, and no others.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: str
     contact: str | None = None
     reads: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Definition(BaseModel):
         labels: Where the truth comes from.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     schema_name: str
     table_name: str
     description: str | None = None

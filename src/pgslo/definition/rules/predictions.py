@@ -14,7 +14,7 @@ Constant = bool | int | float | str
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     location: Location
     places: dict[str, Location] = Field(default_factory=dict)
 

@@ -103,7 +103,8 @@ def test_drift_on_the_other_table_is_found(conn, dsn, apply, monkeypatch, tmp_pa
     assert apply(text(THERE)) == ()
     assert operations.find_drift(conn) == ()
     conn.execute(done.encode())
-    (finding,) = operations.find_drift(conn)
+    # A rule that is not in force for the same reason has a line of its own.
+    (finding,) = (one for one in operations.find_drift(conn) if one.what != "not in force")
     assert (finding.what, finding.thing) == wanted
     assert ("pgslo.audit('ml.weight')" in finding.to_do) == (undo == "")
     monkeypatch.chdir(tmp_path)

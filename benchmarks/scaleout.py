@@ -73,7 +73,7 @@ def drop(conn: Connection) -> None:
 
 
 def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
-    """COPY the same rows into each table; then run the tick that counts and judges them."""
+    """COPY the same rows into each table; then run the ticks that count and evaluate them."""
     ticks: dict[str, list[float]] = {table: [] for table in TABLES}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.copy"
@@ -100,7 +100,7 @@ def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
                         into.write(data)
 
             taken = harness.timed(load)
-            ticks[table].append(harness.timed(lambda: conn.execute("SELECT pgslo.tick()")).value)
+            ticks[table].append(harness.timed(lambda: settle(conn)).value)
             return taken
 
         series = Series(list(TABLES)).run(rounds, measure)
@@ -115,11 +115,19 @@ def copy(conn: Connection, rows: int, rounds: int) -> list[Goal]:
         ))  # fmt: skip
     harness.show_table(
         f"COPY of {rows:,} rows x 20 columns, 18 rules",
-        ("table", "seconds", "ratio", "tick afterwards"),
+        ("table", "seconds", "ratio", "ticks afterwards"),
         body,
     )
     _check(conn, rows)
     return [Goal("COPY into shards, against no rules", series.ratio("shards_guarded", "shards"), 1.4)]
+
+
+def settle(conn: Connection) -> None:
+    """Run ticks until every batch is counted, and every rule is evaluated; each tick takes a bounded time."""
+    due = "SELECT FROM pgslo_catalog.due_count UNION ALL SELECT FROM pgslo_catalog.rule_break"
+    conn.execute("SELECT pgslo.tick()")
+    while conn.execute(due).fetchone() is not None:
+        conn.execute("SELECT pgslo.tick()")
 
 
 def _check(conn: Connection, rows: int) -> None:

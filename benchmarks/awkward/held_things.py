@@ -19,12 +19,12 @@ class Sensors(Table):
 
     name = "sensors"
     columns = """
-        at timestamptz NOT NULL, sensor integer NOT NULL, site text NOT NULL, celsius numeric(5, 2), humidity integer, battery integer NOT NULL,
+        at timestamptz NOT NULL, sensor integer NOT NULL, site text NOT NULL, celsius numeric(9, 2), humidity integer, battery integer NOT NULL,
         firmware text NOT NULL, uptime_hours integer NOT NULL, sequence bigint NOT NULL, signal integer NOT NULL, PRIMARY KEY (at, sensor)"""
     batch = "{by: at, every: 1 day}"
     others = """
         CREATE TABLE sensor (sensor integer PRIMARY KEY, site text NOT NULL, bias float8 NOT NULL, battery float8 NOT NULL, drain float8 NOT NULL,
-            firmware text NOT NULL DEFAULT '2.4', booted date NOT NULL DEFAULT DATE '2023-06-01', is_alive boolean NOT NULL DEFAULT true, stuck numeric(5, 2), sent bigint NOT NULL);
+            firmware text NOT NULL DEFAULT '2.4', booted date NOT NULL DEFAULT DATE '2023-06-01', is_alive boolean NOT NULL DEFAULT true, stuck numeric(9, 2), sent bigint NOT NULL);
         INSERT INTO sensor (sensor, site, bias, battery, drain, sent) SELECT 40 + i, 'hall ' || i % 3, normal(), 20 + 80 * random(), 0.3 + 0.5 * random(), 20000 * random()
             FROM generate_series(1, 16) AS i;"""
     nulls = ("celsius", "humidity")
@@ -209,7 +209,7 @@ class Lunches(Table):
     name = "lunches"
     columns = """
         lunch bigint NOT NULL DEFAULT nextval('number'), day date NOT NULL, school integer NOT NULL, form integer NOT NULL, school_year text NOT NULL, week integer NOT NULL,
-        menu text NOT NULL, price numeric(5, 2) NOT NULL, is_free boolean NOT NULL, paid_with text, allergy text, served_at timestamptz NOT NULL, PRIMARY KEY (day, lunch)"""
+        menu text NOT NULL, price numeric(9, 2) NOT NULL, is_free boolean NOT NULL, paid_with text, allergy text, served_at timestamptz NOT NULL, PRIMARY KEY (day, lunch)"""
     nulls = ("paid_with",)
     numbers = ("price",)
 

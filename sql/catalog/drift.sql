@@ -138,7 +138,9 @@ SELECT d.name AS definition, d.writes, n.nspname || '.' || c.relname AS table_na
           FROM pg_catalog.pg_db_role_setting s
           LEFT JOIN pg_catalog.pg_roles o ON o.oid = s.setrole LEFT JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase
           WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND (s.setdatabase = 0 OR b.datname = current_database()) ORDER BY 1) AS replica_roles,
-    EXISTS (SELECT FROM pgslo_catalog.rule r WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
+    EXISTS (
+        SELECT FROM pgslo_catalog.rule r
+        WHERE r.definition_id = d.definition_id AND r.retired_at IS NULL AND r.mechanism = 'statement trigger') AS records_rows,
     (SELECT s.waiting_batches FROM pgslo.status s WHERE s.definition = d.name) AS waiting_batches
 FROM pgslo_catalog.definition d
 LEFT JOIN pg_catalog.pg_class c ON c.oid = d.relation LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

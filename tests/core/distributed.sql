@@ -366,14 +366,14 @@ SELECT
     , CASE WHEN pgslo.say_told('feat.t', 'warn', ARRAY['r'], told.lines) THEN r.r ELSE r.r END AS r
 FROM feat.t AS r
 CROSS JOIN LATERAL (
-    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    -- Once for the rows of a batch. NULL without a warning: then no column calls a function.
     SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
     WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
 ) AS told
 WHERE CASE WHEN pgslo.say_told('feat.t', 'warn', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t IS 'Rows of feat.t, with a WARNING where rows that are read miss a rule.
 Python shows the WARNING with pgslo.client.watch(). SET pgslo.on_read = ''refuse'' raises an error instead.
-pgslo be31c17fe7a76ab6 feat.t';
+pgslo ef490b88c9670adc feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;
@@ -388,13 +388,13 @@ SELECT
     , CASE WHEN pgslo.say_told('feat.t', 'refuse', ARRAY['r'], told.lines) THEN r.r ELSE r.r END AS r
 FROM feat.t AS r
 CROSS JOIN LATERAL (
-    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    -- Once for the rows of a batch. NULL without a warning: then no column calls a function.
     SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
     WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
 ) AS told
 WHERE CASE WHEN pgslo.say_told('feat.t', 'refuse', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t_strict IS 'Rows of feat.t, with an error where rows that are read miss a rule.
-pgslo da14e84bdff4a731 feat.t';
+pgslo 2bbbc006790b55fc feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t_strict TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;
@@ -414,13 +414,13 @@ SELECT
         FROM pgslo.told__feat__t AS t WHERE t.about IN ('', '*')) AS _slo_status
 FROM feat.t AS r
 CROSS JOIN LATERAL (
-    -- Once for the rows of a batch. NULL if there is no warning, and then no column calls a function.
+    -- Once for the rows of a batch. NULL without a warning: then no column calls a function.
     SELECT jsonb_agg(to_jsonb(t)) AS lines FROM pgslo.told__feat__t AS t
     WHERE t.about <> '' AND (t.batch IS NULL OR t.batch = (r.day)) AND t.after <= statement_timestamp()
 ) AS told
 WHERE CASE WHEN pgslo.say_told('feat.t', 'silent', ARRAY['*'], told.lines) THEN true ELSE true END;
 COMMENT ON VIEW guarded.t_status IS 'Rows of feat.t. Column _slo_status shows which rules are missed.
-pgslo fc1d2e60ab638d45 feat.t';
+pgslo 422161d861acb4fe feat.t';
 GRANT USAGE ON SCHEMA guarded TO reader;
 GRANT SELECT ON guarded.t_status TO reader;
 GRANT SELECT ON pgslo.told__feat__t TO reader;

@@ -80,5 +80,5 @@ def apart(table: TableContext, *, at_once: Sql = _FALSE) -> tuple[Undoing, ...]:
 
 
 def settings(table: TableContext) -> frozenset[Settings]:
-    """Return the setting by which a query without such rows is planned as if there were no filter."""
+    """Return the setting by which a query without such rows is planned without the filter."""
     return frozenset({"plans"}) if may_raise(table) else frozenset()

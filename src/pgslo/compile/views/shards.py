@@ -50,29 +50,28 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _View:
+class _Read:
+    """What the templates of all views share."""
+
     source: Sql
     view: Sql
     options: Sql
     first: Sql
     others: tuple[Sql, ...]
     table: Sql
-    rows: Sql
     told: Sql
-    batch: Sql
 
 
 @dataclass(frozen=True)
-class _Healthy:
-    source: Sql
-    view: Sql
-    options: Sql
-    first: Sql
-    others: tuple[Sql, ...]
-    table: Sql
-    told: Sql
-    about: Sql
+class _View(_Read):
     batch: Sql
+    rows: Sql
+
+
+@dataclass(frozen=True)
+class _Healthy(_Read):
+    batch: Sql
+    about: Sql
     definition: Sql
     on_read: Sql
 
@@ -138,13 +137,10 @@ class ShardViews:
         on_read: str,
     ) -> Sql:
         """A guarded view, with these lines of columns."""
-        first, *others = lines
-        rows = self.rows(whole, on_read)
         # Where rows do not identify their batch, any batch may be concerned.
         batch = self.batching.raw_row if self.batching.by_value else Sql("t.batch")
-        context = _View(
-            source, sql.identifier(*name), options, first, tuple(others), table, rows, self.told, batch
-        )
+        shared = (source, sql.identifier(*name), options, lines[0], lines[1:], table, self.told)
+        context = _View(*shared, batch=batch, rows=self.rows(whole, on_read))
         return sql.render("shards/shard_view", context)
 
     def healthy(
@@ -158,17 +154,11 @@ class ShardViews:
         on_read: str,
     ) -> Sql:
         """A view of the rows of healthy batches; of those that are healthy in some columns, unless ``None``."""
-        first, *others = lines
+        shared = (source, sql.identifier(*name), options, lines[0], lines[1:], table, self.told)
         context = _Healthy(
-            source,
-            sql.identifier(*name),
-            options,
-            first,
-            tuple(others),
-            table,
-            told=self.told,
-            about=Sql("<> ''") if about is None else _one_of(about),
+            *shared,
             batch=self.batching.raw_row,
+            about=Sql("<> ''") if about is None else _one_of(about),
             definition=sql.literal(self.definition.name),
             on_read=sql.literal(on_read),
         )
